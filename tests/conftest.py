@@ -1,0 +1,32 @@
+"""Shared by all tests: the library on the path, and the optional folder of real test data."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the repository that holds real COCO data for tests."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("NOT TESTED ON REAL DATA: there is no folder ../shared beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coco_sample(shared: Path) -> Path:
+    """140 real COCO images with annotations."""
+    return shared / "coco-sample"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_torch_thread() -> None:
+    """Several test processes and jobs share the machine."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

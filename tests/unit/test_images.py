@@ -1,0 +1,158 @@
+"""Reading pictures of every kind, whole and broken."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from visualsearch import images
+from visualsearch.images import UnreadableImage, decode_image, read_image
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+
+def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def photograph(width: int = 96, height: int = 64) -> Image.Image:
+    """Smooth colours with some noise: JPEG keeps them, and its files are of some length."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], axis=-1)
+    return Image.fromarray(np.clip(pixels + rng.integers(-8, 8, pixels.shape), 0, 255).astype("u1"))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"])
+def test_formats_give_rgb(format: str) -> None:
+    image = decode_image(encoded(photograph(), format))
+    assert (image.mode, image.size) == ("RGB", (96, 64))
+    difference = np.asarray(image, int) - np.asarray(photograph(), int)
+    assert abs(difference).mean() < 25
+
+
+def test_cmyk_and_grayscale_keep_their_colours() -> None:
+    red = Image.new("RGB", (8, 8), RED)
+    cmyk = decode_image(encoded(red.convert("CMYK"), "JPEG", quality=100))
+    assert np.abs(np.asarray(cmyk, int) - RED).max() <= 4
+    gray = decode_image(encoded(Image.new("L", (8, 8), 77), "PNG"))
+    assert gray.getpixel((0, 0)) == (77, 77, 77)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_16_bits_are_scaled_not_clipped(format: str) -> None:
+    ramp = np.array([[0, 257, 128 * 257, 40_000, 65_535]], np.uint16)
+    image = decode_image(encoded(Image.fromarray(ramp), format))
+    assert np.asarray(image)[0, :, 0].tolist() == [0, 1, 128, 156, 255]
+
+
+def test_32_bit_and_float_pixels_have_no_known_range() -> None:
+    for pixels in (np.full((2, 2), 70_000, np.int32), np.full((2, 2), 0.5, np.float32)):
+        with pytest.raises(UnreadableImage, match="unknown range"):
+            decode_image(encoded(Image.fromarray(pixels), "TIFF"))
+
+
+def test_transparency_is_shown_on_white() -> None:
+    rgba = Image.new("RGBA", (2, 1), (*RED, 255))
+    rgba.putpixel((1, 0), (0, 0, 0, 0))
+    image = decode_image(encoded(rgba, "PNG"))
+    assert [image.getpixel((x, 0)) for x in (0, 1)] == [RED, WHITE]
+
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([*BLUE, *GREEN])
+    palette.putpixel((1, 0), 1)
+    image = decode_image(encoded(palette, "PNG", transparency=1))
+    assert [image.getpixel((x, 0)) for x in (0, 1)] == [BLUE, WHITE]
+
+
+def test_first_frame_of_an_animation() -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN, BLUE)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert decode_image(data).getpixel((0, 0)) == RED
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    upright = np.zeros((16, 24, 3), np.uint8)
+    upright[:8, :8], upright[:8, 16:], upright[8:, :8] = RED, GREEN, BLUE
+    # How a camera stores the upright picture for each orientation (EXIF 2.3, table 6).
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: upright.transpose(1, 0, 2)[::-1],
+        7: upright.transpose(1, 0, 2)[::-1, ::-1],
+        8: upright.transpose(1, 0, 2)[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[images.EXIF_ORIENTATION] = orientation
+    data = encoded(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
+    assert np.array_equal(np.asarray(decode_image(data)), upright)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_broken_exif_does_not_cost_the_picture() -> None:
+    data = encoded(photograph(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01")
+    assert decode_image(data).size == (96, 64)
+
+
+def test_non_ascii_name(tmp_path: Path) -> None:
+    path = tmp_path / "Größe 人物 é.png"
+    photograph().save(path)
+    assert read_image(path).size == (96, 64)
+
+
+JPEG = encoded(photograph(), "JPEG", quality=95)
+PNG = encoded(photograph(), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"this is a text, whatever its name\n", "not a picture"),
+        (b"\xff\xd8\xff", "not a picture|cannot be decoded"),
+        (JPEG[: len(JPEG) // 2], "truncated"),
+        (PNG[: len(PNG) // 2], "truncated|cannot be decoded"),
+        (PNG[:60] + bytes(40) + PNG[100:], "cannot be decoded"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "not a picture"),
+    ],
+)  # fmt: skip
+def test_broken_files_give_a_short_reason(data: bytes, reason: str) -> None:
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    with pytest.raises(UnreadableImage, match=reason) as caught:
+        decode_image(data)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_no_cut_jpeg_passes() -> None:
+    for end in range(0, len(JPEG) - 200, 97):
+        with pytest.raises(UnreadableImage):
+            decode_image(JPEG[:end])
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImage, match="No such file"):
+        read_image(tmp_path / "absent.jpg")
+    with pytest.raises(UnreadableImage, match="directory"):
+        read_image(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(("width", "height"), [(9_500, 9_500), (60_000, 60_000)])
+def test_decompression_bombs_are_refused_before_decoding(width: int, height: int) -> None:
+    # The header of a PNG promises the size; there are no pixels to decode at all.
+    small = encoded(Image.new("L", (1, 1)), "PNG")
+    header = b"IHDR" + struct.pack(">II", width, height) + small[24:29]
+    data = small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+    with pytest.raises(UnreadableImage, match="pixels"):
+        decode_image(data)

@@ -1,0 +1,293 @@
+"""The torch port against what the TensorFlow graph answered (../shared/ssdlite-reference)."""
+
+import contextlib
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from visualsearch.detectors import ssdlite
+from visualsearch.errors import InputError
+
+RESOURCE = Path(__file__).parents[2] / "resources" / "ssdlite_mobilenet_v2_person"
+WEIGHTS = RESOURCE / "model.safetensors"
+IMAGES = ("image0", "image1")
+TOLERANCE = 2e-4
+LOWEST_SCORE = 0.01
+
+
+@pytest.fixture(scope="module")
+def model() -> ssdlite.SSDLiteMobileNetV2:
+    return ssdlite.load_ssdlite(WEIGHTS)
+
+
+@pytest.fixture
+def reference(shared: Path) -> dict[str, np.ndarray]:
+    with np.load(shared / "ssdlite-reference" / "tensors.npz") as tensors:
+        return dict(tensors)
+
+
+def to_nchw(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array).permute(0, 3, 1, 2)
+
+
+def to_xyxy(boxes: np.ndarray) -> Tensor:
+    return torch.from_numpy(boxes)[..., [1, 0, 3, 2]]
+
+
+def check_close(ours: Tensor, theirs: Tensor, tolerance: float = TOLERANCE) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
+
+
+def prepare(reference: dict[str, np.ndarray], image: str) -> Tensor:
+    return ssdlite.normalize(to_nchw(reference[f"{image}_input_uint8"]))
+
+
+def test_anchors_are_the_graphs(reference: dict[str, np.ndarray]) -> None:
+    check_close(ssdlite.make_anchors(), to_xyxy(reference["anchors"]), 1e-6)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_every_stage_agrees_with_the_graph(
+    model: ssdlite.SSDLiteMobileNetV2, reference: dict[str, np.ndarray], image: str
+) -> None:
+    def expected(stage: str) -> Tensor:
+        return torch.from_numpy(reference[f"{image}_{stage}"])
+
+    x = prepare(reference, image)
+    check_close(x, to_nchw(reference[f"{image}_prep"]), 1e-6)
+    with torch.inference_mode():
+        check_close(model.stem(x), to_nchw(reference[f"{image}_conv0"]))
+        maps = model.features(x)
+        check_close(maps[0], to_nchw(reference[f"{image}_block13_expand"]))
+        check_close(maps[1], to_nchw(reference[f"{image}_conv1280"]))
+        check_close(model.backbone(x), maps[1], 0)
+        encodings, logits = model(x)
+    assert [m.shape[1] for m in maps] == list(ssdlite.LEVEL_CHANNELS)
+    assert [m.shape[2] for m in maps] == list(ssdlite.GRID_SIZES)
+    check_close(encodings, expected("box_encodings"))
+    check_close(logits, expected("logits"))
+    check_close(logits.sigmoid(), expected("scores"))
+    check_close(
+        ssdlite.decode_boxes(encodings, model.anchors),
+        to_xyxy(reference[f"{image}_box_locations"]),
+    )
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_select_boxes_on_the_graphs_own_boxes_gives_its_answer(
+    reference: dict[str, np.ndarray], image: str
+) -> None:
+    boxes, scores = ssdlite.select_boxes(
+        to_xyxy(reference[f"{image}_box_locations"])[0],
+        torch.from_numpy(reference[f"{image}_scores"])[0, :, ssdlite.PERSON_CLASS],
+    )
+    # The graph pads its answer to 100 rows with zeros.
+    kept = reference[f"{image}_det_scores"][0] > 0
+    check_close(boxes, to_xyxy(reference[f"{image}_det_boxes"])[0, kept], 1e-6)
+    check_close(scores, torch.from_numpy(reference[f"{image}_det_scores"])[0, kept], 1e-6)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_detect_agrees_with_the_graph(
+    model: ssdlite.SSDLiteMobileNetV2, reference: dict[str, np.ndarray], image: str
+) -> None:
+    [(boxes, scores)] = model.detect(prepare(reference, image))
+    kept = reference[f"{image}_det_scores"][0] > 0
+    one_pixel = 1 / ssdlite.INPUT_SIZE
+    check_close(boxes, to_xyxy(reference[f"{image}_det_boxes"])[0, kept], one_pixel)
+    check_close(scores, torch.from_numpy(reference[f"{image}_det_scores"])[0, kept])
+    assert (scores.diff() <= 0).all()
+
+
+def test_a_batch_answers_as_its_images_do_alone(
+    model: ssdlite.SSDLiteMobileNetV2, reference: dict[str, np.ndarray]
+) -> None:
+    images = [prepare(reference, image) for image in IMAGES]
+    together = model.detect(torch.cat(images))
+    assert len(together) == len(images)
+    for image, (boxes, scores) in zip(images, together, strict=True):
+        [(alone_boxes, alone_scores)] = model.detect(image)
+        check_close(boxes, alone_boxes)
+        check_close(scores, alone_scores)
+
+
+def test_select_boxes_suppresses_before_it_clips_and_drops_empty_boxes() -> None:
+    boxes = torch.tensor(
+        [
+            [0.90, 0.2, 1.9, 0.8],
+            [0.90, 0.2, 1.3, 0.8],
+            [1.10, 0.2, 1.2, 0.8],
+            [0.10, 0.1, 0.5, 0.5],
+            [0.10, 0.1, 0.5, 0.4],
+            [0.60, 0.6, 0.8, 0.8],
+        ]
+    )
+    scores = torch.tensor([0.9, 0.8, 0.95, 0.5, 0.7, 1e-9])
+    # 0 and 1 are one box once clipped, but overlap by 0.4 before; 2 lies outside; 3 falls to 4;
+    # 5 is below the graph's score threshold.
+    kept, kept_scores = ssdlite.select_boxes(boxes, scores)
+    check_close(kept_scores, torch.tensor([0.9, 0.8, 0.7]), 0)
+    check_close(kept, boxes[[0, 1, 4]].clamp(0, 1), 0)
+
+
+def test_boxes_outside_the_image_count_among_the_hundred() -> None:
+    left = torch.linspace(-150.0, 0.5, 150)
+    boxes = torch.stack([left, torch.zeros(150), left + 0.5, torch.full((150,), 0.5)], dim=1)
+    scores = torch.linspace(0.1, 0.9, 150)
+    kept, _ = ssdlite.select_boxes(boxes, scores)
+    assert len(kept) == 1
+    kept, _ = ssdlite.select_boxes(boxes, scores.flip(0))
+    assert len(kept) == 0
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 128), (300, 300), (97, 61)])
+def test_backbone_takes_any_size(
+    model: ssdlite.SSDLiteMobileNetV2, height: int, width: int
+) -> None:
+    with torch.inference_mode():
+        out = model.backbone(torch.zeros(2, 3, height, width))
+    stride = ssdlite.FEATURE_STRIDE
+    assert out.shape == (2, ssdlite.FEATURE_CHANNELS, -(-height // stride), -(-width // stride))
+    assert out.isfinite().all()
+
+
+def test_detect_refuses_another_size(model: ssdlite.SSDLiteMobileNetV2) -> None:
+    with pytest.raises(ValueError, match="300"):
+        model.detect(torch.zeros(1, 3, 320, 320))
+
+
+@pytest.mark.parametrize(
+    ("length", "stride", "expected"),
+    [(300, 2, (0, 1)), (75, 2, (1, 1)), (1, 2, (1, 1)), (19, 1, (1, 1)), (2, 2, (0, 1))],
+)
+def test_same_padding(length: int, stride: int, expected: tuple[int, int]) -> None:
+    assert ssdlite.same_padding(length, 3, stride) == expected
+
+
+def test_weights_are_the_documented_ones() -> None:
+    readme = (RESOURCE / "README.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `([\w.]+)` \|.*\| `([0-9a-f]{64})` \|$", readme, re.M))
+    assert set(documented) == {"model.safetensors", "LICENSE"}
+    for name, sha256 in documented.items():
+        assert hashlib.sha256((RESOURCE / name).read_bytes()).hexdigest() == sha256
+    assert documented["model.safetensors"] == ssdlite.WEIGHTS_SHA256
+    assert WEIGHTS.stat().st_size < 13_000_000
+
+
+def test_constants_are_those_read_from_the_graph() -> None:
+    with safe_open(WEIGHTS, "pt") as weights:
+        graph = weights.metadata()
+    assert np.float32(graph["nms_iou_threshold"]) == np.float32(ssdlite.NMS_IOU_THRESHOLD)
+    assert np.float32(graph["nms_score_threshold"]) == np.float32(ssdlite.NMS_SCORE_THRESHOLD)
+    assert np.float32(graph["batch_norm_eps"]) == np.float32(ssdlite.BATCH_NORM_EPS)
+    assert int(graph["max_detections"]) == ssdlite.MAX_DETECTIONS
+    assert graph["license"].startswith("MIT")
+
+
+def test_bad_weights_are_an_input_error(tmp_path: Path) -> None:
+    def check(path: Path, message: str, sha256: str | None = ssdlite.WEIGHTS_SHA256) -> None:
+        with pytest.raises(InputError, match=message) as caught:
+            ssdlite.load_ssdlite(path, sha256)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    check(tmp_path / "missing.safetensors", "cannot read")
+    check(tmp_path, "cannot read")
+
+    whole = WEIGHTS.read_bytes()
+    flipped = tmp_path / "flipped.safetensors"
+    flipped.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    check(flipped, "damaged")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole[: len(whole) // 2])
+    check(cut, "damaged")
+    check(cut, "no whole safetensors", None)
+    empty = tmp_path / "empty.safetensors"
+    empty.touch()
+    check(empty, "no whole safetensors", None)
+
+    state = load_file(WEIGHTS)
+    other = tmp_path / "other.safetensors"
+    save_file({name: t for name, t in state.items() if not name.startswith("extras.3")}, other)
+    check(other, "do not fit", None)
+    save_file(state | {"more": torch.zeros(1)}, other)
+    check(other, "do not fit", None)
+
+
+def person_ap(truth: COCO, results: list[dict]) -> float:
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+        evaluation.params.catIds = [1]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert len(evaluation.params.imgIds) == 140
+    return float(evaluation.stats[0])
+
+
+@pytest.fixture
+def results(model: ssdlite.SSDLiteMobileNetV2, coco_sample: Path) -> list[dict]:
+    images = json.loads((coco_sample / "instances.json").read_text())["images"]
+    size = (ssdlite.INPUT_SIZE, ssdlite.INPUT_SIZE)
+    results = []
+    for image in images:
+        with Image.open(coco_sample / "images" / image["file_name"]) as picture:
+            pixels = picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+        x = ssdlite.normalize(to_nchw(np.asarray(pixels)[None].copy()))
+        [(boxes, scores)] = model.detect(x)
+        width, height = image["width"], image["height"]
+        for (x0, y0, x1, y1), score in zip(boxes.tolist(), scores.tolist(), strict=True):
+            if score >= LOWEST_SCORE:
+                box = [x0 * width, y0 * height, (x1 - x0) * width, (y1 - y0) * height]
+                results.append(
+                    {"image_id": image["id"], "category_id": 1, "bbox": box, "score": score}
+                )
+    return results
+
+
+def test_person_ap_and_boxes_are_the_graphs(
+    results: list[dict], coco_sample: Path, shared: Path
+) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(coco_sample / "instances.json"))
+    ours = person_ap(truth, results)
+    # The graph's own resize reads other pixels than Pillow's.
+    for resize, tolerance in {"full": 0.005, "bilinear": 0.001}.items():
+        file = shared / "ssdlite-reference" / f"coco_sample_results_{resize}.json"
+        reference = json.loads(file.read_text())
+        assert ours == pytest.approx(person_ap(truth, reference), abs=tolerance)
+    check_same_detections(results, reference)
+
+
+def check_same_detections(ours: list[dict], theirs: list[dict]) -> None:
+    """Each of the graph's boxes, fed the same pixels, has its twin here and the other way round."""
+    # A score beside the cut may fall on either side of it.
+    assert len(ours) == pytest.approx(len(theirs), abs=5)
+
+    def of_image(detections: list[dict], image_id: int) -> tuple[Tensor, Tensor]:
+        chosen = [d for d in detections if d["image_id"] == image_id]
+        boxes = torch.tensor([d["bbox"] for d in chosen]).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes, torch.tensor([d["score"] for d in chosen])
+
+    twins = 0
+    for image_id in {d["image_id"] for d in theirs}:
+        our_boxes, our_scores = of_image(ours, image_id)
+        their_boxes, their_scores = of_image(theirs, image_id)
+        same_box = box_iou(their_boxes, our_boxes) > 0.98
+        same_score = (their_scores[:, None] - our_scores).abs() < 1e-3
+        twins += int((same_box & same_score).any(dim=1).sum())
+    assert twins >= len(theirs) - 5

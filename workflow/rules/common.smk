@@ -1,0 +1,42 @@
+# The checked configuration, and what several rules need of it.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from visualsearch import configuration, dependencies, sources
+from visualsearch.errors import InputError
+from visualsearch.index import SUFFIXES
+
+try:
+    schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
+    config.update(configuration.checked(config, schema))
+except InputError as error:
+    raise WorkflowError(error)
+
+SHARDS = range(config["shards"])
+ANNOTATED = sources.has_annotations(config["dataset"])
+INDEX = f"<results>/index/persons.{SUFFIXES[config['index']['backend']]}"
+
+
+wildcard_constraints:
+    shard=r"\d+",
+
+
+def library(rule_name):
+    """Digest of the library modules a rule's script uses: a changed one reruns the rule."""
+    return dependencies.digest(SCRIPTS / f"{rule_name}.py")
+
+
+def own_pictures():
+    """The user's folder of pictures, or None where pictures lie in the results."""
+    return sources.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
+
+
+def picture_choice():
+    """The settings that decide which pictures there are; not how fast they are fetched."""
+    hows = ("connections", "retries", "backoff_seconds", "max_skipped_fraction")
+    return {key: value for key, value in config["dataset"].items() if key not in hows}

@@ -1,0 +1,78 @@
+# Requires: a dataset section. Gives: dataset/manifest.parquet, one row a usable picture, and
+# dataset/skipped.tsv, one row a picture left out. Annotated sources also give annotations.json.
+
+
+rule fetch_annotations:
+    output:
+        **{"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {},
+        images="<results>/dataset/images.parquet",
+        skipped="<results>/dataset/listed_skipped.tsv",
+    log:
+        "<logs>/fetch_annotations.log",
+    benchmark:
+        "<benchmarks>/fetch_annotations.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    resources:
+        mem_mb=6000,
+    params:
+        dataset=picture_choice(),
+        fingerprint=sources.fingerprint(config["dataset"]),
+        library=library("fetch_annotations"),
+    message:
+        "Listing the pictures"
+    script:
+        "../scripts/fetch_annotations.py"
+
+
+rule fetch_images:
+    input:
+        images=rules.fetch_annotations.output.images,
+    output:
+        rows="<results>/dataset/shards/{shard}.parquet",
+        skipped="<results>/dataset/shards/{shard}.skipped.tsv",
+    log:
+        "<logs>/fetch_images/{shard}.log",
+    benchmark:
+        "<benchmarks>/fetch_images/{shard}.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        dataset=picture_choice(),
+        image_root=lambda wildcards, input: own_pictures() or f"{Path(input.images).parent}/images",
+        shards=config["shards"],
+        library=library("fetch_images"),
+    message:
+        "Fetching and checking pictures, shard {wildcards.shard}"
+    script:
+        "../scripts/fetch_images.py"
+
+
+rule build_manifest:
+    input:
+        rows=expand(rules.fetch_images.output.rows, shard=SHARDS),
+        skipped=expand(rules.fetch_images.output.skipped, shard=SHARDS),
+        listed_skipped=rules.fetch_annotations.output.skipped,
+    output:
+        manifest="<results>/dataset/manifest.parquet",
+        skipped="<results>/dataset/skipped.tsv",
+    log:
+        "<logs>/build_manifest.log",
+    benchmark:
+        "<benchmarks>/build_manifest.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    params:
+        dataset=config["dataset"],
+        library=library("build_manifest"),
+    message:
+        "Writing the manifest"
+    script:
+        "../scripts/build_manifest.py"
+
+
+rule fetch:
+    input:
+        rules.build_manifest.output,

@@ -1,0 +1,72 @@
+# Requires: dataset/manifest.parquet and the pictures. Gives: detections/persons.json (COCO results
+# format), detections/shards/*.parquet (the same rows) and detections/detector.json.
+
+
+rule fetch_weights:
+    output:
+        detector="<results>/detections/detector.json",
+    log:
+        "<logs>/fetch_weights.log",
+    benchmark:
+        "<benchmarks>/fetch_weights.tsv"
+    conda:
+        "../../envs/detect.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        detector=config["detector"],
+        library=library("fetch_weights"),
+    message:
+        "Fetching and checking the detector's weights"
+    script:
+        "../scripts/fetch_weights.py"
+
+
+rule detect_persons:
+    input:
+        manifest=rules.build_manifest.output.manifest,
+        detector=rules.fetch_weights.output.detector,
+    output:
+        detections="<results>/detections/shards/{shard}.parquet",
+    log:
+        "<logs>/detect_persons/{shard}.log",
+    benchmark:
+        "<benchmarks>/detect_persons/{shard}.tsv"
+    conda:
+        "../../envs/detect.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        detector=config["detector"],
+        category=lookup(within=config, dpath="dataset/category"),
+        pictures=own_pictures(),
+        library=library("detect_persons"),
+    message:
+        "Detecting, shard {wildcards.shard}"
+    script:
+        "../scripts/detect_persons.py"
+
+
+rule gather_detections:
+    input:
+        detections=expand(rules.detect_persons.output.detections, shard=SHARDS),
+    output:
+        persons="<results>/detections/persons.json",
+    log:
+        "<logs>/gather_detections.log",
+    benchmark:
+        "<benchmarks>/gather_detections.tsv"
+    conda:
+        "../../envs/detect.yaml"
+    params:
+        library=library("gather_detections"),
+    message:
+        "Gathering detections in COCO results format"
+    script:
+        "../scripts/gather_detections.py"
+
+
+rule detect:
+    input:
+        rules.fetch_weights.output,
+        rules.gather_detections.output,

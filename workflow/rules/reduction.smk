@@ -1,0 +1,57 @@
+# Requires: embeddings/*.parquet. Gives: pca/model.npz with the table and figure of explained
+# variance, and reduced/*.parquet, each person's shortened vector.
+
+
+rule fit_pca:
+    input:
+        embeddings=expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+    output:
+        model="<results>/pca/model.npz",
+        table="<results>/pca/explained_variance.tsv",
+        figure=report(
+            "<results>/pca/explained_variance.svg",
+            caption="../report/explained_variance.rst",
+            category="How it was made",
+            labels={"figure": "Variance kept by the reduction"},
+        ),
+    log:
+        "<logs>/fit_pca.log",
+    benchmark:
+        "<benchmarks>/fit_pca.tsv"
+    conda:
+        "../../envs/reduce.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        reduction=config["reduction"],
+        library=library("fit_pca"),
+    message:
+        "Fitting the PCA"
+    script:
+        "../scripts/fit_pca.py"
+
+
+rule reduce_vectors:
+    input:
+        embeddings=rules.embed_persons.output.embeddings,
+        model=rules.fit_pca.output.model,
+    output:
+        reduced="<results>/reduced/{shard}.parquet",
+    log:
+        "<logs>/reduce_vectors/{shard}.log",
+    benchmark:
+        "<benchmarks>/reduce_vectors/{shard}.tsv"
+    conda:
+        "../../envs/reduce.yaml"
+    params:
+        library=library("reduce_vectors"),
+    message:
+        "Reducing vectors, shard {wildcards.shard}"
+    script:
+        "../scripts/reduce_vectors.py"
+
+
+rule reduce:
+    input:
+        rules.fit_pca.output,
+        expand(rules.reduce_vectors.output.reduced, shard=SHARDS),

@@ -1,0 +1,85 @@
+# Requires: the index and, for the user's own pictures, the detector. Gives: search/queries.parquet
+# and search/hits.parquet, ten neighbours a query.
+
+
+rule embed_query_images:
+    input:
+        pictures=lookup(within=config, dpath="queries/images"),
+        detector=rules.fetch_weights.output.detector,
+        model=rules.fit_pca.output.model,
+    output:
+        queries="<results>/search/query_images.parquet",
+        skipped="<results>/search/skipped_query_images.tsv",
+    log:
+        "<logs>/embed_query_images.log",
+    benchmark:
+        "<benchmarks>/embed_query_images.tsv"
+    conda:
+        "../../envs/embed.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        detector=config["detector"],
+        category=lookup(within=config, dpath="dataset/category"),
+        search_set=config["search_set"],
+        embedding=config["embedding"],
+        boxes=lookup(within=config, dpath="queries/boxes"),
+        library=library("embed_query_images"),
+    message:
+        "Describing your own pictures"
+    script:
+        "../scripts/embed_query_images.py"
+
+
+rule select_queries:
+    input:
+        **(
+            {"query_images": rules.embed_query_images.output.queries}
+            if config["queries"]["images"]
+            else {}
+        ),
+        persons=rules.build_index.output.persons,
+        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+    output:
+        queries="<results>/search/queries.parquet",
+    log:
+        "<logs>/select_queries.log",
+    benchmark:
+        "<benchmarks>/select_queries.tsv"
+    conda:
+        "../../envs/index.yaml"
+    params:
+        queries=config["queries"],
+        library=library("select_queries"),
+    message:
+        "Choosing the queries"
+    script:
+        "../scripts/select_queries.py"
+
+
+rule search_persons:
+    input:
+        index=rules.build_index.output.index,
+        persons=rules.build_index.output.persons,
+        sidecar=rules.build_index.output.sidecar,
+        queries=rules.select_queries.output.queries,
+    output:
+        hits="<results>/search/hits.parquet",
+    log:
+        "<logs>/search_persons.log",
+    benchmark:
+        "<benchmarks>/search_persons.tsv"
+    conda:
+        "../../envs/index.yaml"
+    params:
+        search=config["search"],
+        library=library("search_persons"),
+    message:
+        "Searching"
+    script:
+        "../scripts/search_persons.py"
+
+
+rule search:
+    input:
+        rules.search_persons.output,

@@ -1,0 +1,9 @@
+"""Build the index over all reduced vectors, and measure how much of exact search it finds."""
+
+from visualsearch.index.building import build_index
+from visualsearch.job import job
+
+with job(snakemake.log[0]):
+    build_index(
+        list(snakemake.input.reduced), snakemake.params.index, **dict(snakemake.output.items())
+    )

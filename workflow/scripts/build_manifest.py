@@ -1,0 +1,22 @@
+"""Join the shards' tables; fail when too many pictures were left out."""
+
+import logging
+
+from visualsearch.job import job
+from visualsearch.manifest import check_skipped, merge_manifests, read_skipped, write_skipped
+
+log = logging.getLogger("build_manifest")
+
+with job(snakemake.log[0]):
+    skipped = [
+        entry
+        for path in [snakemake.input.listed_skipped, *snakemake.input.skipped]
+        for entry in read_skipped(path)
+    ]
+    # Snakemake deletes the outputs of a failed job; the log stays.
+    for entry in skipped:
+        log.info("left out: %s %s: %s", entry.image_id or "", entry.file, entry.reason)
+    kept = merge_manifests(snakemake.input.rows, snakemake.output.manifest)
+    write_skipped(snakemake.output.skipped, skipped)
+    check_skipped(kept, skipped, snakemake.params.dataset["max_skipped_fraction"], snakemake.log[0])
+    log.info("%d pictures, %d left out", kept, len(skipped))

@@ -1,0 +1,15 @@
+"""Detect one category in the pictures of one shard."""
+
+from visualsearch.detection import detect_images
+from visualsearch.detectors import load_detector
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.job import job
+from visualsearch.pictures import Pictures
+from visualsearch.tables import DETECTIONS, write_table
+
+with job(snakemake.log[0]):
+    shard = int(snakemake.wildcards.shard)
+    pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
+    detector = load_detector(DetectorSettings(**snakemake.params.detector))
+    tables = detect_images(detector, pictures, snakemake.params.category, f"detect {shard}")
+    write_table(snakemake.output.detections, tables, DETECTIONS)

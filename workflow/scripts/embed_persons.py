@@ -1,0 +1,31 @@
+"""Embed the persons of the search set in one shard."""
+
+import json
+from pathlib import Path
+
+from visualsearch.detectors import load_detector
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.embedding import embed_images, embedding_metadata
+from visualsearch.job import job
+from visualsearch.pictures import Pictures
+from visualsearch.tables import PERSONS, read_table, with_vector, write_table
+
+with job(snakemake.log[0]):
+    shard = int(snakemake.wildcards.shard)
+    pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
+    detector = load_detector(DetectorSettings(**snakemake.params.detector))
+    tables = embed_images(
+        detector,
+        pictures,
+        read_table(snakemake.input.detections),
+        snakemake.params.search_set,
+        snakemake.params.embedding,
+        f"embed {shard}",
+    )
+    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
+    write_table(
+        snakemake.output.embeddings,
+        tables,
+        with_vector(PERSONS, detector.vector_length),
+        embedding_metadata(described, snakemake.params.embedding),
+    )

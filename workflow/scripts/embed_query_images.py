@@ -1,0 +1,23 @@
+"""Find and describe the persons in the user's own pictures."""
+
+from visualsearch.detectors import load_detector
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.job import job
+from visualsearch.manifest import write_skipped
+from visualsearch.query_images import embed_query_images
+from visualsearch.reduction import Reduction
+from visualsearch.tables import write_table
+
+with job(snakemake.log[0]):
+    reduction = Reduction.load(snakemake.input.model)
+    table, skipped = embed_query_images(
+        load_detector(DetectorSettings(**snakemake.params.detector)),
+        list(snakemake.input.pictures),
+        reduction,
+        category=snakemake.params.category,
+        search_set=snakemake.params.search_set,
+        embedding=snakemake.params.embedding,
+        boxes=snakemake.params.boxes,
+    )
+    write_table(snakemake.output.queries, [table], table.schema)
+    write_skipped(snakemake.output.skipped, skipped)

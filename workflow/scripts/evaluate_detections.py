@@ -1,0 +1,16 @@
+"""AP of the detections, as pycocotools computes it, and the precision-recall curve."""
+
+from visualsearch.atomic import write_json
+from visualsearch.evaluation import evaluate_detections, write_precision_recall
+from visualsearch.figures import draw_precision_recall
+from visualsearch.job import job
+from visualsearch.tables import read_table
+
+with job(snakemake.log[0]):
+    image_ids = read_table(snakemake.input.manifest, ["image_id"])["image_id"].to_pylist()
+    numbers, curve = evaluate_detections(
+        snakemake.input.annotations, snakemake.input.persons, snakemake.params.category, image_ids
+    )
+    write_json(snakemake.output.numbers, numbers)
+    write_precision_recall(snakemake.output.table, curve)
+    draw_precision_recall(snakemake.output.figure, curve)

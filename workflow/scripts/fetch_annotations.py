@@ -1,0 +1,24 @@
+"""List the pictures that the source wants, with what its annotations say about them."""
+
+from pathlib import Path
+
+from visualsearch.atomic import write_json
+from visualsearch.errors import InputError
+from visualsearch.job import job
+from visualsearch.manifest import write_listed, write_skipped
+from visualsearch.sources import load
+
+with job(snakemake.log[0]):
+    # The parameters hold only what should rerun this job; connections and retries are not in them.
+    settings = snakemake.config["dataset"]
+    work_dir = Path(snakemake.output.images).parent / "download"
+    wanted = load(settings).list_images(settings, work_dir)
+    if not wanted.images:
+        raise InputError(
+            f"dataset: {settings['source']} lists no picture of use"
+            f" ({len(wanted.skipped)} left out); check dataset.category and the annotations"
+        )
+    write_listed(snakemake.output.images, wanted.images)
+    write_skipped(snakemake.output.skipped, wanted.skipped)
+    if wanted.annotations is not None:
+        write_json(snakemake.output.annotations, wanted.annotations, indent=None)

@@ -1,0 +1,31 @@
+"""Fit the reduction on all embeddings, with the table and figure of explained variance."""
+
+from visualsearch.figures import draw_explained_variance
+from visualsearch.job import job
+from visualsearch.progress import progress
+from visualsearch.reduction import fit_reduction, write_explained_variance
+from visualsearch.tables import (
+    common_metadata,
+    count_rows,
+    in_person_order,
+    vector_length,
+    vectors_of,
+)
+
+with job(snakemake.log[0]):
+    shards = list(snakemake.input.embeddings)
+    settings = snakemake.params.reduction
+    common_metadata(shards)
+    rows = settings["batch_size"]
+    total = count_rows(shards)
+    batches = (vectors_of(table) for table in in_person_order(shards, rows))
+    reduction = fit_reduction(
+        progress(batches, "fit PCA", "batch", -(-total // rows)),
+        total,
+        vector_length(shards[0]),
+        settings["n_components"],
+        settings["whiten_power"],
+    )
+    reduction.save(snakemake.output.model)
+    write_explained_variance(snakemake.output.table, reduction)
+    draw_explained_variance(snakemake.output.figure, reduction)

@@ -1,0 +1,15 @@
+"""Shorten the vectors of one shard."""
+
+from visualsearch.job import job
+from visualsearch.reduction import Reduction, reduced_tables
+from visualsearch.tables import PERSONS, open_table, with_vector, write_table
+
+with job(snakemake.log[0]):
+    reduction = Reduction.load(snakemake.input.model)
+    with open_table(snakemake.input.embeddings, ["vector"]) as embeddings:
+        write_table(
+            snakemake.output.reduced,
+            reduced_tables(reduction, embeddings),
+            with_vector(PERSONS, reduction.n_components),
+            {"model": reduction.fingerprint()},
+        )

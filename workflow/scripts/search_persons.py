@@ -1,0 +1,20 @@
+"""Find the neighbours of each query."""
+
+import json
+from pathlib import Path
+
+from visualsearch.index import open_index
+from visualsearch.job import job
+from visualsearch.search import HITS, search_all
+from visualsearch.tables import read_table, write_table
+
+with job(snakemake.log[0]):
+    sidecar = json.loads(Path(snakemake.input.sidecar).read_text(encoding="utf-8"))
+    hits = search_all(
+        open_index(snakemake.input.index, sidecar),
+        read_table(snakemake.input.persons),
+        read_table(snakemake.input.queries),
+        snakemake.params.search["neighbours"],
+        snakemake.params.search["same_image"],
+    )
+    write_table(snakemake.output.hits, [hits], HITS)

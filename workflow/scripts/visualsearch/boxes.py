@@ -1,0 +1,40 @@
+"""Box arithmetic in pixels: xyxy is corners, as in torchvision; xywh is as in COCO."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float32]
+
+
+def xyxy_to_xywh(boxes: Boxes) -> Boxes:
+    """Corners [N, 4] to left, top, width, height [N, 4]."""
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+
+def xywh_to_xyxy(boxes: Boxes) -> Boxes:
+    """Left, top, width, height [N, 4] to corners [N, 4]."""
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def clip_to_image(boxes: Boxes, width: int, height: int) -> Boxes:
+    """Clip corners [N, 4] to an image; a box is at least one pixel wide and high and inside it."""
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).copy()
+    for low, high, limit in ((0, 2, width), (1, 3, height)):
+        boxes[:, low] = np.clip(boxes[:, low], 0, limit - 1)
+        boxes[:, high] = np.clip(boxes[:, high], boxes[:, low] + 1, limit)
+    return boxes
+
+
+def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
+    """Intersection over union of corners [N, 4] and [M, 4]: [N, M] in 0..1, 0 for empty boxes."""
+    first = np.asarray(first, dtype=np.float32).reshape(-1, 1, 4)
+    second = np.asarray(second, dtype=np.float32).reshape(1, -1, 4)
+    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(
+        first[..., :2], second[..., :2]
+    )
+    intersection = np.prod(np.clip(sides, 0, None), axis=-1)
+    areas = [np.prod(np.clip(b[..., 2:] - b[..., :2], 0, None), axis=-1) for b in (first, second)]
+    union = areas[0] + areas[1] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)

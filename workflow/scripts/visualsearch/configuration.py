@@ -1,0 +1,119 @@
+"""The configuration checked against its schema, with one clear line for each thing wrong.
+
+Snakemake's own `validate` reports through jsonschema's long messages; here a user reads the key,
+the value and what is allowed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from visualsearch.detectors import BUNDLED
+from visualsearch.errors import InputError
+
+
+def load_schema(path: str | Path) -> dict[str, Any]:
+    """Read the schema and check that it is one."""
+    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return schema
+
+
+def checked(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `config` with defaults filled in; InputError lists what is wrong, a line each."""
+    filled = _with_defaults(config, schema)
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path))
+    )
+    problems = [line for error in errors for line in _lines(error)] or list(_contradictions(filled))
+    if problems:
+        raise InputError(
+            "the configuration is wrong:\n" + "\n".join(f"  {line}" for line in problems)
+        )
+    return filled
+
+
+def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
+    if not isinstance(value, dict) or "properties" not in schema:
+        return value
+    filled = dict(value)
+    for key, part in schema["properties"].items():
+        if part.get("type") == "object":
+            # A section left empty in YAML is None: its defaults hold.
+            given = filled.get(key)
+            filled[key] = _with_defaults({} if given is None else given, part)
+        elif "default" in part:
+            filled.setdefault(key, part["default"])
+    return filled
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        for key in sorted(set(error.instance) - set(known), key=str):
+            path = f"{where}.{key}" if where else key
+            yield f"{path}: unknown key; allowed here: {', '.join(known)}"
+    else:
+        yield _not_allowed(where or "configuration", error.instance, allowed(error.schema))
+
+
+def allowed(schema: dict[str, Any]) -> str:
+    """What a schema allows, in words."""
+    if "anyOf" in schema:
+        return " or ".join(allowed(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return "one of " + ", ".join("null" if v is None else str(v) for v in schema["enum"])
+    kind = schema.get("type", "any value")
+    kinds = kind if isinstance(kind, list) else [kind]
+    names = {"object": "a section", "array": "a list", "null": "null", "boolean": "true or false"}
+    words = " or ".join(names.get(k, f"{'an' if k[0] in 'aeiou' else 'a'} {k}") for k in kinds)
+    limits = [
+        f"{text} {schema[key]}"
+        for key, text in (
+            ("minimum", ">="),
+            ("exclusiveMinimum", ">"),
+            ("maximum", "<="),
+            ("exclusiveMaximum", "<"),
+            ("minItems", "items >="),
+            ("maxItems", "items <="),
+            ("minLength", "length >="),
+            ("pattern", "matching"),
+        )
+        if key in schema
+    ]
+    of = f" of {allowed(schema['items'])} each" if "items" in schema else ""
+    return " ".join([words + of, " and ".join(limits)]).strip()
+
+
+def _contradictions(config: dict[str, Any]) -> Iterator[str]:
+    """What each key alone cannot show."""
+    dataset, detector, queries = config["dataset"], config["detector"], config["queries"]
+    source, folder = dataset["source"], dataset["folder"]["path"]
+    if source == "folder" and not folder:
+        yield _not_allowed("dataset.folder.path", folder, "a directory of pictures")
+    elif source == "folder" and not Path(folder).expanduser().is_dir():
+        yield _not_allowed("dataset.folder.path", folder, "a directory that is there")
+    elif folder and source != "folder":
+        yield _not_allowed("dataset.folder.path", folder, f"null, as dataset.source is {source!r}")
+    if detector["name"] == BUNDLED:
+        if dataset["category"] != "person":
+            expected = f"person, which is all that detector {BUNDLED} knows"
+            yield _not_allowed("dataset.category", dataset["category"], expected)
+        if detector["weights"] != "default":
+            expected = f"default, as detector {BUNDLED} brings its own"
+            yield _not_allowed("detector.weights", detector["weights"], expected)
+    if not queries["count"] and not queries["persons"] and not queries["images"]:
+        expected = "an integer >= 1, as queries.persons and queries.images are empty"
+        yield _not_allowed("queries.count", 0, expected)
+    for name in queries["images"]:
+        if not Path(name).is_file():
+            yield _not_allowed("queries.images", name, "the path of a picture that is there")
+
+
+def _not_allowed(key: str, value: Any, expected: str) -> str:
+    return f"{key}: {value!r} is not allowed; expected {expected}"

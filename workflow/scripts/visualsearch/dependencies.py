@@ -1,0 +1,53 @@
+"""Which library modules a script uses, so that the workflow reruns a rule when one of them changes.
+
+Snakemake notices an edit of a rule's script and not of the modules it imports.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def modules_of(script: Path) -> list[Path]:
+    """Files of this package that `script` imports, directly or not, at its top or in a function."""
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        for module in _imported(waiting.pop()):
+            if module not in found:
+                found.add(module)
+                waiting.append(module)
+    return sorted(found)
+
+
+def digest(script: Path) -> str:
+    """Hex digest of the content of all modules that `script` uses."""
+    total = hashlib.sha256()
+    for module in modules_of(script):
+        total.update(module.relative_to(PACKAGE).as_posix().encode() + b"\0" + module.read_bytes())
+    return total.hexdigest()[:16]
+
+
+@cache
+def _imported(file: Path) -> frozenset[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    files: set[Path] = set()
+    for name in names:
+        parts = name.split(".")
+        if parts[0] == PACKAGE.name:
+            # Importing a.b.c runs a, a.b and a.b.c.
+            for end in range(1, len(parts) + 1):
+                path = PACKAGE.joinpath(*parts[1:end])
+                files.update(
+                    p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()
+                )
+    return frozenset(files)

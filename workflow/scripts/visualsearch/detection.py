@@ -1,0 +1,91 @@
+"""Run a detector over pictures, and write COCO results. `detect_images` needs torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from visualsearch.atomic import replacing
+from visualsearch.boxes import Boxes, xyxy_to_xywh
+from visualsearch.errors import InputError
+from visualsearch.manifest import DETECTIONS_PER_IMAGE
+from visualsearch.pictures import Pictures
+from visualsearch.progress import progress
+from visualsearch.tables import BOX_COLUMNS, DETECTIONS, open_table
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from visualsearch.detectors.base import Detector
+
+
+def detect_category(
+    detector: Detector, image: Image.Image, category: str
+) -> tuple[Boxes, NDArray[np.float32], int]:
+    """Boxes (corners [N, 4]) and scores [N] of one category, by falling score, and its COCO id."""
+    if category not in detector.categories:
+        raise InputError(f"dataset.category is {category!r}, which this detector does not know")
+    category_id = detector.categories.index(category)
+    found = detector.detect(image)
+    wanted = np.flatnonzero(found.labels == category_id)[:DETECTIONS_PER_IMAGE]
+    return found.boxes[wanted], found.scores[wanted], category_id
+
+
+def detect_images(
+    detector: Detector, pictures: Pictures, category: str, description: str
+) -> Iterator[pa.Table]:
+    """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture."""
+    for picture in progress(pictures, description, "image", len(pictures)):
+        boxes, scores, category_id = detect_category(detector, picture.read(), category)
+        yield detections_table(picture.image_id, xyxy_to_xywh(boxes), scores, category_id)
+
+
+def detections_table(
+    image_id: int, boxes: Boxes, scores: NDArray[np.float32], category_id: int
+) -> pa.Table:
+    """One image's detections as rows of tables.DETECTIONS.
+
+    boxes: left, top, width, height [N, 4]. scores: [N], falling; a row's place is its det_index.
+    """
+    n = len(scores)
+    columns = {
+        "image_id": np.full(n, image_id),
+        "det_index": np.arange(n),
+        "category_id": np.full(n, category_id),
+        "score": scores,
+        **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
+    }
+    return pa.table(columns).cast(DETECTIONS)
+
+
+def write_coco_results(path: str | Path, shards: Sequence[str | Path]) -> None:
+    """Write all shards' detections as COCO results, by image and falling score.
+
+    https://cocodataset.org/#format-results: a list of image_id, category_id, bbox (left, top,
+    width, height in pixels) and score. Boxes are rounded to 0.001 pixel, scores to 6 digits.
+    """
+    tables = []
+    for shard in shards:
+        with open_table(shard, DETECTIONS.names) as file:
+            tables.append(file.read())
+    order = [("image_id", "ascending"), ("det_index", "ascending")]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as out:
+        out.write("[")
+        separator = "\n"
+        for batch in pa.concat_tables(tables).sort_by(order).to_batches(max_chunksize=10_000):
+            for row in batch.to_pylist():
+                result = {
+                    "image_id": row["image_id"],
+                    "category_id": row["category_id"],
+                    "bbox": [round(row[name], 3) for name in BOX_COLUMNS],
+                    "score": round(row["score"], 6),
+                }
+                out.write(separator + json.dumps(result))
+                separator = ",\n"
+        out.write("\n]\n")

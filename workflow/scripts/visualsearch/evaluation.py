@@ -1,0 +1,157 @@
+"""How good the detections and the neighbours are."""
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from visualsearch.atomic import write_text
+from visualsearch.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# The summary of pycocotools in its order: https://cocodataset.org/#detection-eval
+COCO_NUMBERS = (
+    "AP",
+    "AP50",
+    "AP75",
+    "AP_small",
+    "AP_medium",
+    "AP_large",
+    "AR_1",
+    "AR_10",
+    "AR_100",
+    "AR_small",
+    "AR_medium",
+    "AR_large",
+)
+
+
+def evaluate_detections(
+    annotations: str | Path, results: str | Path, category: str, image_ids: Sequence[int]
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """COCO's box evaluation for one category over all `image_ids`, crowds kept.
+
+    annotations: COCO instances JSON. results: COCO results JSON; an empty list is fine.
+    Images without the category count: what is detected there is wrong.
+    Returns the 12 numbers (null where nothing of a size is annotated) with counts, and the curve
+    float64 [101, 4]: recall, precision at IoU 0.50, at 0.75, and mean over 0.50 to 0.95.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = _load_truth(annotations)
+        named = [c["id"] for c in truth.dataset["categories"] if c["name"] == category]
+        if not named:
+            raise InputError(
+                f"{annotations} has no category {category!r}; set dataset.category to one it has"
+            )
+        found = _as_coco(truth, results, named[0])
+        evaluation = COCOeval(truth, found, "bbox")
+        evaluation.params.imgIds = sorted(image_ids)
+        evaluation.params.catIds = named
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    annotated = truth.loadAnns(truth.getAnnIds(imgIds=list(image_ids), catIds=named))
+    crowds = sum(1 for annotation in annotated if annotation["iscrowd"])
+    numbers: dict[str, Any] = {
+        name: None if value < 0 else round(float(value), 6)
+        for name, value in zip(COCO_NUMBERS, evaluation.stats, strict=True)
+    }
+    numbers |= {
+        "category": category,
+        "images": len(image_ids),
+        "images_with_category": len({annotation["image_id"] for annotation in annotated}),
+        "annotated": len(annotated) - crowds,
+        "annotated_crowds": crowds,
+        "detections": len(found.getAnnIds(imgIds=list(image_ids))),
+    }
+    # [IoU threshold, recall, category, area "all", 100 detections]
+    precision = evaluation.eval["precision"][:, :, 0, 0, 2]
+    precision = np.where(precision < 0, np.nan, precision)
+    thresholds = evaluation.params.iouThrs.round(2).tolist()
+    curve = np.column_stack(
+        [
+            evaluation.params.recThrs,
+            precision[thresholds.index(0.5)],
+            precision[thresholds.index(0.75)],
+            precision.mean(axis=0),
+        ]
+    )
+    return numbers, curve
+
+
+def _load_truth(path: str | Path) -> COCO:
+    truth = COCO(str(path))
+    # What other tools leave out and pycocotools expects.
+    truth.dataset.setdefault("info", {})
+    for annotation in truth.dataset["annotations"]:
+        annotation.setdefault("iscrowd", 0)
+        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+    return truth
+
+
+def _as_coco(truth: COCO, results: str | Path, category_id: int) -> COCO:
+    """Results as pycocotools holds them, under the annotations' id for the category."""
+    rows = json.loads(Path(results).read_text(encoding="utf-8"))
+    if rows:
+        return truth.loadRes([{**row, "category_id": category_id} for row in rows])
+    empty = COCO()
+    empty.dataset = {**truth.dataset, "annotations": []}
+    empty.createIndex()
+    return empty
+
+
+def write_precision_recall(path: str | Path, curve: NDArray[np.float64]) -> None:
+    """Write the curve of `evaluate_detections` as a TSV."""
+    lines = ["recall\tprecision_50\tprecision_75\tprecision_mean"]
+    lines += ["\t".join(f"{value:.6g}" for value in row) for row in curve]
+    write_text(path, "\n".join(lines))
+
+
+def labels_by_image(manifest: pa.Table) -> pd.DataFrame:
+    """Labels of the images that carry any: one column a kind, indexed by image_id."""
+    rows = {
+        row["image_id"]: json.loads(row["labels"])
+        for row in manifest.to_pylist()
+        if row["labels"] is not None
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", dtype="string")
+
+
+def label_precision(hits: pa.Table, queries: pa.Table, labels: pd.DataFrame) -> dict[str, Any]:
+    """For each kind of label, the share of hits that carry the query's.
+
+    hits: rows of search.HITS. queries: rows of queries.QUERIES. labels: as `labels_by_image`
+    gives them. `chance` is the share that images other than the query's, drawn at random, would
+    have over the same queries. Pictures that are not part of the set have no label and count
+    for nothing.
+    """
+    asked = queries.select(["query", "image_id"]).to_pandas().dropna().astype("int64")
+    pairs = (
+        hits.select(["query", "image_id"])
+        .to_pandas()
+        .merge(asked, on="query", suffixes=("_hit", "_query"))
+    )
+    measures: dict[str, Any] = {}
+    for kind in sorted(labels.columns):
+        known = labels[kind].dropna()
+        wanted, found = (pairs[f"image_id_{side}"].map(known) for side in ("query", "hit"))
+        same = (wanted == found)[wanted.notna() & found.notna()]
+        alike = asked["image_id"].map(known).dropna().map(known.value_counts()) - 1
+        if len(same) and len(known) > 1:
+            measures[kind] = {
+                "precision": round(float(same.mean()), 6),
+                "chance": round(float((alike / (len(known) - 1)).mean()), 6),
+                "hits": len(same),
+            }
+    return measures

@@ -1,0 +1,57 @@
+"""Exact search: every vector is compared. The truth that other backends are measured against."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualsearch.errors import InputError
+
+
+def build(
+    vectors: Iterable[NDArray[np.float32]], path: str, dimension: int, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the unit vectors as one float32 .npy array [N, dimension]."""
+    parts = [np.asarray(batch, dtype=np.float32) for batch in vectors]
+    with open(path, "wb") as file:
+        np.save(file, np.concatenate(parts or [np.empty((0, dimension), np.float32)]))
+    return {"metric": "cosine"}
+
+
+def load(path: str, sidecar: dict[str, Any]) -> NDArray[np.float32]:
+    """Map the array into memory."""
+    try:
+        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no array of vectors ({error}); rerun build_index") from error
+    if vectors.ndim != 2 or vectors.shape[1] != sidecar["dimension"]:
+        raise InputError(
+            f"{path} has shape {vectors.shape}, not [N, {sidecar['dimension']}]; rerun build_index"
+        )
+    return vectors
+
+
+def query(
+    handle: NDArray[np.float32], vector: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Rows [k] nearest to `vector` [D] and their vectors [k, D]; equal cosines by rising row."""
+    cosines = handle @ vector
+    if k < len(cosines):
+        # All that tie with the k-th stay in, so that the choice among them is by row.
+        threshold = np.partition(cosines, -k)[-k]
+        rows = np.flatnonzero(cosines >= threshold)
+        rows = rows[np.lexsort((rows, -cosines[rows]))][:k]
+    else:
+        rows = np.arange(len(cosines))
+    return rows.astype(np.int64), np.asarray(handle[rows])
+
+
+def vector(handle: NDArray[np.float32], row: int) -> NDArray[np.float32]:
+    """The stored vector of a row, [D]."""
+    return np.array(handle[row])
+
+
+def count(handle: NDArray[np.float32]) -> int:
+    """Vectors in the array."""
+    return len(handle)

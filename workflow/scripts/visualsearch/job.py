@@ -1,0 +1,44 @@
+"""What every script of the workflow does first: logging, and one clear line when it fails."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from visualsearch.errors import InputError
+
+log = logging.getLogger("visualsearch")
+
+
+@contextmanager
+def job(log_file: str | Path) -> Iterator[None]:
+    """Log to `log_file` and, warnings upwards, to stderr while the block runs.
+
+    An InputError ends the process with its one line on stderr and exit status 1. Any other
+    exception is logged with its traceback before it goes on.
+    """
+    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+    to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    to_terminal.setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(to_file)
+    root.addHandler(to_terminal)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except InputError as error:
+        log.error("%s", error)
+        raise SystemExit(1) from None
+    except BaseException:
+        to_terminal.setLevel(logging.CRITICAL + 1)
+        log.exception("failed")
+        raise
+    finally:
+        root.removeHandler(to_file)
+        root.removeHandler(to_terminal)
+        to_file.close()

@@ -1,0 +1,227 @@
+"""The tables of the fetch stage: what is listed, what is there, and what was left out and why."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+
+from visualsearch.atomic import replacing, write_text
+from visualsearch.errors import InputError
+
+Ints = TypeVar("Ints", int, np.ndarray)
+
+LISTED_SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.int64(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("license_id", pa.int32()),
+        pa.field("license", pa.string()),
+        pa.field("license_url", pa.string()),
+        pa.field("source_url", pa.string()),
+        pa.field("labels", pa.string()),
+    ]
+)
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.int64(), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("license_id", pa.int32()),
+        pa.field("license", pa.string()),
+        pa.field("license_url", pa.string()),
+        pa.field("source_url", pa.string()),
+        pa.field("labels", pa.string()),
+        pa.field("shard", pa.int32(), nullable=False),
+    ]
+)
+
+# person_id packs image_id and det_index in decimal, so that a reader sees both in it.
+DETECTIONS_PER_IMAGE = 1000
+# Keeps person_id below 2**53, where JSON readers and spreadsheets still count exactly.
+MAX_IMAGE_ID = 2**43 - 1
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """A picture that the source wants, before it is fetched.
+
+    `file` is relative to the image root, with forward slashes. Width and height are those the
+    annotations promise, in pixels, or None. `labels` is a JSON object, or None.
+    """
+
+    image_id: int
+    file: str
+    width: int | None = None
+    height: int | None = None
+    license_id: int | None = None
+    license: str | None = None
+    license_url: str | None = None
+    source_url: str | None = None
+    labels: str | None = None
+
+
+@dataclass(frozen=True)
+class FetchedImage:
+    """A picture that is there, decodes, and has this upright size (pixels) and sha256."""
+
+    listed: ListedImage
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture left out, and why."""
+
+    image_id: int | None
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """What a source wants: pictures, those left out already, and COCO instances if it has any."""
+
+    images: list[ListedImage]
+    skipped: list[Skipped]
+    annotations: dict[str, Any] | None = None
+
+
+def shard_of(image_id: Ints, shards: int) -> Ints:
+    """Return the shard of each image id; it needs no look at the data."""
+    return image_id % shards
+
+
+def person_id(image_id: ArrayLike, det_index: ArrayLike) -> NDArray[np.int64]:
+    """Pack image ids (0 to 2**43 - 1) and det_index (0 to 999) into person ids (int64)."""
+    images, detections = np.asarray(image_id, np.int64), np.asarray(det_index, np.int64)
+    if np.any((images < 0) | (images > MAX_IMAGE_ID)):
+        raise ValueError(f"image_id must lie in 0..{MAX_IMAGE_ID}")
+    if np.any((detections < 0) | (detections >= DETECTIONS_PER_IMAGE)):
+        raise ValueError(f"det_index must lie in 0..{DETECTIONS_PER_IMAGE - 1}")
+    return images * DETECTIONS_PER_IMAGE + detections
+
+
+def split_person_id(person: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (image_id, det_index) of person ids; the inverse of `person_id`."""
+    image_id, det_index = np.divmod(np.asarray(person, np.int64), DETECTIONS_PER_IMAGE)
+    return image_id, det_index
+
+
+def write_listed(path: str | Path, images: Iterable[ListedImage]) -> None:
+    """Write pictures to be fetched as Parquet, sorted by image_id."""
+    rows = [asdict(image) for image in sorted(images, key=lambda image: image.image_id)]
+    _write(path, pa.Table.from_pylist(rows, LISTED_SCHEMA))
+
+
+def read_listed(path: str | Path) -> list[ListedImage]:
+    """Read what `write_listed` wrote."""
+    return [ListedImage(**row) for row in _read(path).to_pylist()]
+
+
+def write_manifest(path: str | Path, images: Iterable[FetchedImage], shards: int) -> None:
+    """Write the rows of a manifest, or of one shard of it, sorted by image_id."""
+    rows = [
+        asdict(image.listed)
+        | {"width": image.width, "height": image.height, "sha256": image.sha256}
+        | {"shard": shard_of(image.listed.image_id, shards)}
+        for image in sorted(images, key=lambda image: image.listed.image_id)
+    ]
+    _write(path, pa.Table.from_pylist(rows, MANIFEST_SCHEMA))
+
+
+def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the manifest, sorted by image_id; all columns of MANIFEST_SCHEMA, or `columns`."""
+    return _read(path, columns)
+
+
+def merge_manifests(paths: Sequence[str | Path], path: str | Path) -> int:
+    """Join the shards' manifests into one, sorted by image_id; return its number of rows."""
+    table = pa.concat_tables([read_manifest(shard) for shard in paths]).sort_by("image_id")
+    _write(path, table.combine_chunks())
+    return table.num_rows
+
+
+def _read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read(columns=columns)
+
+
+def _write(path: str | Path, table: pa.Table) -> None:
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
+ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+UNESCAPES = {escape[1]: char for char, escape in ESCAPES.items()}
+
+
+def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
+    """Write skipped.tsv, sorted by file; tab, newline and backslash in it become \\t, \\n, \\\\."""
+    lines = ["\t".join(SKIPPED_COLUMNS)]
+    for entry in sorted(skipped, key=lambda entry: (entry.file, entry.image_id or 0)):
+        image_id = "" if entry.image_id is None else str(entry.image_id)
+        lines.append("\t".join([image_id, _escape(entry.file), _escape(entry.reason)]))
+    write_text(path, "\n".join(lines))
+
+
+def read_skipped(path: str | Path) -> list[Skipped]:
+    """Read what `write_skipped` wrote."""
+    header, *lines = Path(path).read_text(encoding="utf-8").split("\n")[:-1]
+    if header.split("\t") != SKIPPED_COLUMNS:
+        raise InputError(f"{path}: not a list of skipped images; delete it and rerun")
+    rows = [line.split("\t") for line in lines]
+    return [
+        Skipped(int(image_id) if image_id else None, _unescape(file), _unescape(reason))
+        for image_id, file, reason in rows
+    ]
+
+
+def _escape(text: str) -> str:
+    # A name that is not UTF-8 reaches Python with lone surrogates, which cannot be written.
+    text = "".join(ESCAPES.get(char, char) for char in text)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _unescape(text: str) -> str:
+    chars = iter(text)
+    return "".join(
+        UNESCAPES.get(after := next(chars, ""), char + after) if char == "\\" else char
+        for char in chars
+    )
+
+
+def check_skipped(
+    kept: int, skipped: Sequence[Skipped], allowed: float, listed_in: str | Path
+) -> None:
+    """Raise InputError when no picture is left, or too large a share was skipped.
+
+    `allowed` is dataset.max_skipped_fraction; the share is skipped / (kept + skipped).
+    `listed_in` is named as the place where the reader finds every skipped picture.
+    """
+    share = len(skipped) / max(kept + len(skipped), 1)
+    if kept and share <= allowed:
+        return
+    reasons = Counter(entry.reason for entry in skipped).most_common(1)
+    most = f"; most often: {reasons[0][0]} ({reasons[0][1]})" if reasons else ""
+    if kept:
+        what = (
+            f"{len(skipped)} of {kept + len(skipped)} pictures were left out ({share:.1%}), "
+            f"more than dataset.max_skipped_fraction {allowed} allows"
+        )
+    else:
+        what = f"no usable picture is left, {len(skipped)} were left out"
+    raise InputError(f"dataset: {what}{most}; all are listed in {listed_in}")

@@ -1,0 +1,49 @@
+"""Progress of long work: a bar on a terminal, plain lines in the log."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+SECONDS_BETWEEN_LOG_LINES = 10.0
+
+
+def progress(
+    items: Iterable[T], description: str, unit: str, total: int | None = None
+) -> Iterator[T]:
+    """Yield `items`, showing how many are done, the rate and the time left.
+
+    The bar is drawn by tqdm where stderr is a terminal. The log gets a line at most every
+    ten seconds and one at the end, whatever stderr is.
+    """
+    bar = tqdm(
+        items,
+        desc=description,
+        unit=unit,
+        total=total,
+        disable=None,
+        leave=False,
+        dynamic_ncols=True,
+    )
+    if total is None:
+        total = len(items) if hasattr(items, "__len__") else None  # type: ignore[arg-type]
+    start = last = time.monotonic()
+    done = 0
+    for item in bar:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LOG_LINES and done != total:
+            last = now
+            rate = done / (now - start)
+            left = f", {(total - done) / rate:.0f} s left" if total else ""
+            log.info(
+                "%s: %d%s %s, %.1f/s%s", description, done, f"/{total}" if total else "",
+                unit, rate, left,
+            )  # fmt: skip
+    seconds = time.monotonic() - start
+    log.info("%s: %d %s in %.1f s", description, done, unit, seconds)

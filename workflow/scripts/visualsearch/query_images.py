@@ -1,0 +1,74 @@
+"""The user's own pictures as queries: the same detector, backbone and reduction. Needs torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from visualsearch.boxes import xyxy_to_xywh
+from visualsearch.detection import detect_category
+from visualsearch.detectors.base import Detector
+from visualsearch.embedding import embed_boxes, in_search_set
+from visualsearch.images import UnreadableImage, read_image
+from visualsearch.manifest import Skipped
+from visualsearch.progress import progress
+from visualsearch.queries import QUERIES
+from visualsearch.reduction import Reduction
+from visualsearch.tables import BOX_COLUMNS, vector_column, with_vector
+
+
+def embed_query_images(
+    detector: Detector,
+    pictures: Sequence[str],
+    reduction: Reduction,
+    category: str,
+    search_set: dict[str, float],
+    embedding: dict[str, Any],
+    boxes: str,
+) -> tuple[pa.Table, list[Skipped]]:
+    """Find, embed and reduce the persons in pictures that are not part of the search set.
+
+    boxes: "best" for the person of the best score in each picture, "all" for all of them that
+    would be in the search set. Returns rows of queries.QUERIES with reduced vectors, and the
+    pictures that give no query, with the reason.
+    """
+    schema = with_vector(QUERIES, reduction.n_components)
+    tables = [schema.empty_table()]
+    skipped = []
+    for name in progress(pictures, "own pictures", "image"):
+        try:
+            image = read_image(Path(name))
+        except UnreadableImage as error:
+            skipped.append(Skipped(None, name, str(error)))
+            continue
+        found, scores, _ = detect_category(detector, image, category)
+        heights = (found[:, 3] - found[:, 1]).astype(np.float64)
+        fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
+        rows = np.flatnonzero(fit)[: 1 if boxes == "best" else None]
+        if not len(rows):
+            reason = (
+                f"no {category} of score {search_set['min_score']} and "
+                f"height {search_set['min_height']} px or more found in it"
+            )
+            skipped.append(Skipped(None, name, reason))
+            continue
+        vectors = embed_boxes(
+            detector, image, found[rows], tuple(embedding["size"]), embedding["pooling"]
+        )
+        n = len(rows)
+        columns = {
+            "query": np.zeros(n),
+            "reason": [
+                f"your own picture, {category} {i + 1} of {len(rows)} in it" for i in range(n)
+            ],
+            "person_id": pa.nulls(n, pa.int64()),
+            "image_id": pa.nulls(n, pa.int64()),
+            "picture": [name] * n,
+            "score": scores[rows],
+            **dict(zip(BOX_COLUMNS, xyxy_to_xywh(found[rows]).T, strict=True)),
+            "vector": vector_column(reduction.transform(vectors)),
+        }
+        tables.append(pa.table(columns).cast(schema))
+    return pa.concat_tables(tables), skipped

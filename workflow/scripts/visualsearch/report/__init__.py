@@ -1,0 +1,14 @@
+"""The report: one model of a run's results, shown as HTML, as Markdown and as a table.
+
+`model` loads the results, `crops` makes the pictures to show, `wording` says in words what was
+done, and `page`, `markdown` and `hits_table` write. Text and layout of the page lie in templates/.
+"""
+
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def template_files() -> list[Path]:
+    """Files that decide what a report looks like and are not Python, in fixed order."""
+    return sorted(path for path in TEMPLATES.iterdir() if path.is_file())

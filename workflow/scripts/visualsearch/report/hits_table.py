@@ -1,0 +1,73 @@
+"""All hits as a table for spreadsheets."""
+
+import csv
+import io
+from typing import Any
+
+from visualsearch.report.model import Results
+
+COLUMNS = (
+    "query",
+    "query_person_id",
+    "query_picture",
+    "rank",
+    "similarity",
+    "person_id",
+    "image_id",
+    "file",
+    "score",
+    "x",
+    "y",
+    "w",
+    "h",
+    "same_image",
+    "license",
+    "license_url",
+    "source_url",
+)
+
+
+def hits_csv(results: Results) -> str:
+    """One line a hit, by query and rank; boxes in pixels. Labels are the last columns."""
+    people = [query.person for query in results.queries]
+    people += [hit.person for query in results.queries for hit in query.hits]
+    kinds = sorted({kind for person in people for kind in person.picture.labels})
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, *(cell(f"label_{kind}") for kind in kinds)])
+    for query in results.queries:
+        for hit in query.hits:
+            person, picture = hit.person, hit.person.picture
+            row = [
+                query.number,
+                query.person.person_id,
+                query.person.picture.file,
+                hit.rank,
+                round(hit.similarity, 6),
+                person.person_id,
+                picture.image_id,
+                picture.file,
+                round(person.score, 6),
+                *(round(value, 3) for value in person.box),
+                hit.same_image,
+                picture.license,
+                picture.license_url,
+                picture.source_url,
+                *(picture.labels.get(kind) for kind in kinds),
+            ]
+            writer.writerow([cell(value) for value in row])
+    return out.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """`value` so that a spreadsheet does not take text for a formula; numbers stay as they are.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value

@@ -1,0 +1,287 @@
+"""A run's results as one plain model, from which every form of the report is made."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from PIL import Image
+
+from visualsearch.errors import InputError
+from visualsearch.images import UnreadableImage, read_image
+from visualsearch.manifest import Skipped, read_manifest, read_skipped
+from visualsearch.pictures import Picture as Stored
+from visualsearch.pictures import Pictures
+from visualsearch.reduction import Reduction
+from visualsearch.tables import BOX_COLUMNS, count_rows, read_table
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Paths of what the stages handed on; None for what this run has not."""
+
+    manifest: str
+    skipped: str
+    detector: str
+    detections: str
+    model: str
+    variance_figure: str
+    index: str
+    persons: str
+    sidecar: str
+    queries: str
+    hits: str
+    search_numbers: str
+    detection_numbers: str | None = None
+    precision_recall_figure: str | None = None
+    skipped_queries: str | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that the report shows. key: its name inside the report; name: what readers see."""
+
+    key: str
+    name: str
+    file: str
+    stored: Stored | None = None
+    image_id: int | None = None
+    license: str | None = None
+    license_url: str | None = None
+    source_url: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def read(self) -> Image.Image:
+        """The upright RGB image; InputError where it cannot be read."""
+        if self.stored is not None:
+            return self.stored.read()
+        try:
+            return read_image(self.file)
+        except UnreadableImage as error:
+            raise InputError(
+                f"queries.images: {self.file} was usable before and is not now ({error}); "
+                "put it back, or take it out of the configuration"
+            ) from error
+
+    @property
+    def license_name(self) -> str | None:
+        """Short name of its licence: CC BY-NC 2.0 for one of Creative Commons."""
+        return license_name(self.license, self.license_url)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A detection that the report shows. box: left, top, width, height in the picture's pixels."""
+
+    picture: Picture
+    box: tuple[float, float, float, float]
+    score: float
+    person_id: int | None = None
+    det_index: int | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label of a picture, and whether the query's picture has the same."""
+
+    kind: str
+    value: str
+    agrees: bool = False
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A neighbour of a query; rank counts from 1, similarity is a cosine."""
+
+    rank: int
+    person: Person
+    similarity: float
+    same_image: bool
+    labels: list[Label]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query with its neighbours; number counts from 1."""
+
+    number: int
+    reason: str
+    person: Person
+    labels: list[Label]
+    hits: list[Hit]
+
+
+@dataclass(frozen=True)
+class LicenseGroup:
+    """Pictures shown that have one licence."""
+
+    name: str
+    url: str | None
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a report says. config: the checked configuration."""
+
+    config: dict[str, Any]
+    n_pictures: int
+    n_detections: int
+    n_persons: int
+    queries: list[Query]
+    skipped_queries: list[Skipped]
+    skipped: Counter[str]
+    detector: dict[str, Any]
+    reduction: Reduction
+    sidecar: dict[str, Any]
+    index_bytes: int
+    recall: dict[str, Any]
+    labels_of_hits: dict[str, dict[str, Any]]
+    detection_numbers: dict[str, Any] | None
+
+    def pictures_shown(self) -> list[Picture]:
+        """Each picture of a query or a hit once, in the order in which they are shown."""
+        shown: dict[str, Picture] = {}
+        for query in self.queries:
+            for person in [query.person, *(hit.person for hit in query.hits)]:
+                shown.setdefault(person.picture.key, person.picture)
+        return list(shown.values())
+
+    def licenses_shown(self) -> list[LicenseGroup]:
+        """The pictures shown by licence, the most frequent first; the user's own are left out."""
+        groups: dict[tuple[str, str | None], LicenseGroup] = {}
+        for picture in self.pictures_shown():
+            if picture.stored is not None:
+                name = picture.license_name or "no licence stated"
+                group = LicenseGroup(name, picture.license_url, [])
+                groups.setdefault((name, picture.license_url), group).pictures.append(picture)
+        return sorted(groups.values(), key=lambda group: (-len(group.pictures), group.name))
+
+
+def load_results(
+    files: ResultFiles, config: dict[str, Any], pictures_folder: str | None
+) -> Results:
+    """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
+    shown = _Shown(files.manifest, pictures_folder, config["dataset"]["source"] == "folder")
+    hits: dict[int, list[dict[str, Any]]] = {}
+    for row in read_table(files.hits).to_pylist():
+        hits.setdefault(row["query"], []).append(row)
+    queries = [
+        shown.query(number, row, hits.get(row["query"], []))
+        for number, row in enumerate(read_table(files.queries).to_pylist(), start=1)
+    ]
+    numbers = _read_json(files.search_numbers)
+    return Results(
+        config=config,
+        n_pictures=len(shown.rows),
+        n_detections=_count_results(files.detections),
+        n_persons=count_rows([files.persons]),
+        queries=queries,
+        skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
+        skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
+        detector=_read_json(files.detector),
+        reduction=Reduction.load(files.model),
+        sidecar=_read_json(files.sidecar),
+        index_bytes=Path(files.index).stat().st_size,
+        recall=numbers["index_against_exact_search"],
+        labels_of_hits=numbers["labels_of_hits"],
+        detection_numbers=_read_json(files.detection_numbers) if files.detection_numbers else None,
+    )
+
+
+class _Shown:
+    """Makes queries and hits out of rows, each picture once."""
+
+    def __init__(self, manifest: str, folder: str | None, by_file: bool) -> None:
+        self.rows = {row["image_id"]: row for row in read_manifest(manifest).to_pylist()}
+        self._stored = {picture.image_id: picture for picture in Pictures(manifest, folder)}
+        # The ids of a folder of pictures are made up; its readers know the names.
+        self._by_file = by_file
+        self._pictures: dict[int | str, Picture] = {}
+
+    def picture(self, image_id: int) -> Picture:
+        if image_id not in self._pictures:
+            row = self.rows[image_id]
+            labels = json.loads(row["labels"]) if row["labels"] else {}
+            self._pictures[image_id] = Picture(
+                key=f"image-{image_id}",
+                name=row["file"] if self._by_file else f"image {image_id}",
+                file=row["file"],
+                stored=self._stored[image_id],
+                image_id=image_id,
+                license=row["license"],
+                license_url=web_address(row["license_url"]),
+                source_url=web_address(row["source_url"]),
+                labels={str(kind): str(value) for kind, value in labels.items()},
+            )
+        return self._pictures[image_id]
+
+    def own_picture(self, file: str) -> Picture:
+        if file not in self._pictures:
+            own = sum(1 for key in self._pictures if isinstance(key, str))
+            name = PurePosixPath(file).name
+            self._pictures[file] = Picture(key=f"own-{own + 1}", name=name, file=file)
+        return self._pictures[file]
+
+    def person(self, row: dict[str, Any], picture: Picture) -> Person:
+        x, y, w, h = (row[name] for name in BOX_COLUMNS)
+        index = row.get("det_index")
+        if index is None and row["person_id"] is not None:
+            index = row["person_id"] % 1000
+        return Person(picture, (x, y, w, h), row["score"], row["person_id"], index)
+
+    def query(self, number: int, row: dict[str, Any], hits: list[dict[str, Any]]) -> Query:
+        if row["image_id"] is None:
+            picture = self.own_picture(row["picture"])
+        else:
+            picture = self.picture(row["image_id"])
+        labels = picture.labels
+        return Query(
+            number=number,
+            reason=row["reason"],
+            person=self.person(row, picture),
+            labels=[Label(kind, value) for kind, value in labels.items()],
+            hits=[self.hit(hit, labels) for hit in sorted(hits, key=lambda hit: hit["rank"])],
+        )
+
+    def hit(self, row: dict[str, Any], wanted: dict[str, str]) -> Hit:
+        picture = self.picture(row["image_id"])
+        labels = [
+            Label(kind, value, wanted.get(kind) == value) for kind, value in picture.labels.items()
+        ]
+        person = self.person(row, picture)
+        return Hit(row["rank"], person, row["similarity"], bool(row["same_image"]), labels)
+
+
+def web_address(text: str | None) -> str | None:
+    """`text` where it is an http(s) address that can be linked, else None."""
+    try:
+        parts = urlsplit(text or "")
+    except ValueError:
+        return None
+    return text if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def license_name(name: str | None, url: str | None) -> str | None:
+    """A licence's short name: from the address where that is one of Creative Commons.
+
+    https://creativecommons.org/licenses/by-nc/2.0/ gives CC BY-NC 2.0. What a name has in
+    brackets is left out.
+    """
+    parts = urlsplit(url or "")
+    steps = [step for step in parts.path.split("/") if step]
+    if (parts.hostname or "").endswith("creativecommons.org") and steps[:1] == ["licenses"]:
+        return " ".join(["CC", *(step.upper() for step in steps[1:3])])
+    return name.split(" (")[0].strip() or None if name else None
+
+
+def _count_results(path: str) -> int:
+    # COCO results of a large set are a hundred megabytes; each has this key once.
+    with open(path, encoding="utf-8") as file:
+        return sum(line.count('"image_id"') for line in file)
+
+
+def _read_json(path: str) -> Any:
+    return json.loads(Path(path).read_text(encoding="utf-8"))

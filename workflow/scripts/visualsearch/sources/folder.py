@@ -1,0 +1,107 @@
+"""Any folder of pictures, with a COCO annotation file or without; nothing is copied or changed."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from visualsearch.errors import InputError
+from visualsearch.images import UnreadableImage
+from visualsearch.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.sources import Settings
+from visualsearch.sources.instances import (
+    category_id,
+    is_utf8,
+    listed_image,
+    of_images,
+    read_instances,
+    relative_path,
+    web_address,
+)
+from visualsearch.sources.verify import verified_file
+from visualsearch.sources.walk import pictures_in
+
+
+def list_images(settings: Settings, work_dir: Path) -> ImageList:
+    """Return the pictures of dataset.folder.path, or those that its annotations name.
+
+    `work_dir` is not used. Pictures without annotations, and annotations without a picture, are
+    left out with a reason.
+    """
+    options = settings["folder"]
+    if options["path"] is None:
+        raise InputError("dataset.folder.path: is not set; name the folder of your pictures")
+    root = Path(options["path"]).expanduser()
+    if not root.is_dir():
+        raise InputError(f"dataset.folder.path: {root} is not a folder; name one with pictures")
+    files = pictures_in(root)
+    if not files:
+        raise InputError(f"dataset.folder.path: {root} holds no picture (jpg, png, webp, ...)")
+    if options["annotations"] is None:
+        images, skipped = _by_name(files)
+        return ImageList(_lowest_ids(images, settings), skipped)
+    return _annotated(root, files, Path(options["annotations"]).expanduser(), settings)
+
+
+def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:
+    images: list[ListedImage] = []
+    skipped: list[Skipped] = []
+    taken: set[int] = set()
+    for file in files:
+        if not is_utf8(file):
+            skipped.append(Skipped(None, file, "the file's name is not UTF-8; rename it"))
+            continue
+        image_id = id_of_name(file)
+        while image_id in taken:
+            image_id = (image_id + 1) & MAX_IMAGE_ID
+        taken.add(image_id)
+        images.append(ListedImage(image_id, file))
+    return images, skipped
+
+
+def id_of_name(file: str) -> int:
+    """Return the first 43 bits of the sha256 of a relative path: it depends on no other file."""
+    digest = hashlib.sha256(file.encode("utf-8")).digest()
+    return int.from_bytes(digest[:8], "big") >> 21
+
+
+def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings) -> ImageList:
+    instances = read_instances(path)
+    category_id(instances, settings["category"], path)
+    there = set(files)
+    named: set[str] = set()
+    images: list[ListedImage] = []
+    skipped: list[Skipped] = []
+    for image in instances["images"]:
+        file = relative_path(image["file_name"])
+        if file is None:
+            reason = "its file_name in the annotations leads out of the folder"
+            skipped.append(Skipped(image["id"], image["file_name"], reason))
+            continue
+        named.add(file)
+        if file not in there and not (root / file).is_file():
+            reason = "named in the annotations, not in the folder"
+            skipped.append(Skipped(image["id"], file, reason))
+            continue
+        source_url = web_address(image.get("flickr_url")) or web_address(image.get("coco_url"))
+        images.append(listed_image(image, instances["licenses"], file, source_url))
+    skipped += [
+        Skipped(None, file, "in the folder, not in the annotations") for file in there - named
+    ]
+    images = _lowest_ids(images, settings)
+    kept = of_images(instances, {image.image_id for image in images})
+    return ImageList(images, skipped, kept)
+
+
+def _lowest_ids(images: list[ListedImage], settings: Settings) -> list[ListedImage]:
+    return sorted(images, key=lambda image: image.image_id)[: settings["max_images"]]
+
+
+def fetch(
+    images: Sequence[ListedImage], image_root: Path, settings: Settings
+) -> Iterator[FetchedImage | Skipped]:
+    """Check every picture where it is; one that cannot be used is skipped with a reason."""
+    for image in images:
+        try:
+            yield verified_file(image, image_root / image.file)
+        except UnreadableImage as error:
+            yield Skipped(image.image_id, image.file, str(error))

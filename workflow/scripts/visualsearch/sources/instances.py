@@ -1,0 +1,219 @@
+"""COCO instances files: read, checked, cut down to some images.
+
+Format: https://cocodataset.org/#format-data, "Object Detection".
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, TypeGuard
+from zipfile import BadZipFile, ZipFile, is_zipfile
+from zlib import error as ZlibError
+
+from visualsearch.errors import InputError
+from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
+
+Instances = dict[str, Any]
+
+
+def read_instances(path: Path, member: str | None = None) -> Instances:
+    """Read an instances file, or `member` of a zip archive without extracting it.
+
+    Returns info, licenses, images, annotations (without segmentation) and categories, checked so
+    far that every image has a usable id and file name, and every annotation a box, an image and
+    a category. Raises InputError.
+    """
+    document = _read_json(path, member)
+    if not isinstance(document, dict):
+        raise InputError(f"{path}: holds no JSON object; give a COCO instances file")
+    for key in ("images", "annotations", "categories"):
+        entries = document.get(key)
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise InputError(f"{path}: has no list of objects '{key}'; give a COCO instances file")
+    instances: Instances = {
+        "info": document.get("info") or {},
+        "licenses": document.get("licenses") or [],
+        "images": document["images"],
+        "annotations": document["annotations"],
+        "categories": document["categories"],
+    }
+    _check_images(instances["images"], path)
+    _check_categories(instances["categories"], path)
+    _check_annotations(instances, path)
+    return instances
+
+
+def read_image_ids(path: Path) -> set[int]:
+    """Return the ids of the images that a COCO JSON file lists. Raises InputError."""
+    document = _read_json(path, None)
+    images = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(images, list):
+        raise InputError(f"{path}: has no list 'images'; give a COCO instances file")
+    ids: set[int] = set()
+    for image in images:
+        image_id = image.get("id") if isinstance(image, dict) else None
+        if not _is_id(image_id):
+            raise InputError(f"{path}: an image has no integer 'id'; give a COCO instances file")
+        ids.add(image_id)
+    return ids
+
+
+def _read_json(path: Path, member: str | None) -> Any:
+    try:
+        if member is None or not is_zipfile(path):
+            with open(path, "rb") as file:
+                return _parse(file)
+        with ZipFile(path) as archive, archive.open(member) as file:
+            return _parse(file)
+    except KeyError as error:
+        raise InputError(f"{path}: the archive has no {member}") from error
+    except (BadZipFile, ZlibError, EOFError) as error:
+        raise InputError(f"{path}: broken archive ({error}); download it again") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name a file that can be read") from error
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not JSON ({reason}); give a COCO instances file") from error
+
+
+def _parse(file: IO[bytes]) -> Any:
+    return json.load(file, object_hook=_without_segmentation, parse_constant=_refuse_constant)
+
+
+def _without_segmentation(entry: dict[str, Any]) -> dict[str, Any]:
+    # Dropped as it is parsed: the outlines are most of a file's size, and nothing here uses them.
+    entry.pop("segmentation", None)
+    return entry
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= MAX_IMAGE_ID
+
+
+def _check_images(images: list[dict[str, Any]], path: Path) -> None:
+    seen: set[int] = set()
+    for image in images:
+        image_id = image.get("id")
+        if not _is_id(image_id) or image_id in seen:
+            raise InputError(
+                f"{path}: image id {image_id!r} is not a unique integer from 0 to {MAX_IMAGE_ID}"
+            )
+        seen.add(image_id)
+        file = image.get("file_name")
+        if not isinstance(file, str) or not file or not is_utf8(file):
+            raise InputError(f"{path}: image {image_id} has file_name {file!r}")
+        for side in ("width", "height"):
+            if image.get(side) is not None and not (type(image[side]) is int and image[side] > 0):
+                raise InputError(f"{path}: image {image_id} has {side} {image[side]!r}")
+
+
+def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
+    for category in categories:
+        if type(category.get("id")) is not int or not isinstance(category.get("name"), str):
+            raise InputError(f"{path}: a category without integer 'id' and text 'name'")
+
+
+def _check_annotations(instances: Instances, path: Path) -> None:
+    images = {image["id"] for image in instances["images"]}
+    categories = {category["id"] for category in instances["categories"]}
+    annotations = instances["annotations"]
+    for number, annotation in enumerate(annotations, start=1):
+        name = f"{path}: annotation {annotation.get('id', number)!r}"
+        image_id, category = annotation.get("image_id"), annotation.get("category_id")
+        if not _is_id(image_id) or image_id not in images:
+            raise InputError(f"{name} is of an image that the file does not list")
+        if type(category) is not int or category not in categories:
+            raise InputError(f"{name} is of a category that the file does not list")
+        box = annotation.get("bbox")
+        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+            raise InputError(f"{name} has no 'bbox' of four numbers")
+        # What pycocotools needs and some tools leave out.
+        annotation.setdefault("iscrowd", 0)
+        annotation.setdefault("area", box[2] * box[3])
+        if annotation["iscrowd"] not in (0, 1) or not _is_number(annotation["area"]):
+            raise InputError(f"{name} has an 'iscrowd' or 'area' that is not a number")
+    ids = [annotation.get("id") for annotation in annotations]
+    if not all(type(i) is int and i > 0 for i in ids) or len(set(ids)) < len(ids):
+        # pycocotools takes an annotation of id 0 for unmatched, and needs ids to be unique.
+        for number, annotation in enumerate(annotations, start=1):
+            annotation["id"] = number
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < float("inf")
+
+
+def category_id(instances: Instances, name: str, path: Path) -> int:
+    """Return the id of the category `name`. Raises InputError if `path` does not have it."""
+    for category in instances["categories"]:
+        if category["name"] == name:
+            return category["id"]
+    names = ", ".join(category["name"] for category in instances["categories"])
+    raise InputError(f"dataset.category: {name!r} is not a category of {path}, which has: {names}")
+
+
+def of_images(instances: Instances, ids: Collection[int]) -> Instances:
+    """Return the part of `instances` that is about the images `ids`, sorted by id."""
+    ids = frozenset(ids)
+    images = (image for image in instances["images"] if image["id"] in ids)
+    annotations = (entry for entry in instances["annotations"] if entry["image_id"] in ids)
+    return instances | {
+        "images": sorted(images, key=lambda image: image["id"]),
+        "annotations": sorted(annotations, key=lambda annotation: annotation["id"]),
+    }
+
+
+def relative_path(file_name: str) -> str | None:
+    """Return `file_name` as a path below a folder, or None if it leads out of it."""
+    path = PurePosixPath(file_name)
+    if path.is_absolute() or ".." in path.parts or "\0" in file_name or not path.parts:
+        return None
+    return str(path)
+
+
+def listed_image(
+    image: Mapping[str, Any], licenses: list[Any], file: str, source_url: str | None
+) -> ListedImage:
+    """Return an entry of `images` as a listed picture, with its licence."""
+    license_id = image.get("license")
+    license_id = license_id if type(license_id) is int and 0 <= license_id < 2**31 else None
+    found: Mapping[str, Any] = next(
+        (
+            entry
+            for entry in licenses
+            if isinstance(entry, dict) and license_id is not None and entry.get("id") == license_id
+        ),
+        {},
+    )
+    return ListedImage(
+        image_id=image["id"],
+        file=file,
+        width=image.get("width"),
+        height=image.get("height"),
+        license_id=license_id,
+        license=_text(found.get("name")),
+        license_url=web_address(found.get("url")),
+        source_url=source_url,
+    )
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name can be written; one that is not UTF-8 reaches Python with lone surrogates."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def web_address(value: Any) -> str | None:
+    """Return `value` if it is a http or https URL: reports link to it, and nothing fetches it."""
+    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else None

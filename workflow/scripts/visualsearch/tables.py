@@ -1,0 +1,178 @@
+"""The Parquet tables that stages hand on: schemas, streaming writing, reading in person order."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from visualsearch.atomic import replacing
+from visualsearch.errors import InputError
+
+# Rows a row group: small enough that one open group of each of hundreds of shards fits in memory.
+ROW_GROUP_ROWS = 256
+
+BOX_COLUMNS = ("x", "y", "w", "h")
+
+DETECTIONS = pa.schema(
+    [
+        ("image_id", pa.int64()),
+        ("det_index", pa.int16()),
+        ("category_id", pa.int32()),
+        ("score", pa.float32()),
+        *((name, pa.float32()) for name in BOX_COLUMNS),
+    ]
+)
+PERSONS = pa.schema(
+    [
+        ("person_id", pa.int64()),
+        ("image_id", pa.int64()),
+        ("det_index", pa.int16()),
+        ("score", pa.float32()),
+        *((name, pa.float32()) for name in BOX_COLUMNS),
+    ]
+)
+
+
+def with_vector(schema: pa.Schema, length: int) -> pa.Schema:
+    """`schema` and a last column `vector`: a fixed-size list of `length` float32."""
+    return schema.append(pa.field("vector", pa.list_(pa.float32(), length)))
+
+
+def vector_column(vectors: NDArray[np.float32]) -> pa.Array:
+    """float32 [N, D] as an Arrow column of fixed-size lists."""
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+
+
+def vectors_of(table: pa.Table | pa.RecordBatch) -> NDArray[np.float32]:
+    """The `vector` column as float32 [N, D]."""
+    column = table.column("vector")
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return column.flatten().to_numpy().reshape(len(column), column.type.list_size)
+
+
+def write_table(
+    path: str | Path,
+    batches: Iterable[pa.Table],
+    schema: pa.Schema,
+    metadata: dict[str, Any] | None = None,
+) -> int:
+    """Write `batches` as one Parquet file, atomically and in fixed row groups; return its rows.
+
+    metadata: JSON-ready facts kept in the file's schema under the key "visualsearch".
+    Row groups do not follow the batches, so that how rows were computed leaves no trace.
+    """
+    if metadata is not None:
+        schema = schema.with_metadata({"visualsearch": json.dumps(metadata, sort_keys=True)})
+    rows = 0
+    pending: list[pa.Table] = []
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for batch in batches:
+            pending.append(batch.cast(schema))
+            rows += batch.num_rows
+            waiting = sum(table.num_rows for table in pending)
+            if waiting >= ROW_GROUP_ROWS:
+                table = pa.concat_tables(pending)
+                whole = waiting - waiting % ROW_GROUP_ROWS
+                writer.write_table(table.slice(0, whole), row_group_size=ROW_GROUP_ROWS)
+                pending = [table.slice(whole)]
+        rest = pa.concat_tables(pending) if pending else schema.empty_table()
+        if rest.num_rows or rows == 0:
+            writer.write_table(rest, row_group_size=ROW_GROUP_ROWS)
+    return rows
+
+
+def open_table(path: str | Path, columns: Sequence[str] = ()) -> pq.ParquetFile:
+    """Open a Parquet file that must have `columns`; InputError says what is wrong."""
+    try:
+        file = pq.ParquetFile(path, pre_buffer=False)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path} is no readable table ({error}); delete it and rerun") from error
+    if missing := [name for name in columns if name not in file.schema_arrow.names]:
+        file.close()
+        raise InputError(f"{path} has no column {missing[0]}; delete it and rerun")
+    return file
+
+
+def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a whole table, or some columns of it."""
+    with open_table(path, columns or ()) as file:
+        return file.read(columns=list(columns) if columns else None)
+
+
+def metadata_of(path: str | Path) -> dict[str, Any]:
+    """The facts that `write_table` kept in the file."""
+    with open_table(path) as file:
+        return json.loads((file.schema_arrow.metadata or {}).get(b"visualsearch", b"{}"))
+
+
+def common_metadata(paths: Sequence[str | Path]) -> dict[str, Any]:
+    """The metadata all files share; InputError where two files come from different runs."""
+    first = metadata_of(paths[0])
+    for path in paths[1:]:
+        other = metadata_of(path)
+        if differing := [k for k in sorted({*first, *other}) if first.get(k) != other.get(k)]:
+            raise InputError(
+                f"{path} and {paths[0]} were made differently ({differing[0]}); "
+                "delete both and rerun the stage that made them"
+            )
+    return first
+
+
+def vector_length(path: str | Path) -> int:
+    """Length of the vectors in a table."""
+    with open_table(path, ["vector"]) as file:
+        return file.schema_arrow.field("vector").type.list_size
+
+
+def count_rows(paths: Sequence[str | Path]) -> int:
+    """Rows of all files together, from their footers."""
+    total = 0
+    for path in paths:
+        with open_table(path) as file:
+            total += file.metadata.num_rows
+    return total
+
+
+def in_person_order(paths: Sequence[str | Path], rows: int) -> Iterator[pa.Table]:
+    """Stream shards, each sorted by person_id, as one table sorted by person_id.
+
+    Yields tables of exactly `rows` rows, the last one shorter. What comes out is the same however
+    many shards the rows lie in. Holds one row group of each shard in memory.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(open_table(path, ["person_id"])) for path in paths]
+        ids = [file.read(columns=["person_id"])["person_id"].to_numpy() for file in files]
+        shard_of_row = np.repeat(np.arange(len(ids)), [len(part) for part in ids])
+        order = np.argsort(np.concatenate(ids), kind="stable")
+        readers = [_Reader(file) for file in files]
+        for start in range(0, len(order), rows):
+            sequence = shard_of_row[order[start : start + rows]]
+            used, counts = np.unique(sequence, return_counts=True)
+            parts = [readers[n].take(int(c)) for n, c in zip(used, counts, strict=True)]
+            table = pa.concat_tables(parts)
+            # The parts lie shard after shard: put each row where the sequence wants it.
+            yield table.take(np.argsort(np.argsort(sequence, kind="stable"), kind="stable"))
+
+
+class _Reader:
+    """Hands out a Parquet file's rows in order, any number at a time."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._batches = file.iter_batches(batch_size=ROW_GROUP_ROWS)
+        self._rest = file.schema_arrow.empty_table()
+
+    def take(self, rows: int) -> pa.Table:
+        parts = [self._rest]
+        while sum(part.num_rows for part in parts) < rows:
+            parts.append(pa.Table.from_batches([next(self._batches)]))
+        table = pa.concat_tables(parts)
+        self._rest = table.slice(rows)
+        return table.slice(0, rows)
