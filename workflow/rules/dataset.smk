@@ -14,7 +14,7 @@ rule fetch_annotations:
     conda:
         "../../envs/fetch.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=2500,
     params:
         dataset=picture_choice(),
         fingerprint=sources.fingerprint(config["dataset"]),
@@ -41,7 +41,9 @@ rule fetch_images:
         mem_mb=2000,
     params:
         dataset=picture_choice(),
-        image_root=lambda wildcards, input: own_pictures() or f"{Path(input.images).parent}/images",
+        fingerprint=sources.fingerprint(config["dataset"]),
+        image_root=lambda wildcards, input: own_pictures()
+        or f"{Path(input.images).parent}/images",
         shards=config["shards"],
         library=library("fetch_images"),
     message:

@@ -4,6 +4,8 @@ Snakemake's own `validate` reports through jsonschema's long messages; here a us
 the value and what is allowed.
 """
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,27 +69,29 @@ def allowed(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(allowed(part) for part in schema["anyOf"])
     if "enum" in schema:
-        return "one of " + ", ".join("null" if v is None else str(v) for v in schema["enum"])
-    kind = schema.get("type", "any value")
-    kinds = kind if isinstance(kind, list) else [kind]
-    names = {"object": "a section", "array": "a list", "null": "null", "boolean": "true or false"}
-    words = " or ".join(names.get(k, f"{'an' if k[0] in 'aeiou' else 'a'} {k}") for k in kinds)
-    limits = [
-        f"{text} {schema[key]}"
-        for key, text in (
-            ("minimum", ">="),
-            ("exclusiveMinimum", ">"),
-            ("maximum", "<="),
-            ("exclusiveMaximum", "<"),
-            ("minItems", "items >="),
-            ("maxItems", "items <="),
-            ("minLength", "length >="),
-            ("pattern", "matching"),
-        )
-        if key in schema
-    ]
-    of = f" of {allowed(schema['items'])} each" if "items" in schema else ""
-    return " ".join([words + of, " and ".join(limits)]).strip()
+        return "one of " + ", ".join(str(value) for value in schema["enum"])
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    text = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
+    if "items" in schema:
+        least, most = schema.get("minItems"), schema.get("maxItems")
+        text += f" of {least}" if least is not None and least == most else ""
+        text += f", each {allowed(schema['items'])}"
+    limits = [f"{sign} {schema[key]}" for key, sign in LIMITS.items() if key in schema]
+    text += " " + " and ".join(limits) if limits else ""
+    text += " that is not empty" if schema.get("minLength") else ""
+    text += f" like {schema['pattern']}" if "pattern" in schema else ""
+    return text + (" or null" if "null" in kinds else "")
+
+
+KINDS = {
+    "object": "a section of keys",
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a text",
+}
+LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
 def _contradictions(config: dict[str, Any]) -> Iterator[str]:
@@ -117,3 +121,46 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
 
 def _not_allowed(key: str, value: Any, expected: str) -> str:
     return f"{key}: {value!r} is not allowed; expected {expected}"
+
+
+def as_markdown(schema: dict[str, Any]) -> str:
+    """The schema as the reference that config/README.md is."""
+    lines = [
+        "# Configuration",
+        "",
+        "`config.yaml` is the default and the real task; `demo.yaml` and `first-look.yaml` go over",
+        "it with `--configfile`. Single keys go over both: `--config shards=4`. All is checked",
+        "before anything runs.",
+        "",
+        "This page is made from `workflow/schemas/config.schema.yaml` by `make docs`.",
+    ]
+    for name, section in schema["properties"].items():
+        if section["type"] == "object":
+            lines += ["", f"## {name}", "", section["description"]]
+            rows = list(_rows(section, name))
+        else:
+            lines += ["", f"## {name}"]
+            rows = [_row(name, section)]
+        lines += ["", "| key | allowed | default | meaning |", "|---|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(section: dict[str, Any], path: str) -> Iterator[str]:
+    for key, part in section["properties"].items():
+        if part.get("type") == "object":
+            yield from _rows(part, f"{path}.{key}")
+        else:
+            yield _row(f"{path}.{key}", part)
+
+
+def _row(path: str, part: dict[str, Any]) -> str:
+    default = json.dumps(part["default"])
+    what = allowed(part)
+    if len(part.get("enum", ())) > 20:
+        what = f"one of {len(part['enum'])} names, {part['enum'][0]} to {part['enum'][-1]}"
+    cells = (f"`{path}`", what, f"`{default}`", part["description"])
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(as_markdown(load_schema(sys.argv[1])), end="")

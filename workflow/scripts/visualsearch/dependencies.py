@@ -24,30 +24,40 @@ def modules_of(script: Path) -> list[Path]:
 
 
 def digest(script: Path) -> str:
-    """Hex digest of the content of all modules that `script` uses."""
+    """Hex digest of all modules that `script` uses, and of the templates beside them."""
     total = hashlib.sha256()
-    for module in modules_of(script):
-        total.update(module.relative_to(PACKAGE).as_posix().encode() + b"\0" + module.read_bytes())
+    modules = modules_of(script)
+    templates = {file for module in modules for file in module.parent.glob("templates/*")}
+    for file in [*modules, *sorted(templates)]:
+        total.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
     return total.hexdigest()[:16]
 
 
-@cache
-def _imported(file: Path) -> frozenset[Path]:
+def imported_names(file: Path) -> set[str]:
+    """Dotted names that a module imports, but for those that only type checkers import."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            waiting.extend(ast.iter_child_nodes(node))
+    return names
+
+
+@cache
+def _imported(file: Path) -> frozenset[Path]:
     files: set[Path] = set()
-    for name in names:
+    for name in imported_names(file):
         parts = name.split(".")
         if parts[0] == PACKAGE.name:
             # Importing a.b.c runs a, a.b and a.b.c.
             for end in range(1, len(parts) + 1):
                 path = PACKAGE.joinpath(*parts[1:end])
-                files.update(
-                    p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()
-                )
+                tried = (path / "__init__.py", path.with_suffix(".py"))
+                files.update(p for p in tried if p.is_file())
     return frozenset(files)

@@ -131,7 +131,7 @@ def labels_by_image(manifest: pa.Table) -> pd.DataFrame:
 def label_precision(hits: pa.Table, queries: pa.Table, labels: pd.DataFrame) -> dict[str, Any]:
     """For each kind of label, the share of hits that carry the query's.
 
-    hits: rows of search.HITS. queries: rows of queries.QUERIES. labels: as `labels_by_image`
+    hits: rows of search.HITS. queries: rows of tables.QUERIES. labels: as `labels_by_image`
     gives them. `chance` is the share that images other than the query's, drawn at random, would
     have over the same queries. Pictures that are not part of the set have no label and count
     for nothing.

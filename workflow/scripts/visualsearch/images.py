@@ -1,5 +1,6 @@
 """Reading pictures: whatever the file holds, upright 8-bit RGB or one short reason why not."""
 
+import re
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -70,8 +71,9 @@ def decode_image(data: bytes) -> Image.Image:
         raise UnreadableImage(f"not a picture ({', '.join(FORMATS)} are read)") from error
     except Exception as error:
         # Decoders raise OSError, SyntaxError, ValueError, struct.error and more on broken files.
-        # What Pillow adds in brackets differs from file to file, and would not add up.
-        reason = " ".join(str(error).split(" (")[0].split()) or type(error).__name__
+        # Without the count of missing bytes, so that equal reasons add up.
+        reason = re.sub(r" \(\d+ bytes not processed\)", "", " ".join(str(error).split()))
+        reason = reason or type(error).__name__
         raise UnreadableImage(f"cannot be decoded: {reason}") from error
 
 

@@ -12,6 +12,7 @@ from visualsearch.errors import InputError
 from visualsearch.search import evenly_spaced
 from visualsearch.tables import (
     BOX_COLUMNS,
+    QUERIES,
     in_person_order,
     read_table,
     vector_column,
@@ -25,20 +26,6 @@ log = logging.getLogger(__name__)
 # Candidates that a strategy looks at; more are thinned out evenly, to bound its memory.
 MOST_CANDIDATES = 10_000
 NEIGHBOURS_AS_COMPANY = 10
-
-# One row a query. person_id, image_id and det_index are null for a picture of the user's own;
-# `picture` is null for a person of the search set.
-QUERIES = pa.schema(
-    [
-        ("query", pa.int16()),
-        ("reason", pa.string()),
-        ("person_id", pa.int64()),
-        ("image_id", pa.int64()),
-        ("picture", pa.string()),
-        ("score", pa.float32()),
-        *((name, pa.float32()) for name in BOX_COLUMNS),
-    ]
-)
 
 
 def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[tuple[int, str]]:

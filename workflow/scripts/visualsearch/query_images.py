@@ -14,9 +14,8 @@ from visualsearch.embedding import embed_boxes, in_search_set
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import Skipped
 from visualsearch.progress import progress
-from visualsearch.queries import QUERIES
 from visualsearch.reduction import Reduction
-from visualsearch.tables import BOX_COLUMNS, vector_column, with_vector
+from visualsearch.tables import BOX_COLUMNS, QUERIES, vector_column, with_vector
 
 
 def embed_query_images(
@@ -31,7 +30,7 @@ def embed_query_images(
     """Find, embed and reduce the persons in pictures that are not part of the search set.
 
     boxes: "best" for the person of the best score in each picture, "all" for all of them that
-    would be in the search set. Returns rows of queries.QUERIES with reduced vectors, and the
+    would be in the search set. Returns rows of tables.QUERIES with reduced vectors, and the
     pictures that give no query, with the reason.
     """
     schema = with_vector(QUERIES, reduction.n_components)

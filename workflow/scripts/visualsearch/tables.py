@@ -38,6 +38,20 @@ PERSONS = pa.schema(
     ]
 )
 
+# One row a query. person_id, image_id and det_index are null for a picture of the user's own;
+# `picture` is null for a person of the search set.
+QUERIES = pa.schema(
+    [
+        ("query", pa.int16()),
+        ("reason", pa.string()),
+        ("person_id", pa.int64()),
+        ("image_id", pa.int64()),
+        ("picture", pa.string()),
+        ("score", pa.float32()),
+        *((name, pa.float32()) for name in BOX_COLUMNS),
+    ]
+)
+
 
 def with_vector(schema: pa.Schema, length: int) -> pa.Schema:
     """`schema` and a last column `vector`: a fixed-size list of `length` float32."""

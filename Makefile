@@ -1,0 +1,46 @@
+# make demo | test | lint | docs. Everything is installed into .venv, nothing elsewhere.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# annoy has no wheels, and its own flags (-march=native -ffast-math) make a module that may crash on
+# another machine that shares this folder, as cluster nodes do. These run anywhere.
+export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
+
+.PHONY: demo test lint docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml
+	@echo
+	@echo "The report: $(CURDIR)/results/demo/report/index.html"
+
+test: $(VENV)/.test-installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+# config/README.md from the schema.
+docs: $(VENV)/.installed
+	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.configuration workflow/schemas/config.schema.yaml > config/README.md.new
+	mv config/README.md.new config/README.md
+
+clean:
+	rm -rf $(VENV) results .snakemake
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+		|| { echo "Python 3.11 or 3.12 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@# Neither from pip's cache nor into it: a wheel built there with other flags would be taken as it is.
+	$(BIN)/pip install --quiet --no-cache-dir --no-binary annoy "$$(grep '^annoy==' requirements.txt)"
+	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
+	$(BIN)/pip install --quiet -r requirements-test.txt
+	touch $@

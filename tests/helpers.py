@@ -1,0 +1,42 @@
+"""Made tables that several tests use."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from visualsearch.tables import PERSONS, vector_column, with_vector, write_table
+
+
+def persons_table(vectors: np.ndarray, per_image: int = 3) -> pa.Table:
+    """Persons with the given vectors [N, D], by rising person_id, `per_image` in each image."""
+    n, length = vectors.shape
+    image_id = 1 + np.arange(n) // per_image
+    det_index = np.arange(n) % per_image
+    columns = {
+        "person_id": image_id * 1000 + det_index,
+        "image_id": image_id,
+        "det_index": det_index,
+        "score": np.linspace(0.99, 0.5, n),
+        "x": np.zeros(n),
+        "y": np.zeros(n),
+        "w": np.full(n, 50),
+        "h": np.full(n, 100),
+        "vector": vector_column(vectors.astype(np.float32)),
+    }
+    return pa.table(columns).cast(with_vector(PERSONS, length))
+
+
+def write_shards(folder: Path, table: pa.Table, shards: int) -> list[str]:
+    """Write a table of persons as the workflow shards it, by image_id."""
+    shard = table["image_id"].to_numpy() % shards
+    paths = [str(folder / f"{number}.parquet") for number in range(shards)]
+    for number, path in enumerate(paths):
+        write_table(path, [table.filter(shard == number)], table.schema)
+    return paths
+
+
+def unit_vectors(n: int, length: int, seed: int = 0) -> np.ndarray:
+    """Random vectors of length 1, float32 [n, length]."""
+    vectors = np.random.default_rng(seed).normal(size=(n, length))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,235 @@
+"""Detectors of the registry: built as torchvision builds them, weights checked before use."""
+
+import hashlib
+import http.server
+import pickle
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
+
+from visualsearch.detectors import BUNDLED, NAMES, TORCHVISION, load_detector, torchvision_models
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detectors.torchvision_models import build_model, download_weights
+from visualsearch.embedding import crop_boxes, embed_boxes
+from visualsearch.errors import InputError
+
+SMALL = {"min_size": 96, "max_size": 160}
+
+
+def random_state(name: str) -> dict[str, torch.Tensor]:
+    """A state dict of the right shape: seeded, and tame enough to give finite maps."""
+    torch.manual_seed(0)
+    model = build_model(DetectorSettings(name, **SMALL), 91)
+    state = model.state_dict()
+    for key, value in state.items():
+        if key.endswith("running_var"):
+            value.uniform_(2, 3)
+    return state
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_file(random_state("fasterrcnn_mobilenet_v3_large_fpn"), path)
+    return path
+
+
+def picture(width: int = 160, height: int = 120) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_same_answers_as_the_model_torchvision_builds(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = random_state(name)
+    torch.save(state, tmp_path / "w.pth")
+    detector = load_detector(DetectorSettings(name, str(tmp_path / "w.pth"), "cpu", 0.0, **SMALL))
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **kwargs: state)
+    threshold = torchvision_models.VARIANTS[name].threshold
+    theirs = get_model_builder(name)(
+        weights=get_model_weights(name).DEFAULT, **{threshold: 0.0}, **SMALL
+    ).eval()
+    crops = torch.rand(2, 3, 96, 64)
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1)
+        for values in (theirs.transform.image_mean, theirs.transform.image_std)
+    )
+    with torch.inference_mode():
+        expected = list(theirs.backbone.body((crops - mean) / std).values())[-1]
+        found = theirs([torch.from_numpy(np.array(picture())).permute(2, 0, 1) / 255])[0]
+    maps = detector.feature_map(crops)
+    assert torch.isfinite(maps).all() and maps.std() > 0
+    assert torch.equal(maps, expected)
+    assert maps.shape[1] == detector.vector_length == detector.details()["vector_length"]
+    ours = detector.detect(picture())
+    assert ours.boxes == pytest.approx(found["boxes"].numpy())
+    assert ours.scores == pytest.approx(found["scores"].numpy())
+    assert (np.diff(ours.scores) <= 0).all()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "resnet50" in n])
+def test_resnet_detectors_give_2048_values(name: str) -> None:
+    assert torchvision_models.VARIANTS[name].vector_length == 2048
+
+
+def test_details_of_own_weights_claim_no_published_figures(weights_file: Path) -> None:
+    details = load_detector(
+        DetectorSettings("fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu")
+    ).details()
+    assert details["published_box_ap"] is None
+    assert details["weights"] == "random.safetensors"
+    assert details["weights_sha256"] == hashlib.sha256(weights_file.read_bytes()).hexdigest()
+    assert details["score_threshold"] == 0.05
+    assert details["detections_per_image"] == 100
+    assert details["nms_iou_threshold"] == 0.5
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("/tmp/visualsearch-exploited"),))  # type: ignore[return-value]
+
+
+def broken_weights(kind: str, path: Path) -> None:
+    state = {"backbone.x": torch.zeros(1)}
+    if kind == "pickle that runs code":
+        path.write_bytes(pickle.dumps(Exploit()))
+    elif kind == "of another model":
+        torch.save(state, path)
+    elif kind == "cut short":
+        torch.save({"a": torch.zeros(1000)}, path)
+        path.write_bytes(path.read_bytes()[:500])
+    elif kind == "no state dict":
+        torch.save(torch.zeros(3), path)
+    elif kind == "another shape":
+        state = random_state("fasterrcnn_mobilenet_v3_large_fpn")
+        state["roi_heads.box_predictor.cls_score.bias"] = torch.zeros(3)
+        torch.save(state, path)
+    elif kind == "empty":
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("missing", "no file"),
+        ("empty", "is not a file of plain weights"),
+        ("pickle that runs code", "is not a file of plain weights"),
+        ("cut short", "is not a file of plain weights"),
+        ("no state dict", "holds no state dict"),
+        ("of another model", "tensors are missing, first backbone"),
+        ("another shape", r"cls_score.bias is \(3,\), not \(91,\)"),
+    ],
+)
+def test_wrong_weights_are_one_clear_line(kind: str, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    broken_weights(kind, path)
+    settings = DetectorSettings("fasterrcnn_mobilenet_v3_large_fpn", str(path), "cpu")
+    with pytest.raises(InputError, match=line) as error:
+        load_detector(settings)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert not Path("/tmp/visualsearch-exploited").exists()
+
+
+def test_damaged_safetensors_is_one_clear_line(weights_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(weights_file.read_bytes()[:5000])
+    settings = DetectorSettings(
+        "fasterrcnn_mobilenet_v3_large_fpn", str(tmp_path / "w.safetensors"), "cpu"
+    )
+    with pytest.raises(InputError, match="is not a file of plain weights"):
+        load_detector(settings)
+
+
+def test_unknown_weights_and_detectors_name_the_known() -> None:
+    with pytest.raises(InputError, match="use 'default', COCO_V1, or the path"):
+        load_detector(DetectorSettings("fasterrcnn_resnet50_fpn", "COCO_V9"))
+    with pytest.raises(InputError, match=f"known are .*{BUNDLED}"):
+        load_detector(DetectorSettings("yolo"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}", folder
+        httpd.shutdown()
+
+
+def test_download_is_kept_in_torch_cache_and_checked(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = server
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    content = b"weights" * 1000
+    digest = hashlib.sha256(content).hexdigest()
+    (folder / f"model-{digest[:8]}.pth").write_bytes(content)
+    path = download_weights(f"{url}/model-{digest[:8]}.pth")
+    assert path.read_bytes() == content and path.is_relative_to(tmp_path / "hub")
+    (folder / f"model-{digest[:8]}.pth").unlink()
+    assert download_weights(f"{url}/model-{digest[:8]}.pth") == path  # not asked for again
+    path.write_bytes(content[:100])
+    with pytest.raises(InputError, match=r"is damaged .* remove it and run again"):
+        download_weights(f"{url}/model-{digest[:8]}.pth")
+
+
+@pytest.mark.parametrize("served", [b"<html>quota exceeded</html>", None])
+def test_wrong_or_missing_download_is_one_clear_line(
+    served: bytes | None, server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, folder = server
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    if served:
+        (folder / "model-01234567.pth").write_bytes(served)
+    with pytest.raises(InputError, match=r"could not be fetched .* detector\.weights") as error:
+        download_weights(f"{url}/model-01234567.pth")
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "hub").rglob("*.pth"))
+
+
+def test_bundled_detector_finds_people_in_pixels_of_the_picture(coco_sample: Path) -> None:
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
+    image = Image.open(coco_sample / "images/000000005001.jpg").convert("RGB")
+    found = detector.detect(image)
+    assert found.scores[0] > 0.9 and found.scores[-1] >= 0.05
+    assert (found.boxes[:, 2] <= image.width).all() and (found.boxes[:, 3] <= image.height).all()
+    assert set(found.labels) == {1}
+
+
+def test_embedding_is_the_pooled_map_of_the_crop() -> None:
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
+    image = picture(200, 300)
+    boxes = np.array([[10, 20, 90, 220], [0, 0, 200, 300]], np.float32)
+    vectors = embed_boxes(detector, image, boxes, (256, 128))
+    crop = image.resize((128, 256), Image.Resampling.BILINEAR, box=(10, 20, 90, 220))
+    tensor = torch.from_numpy(np.array(crop)).permute(2, 0, 1)[None] / 255
+    expected = detector.feature_map(tensor).mean(dim=(2, 3))
+    assert vectors.shape == (2, 1280) and vectors.dtype == np.float32
+    assert vectors[:1] == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_no_boxes_give_no_vectors() -> None:
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
+    assert embed_boxes(detector, picture(), np.empty((0, 4), np.float32), (64, 64)).shape == (
+        0,
+        1280,
+    )
+
+
+def test_boxes_over_the_border_are_cut_to_the_picture() -> None:
+    crops = crop_boxes(picture(50, 60), np.array([[-10, -10, 500, 500]], np.float32), (60, 50))
+    whole = torch.from_numpy(np.array(picture(50, 60))).permute(2, 0, 1) / 255
+    assert torch.equal(crops[0], whole)

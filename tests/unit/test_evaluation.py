@@ -1,0 +1,165 @@
+"""COCO evaluation of hand-made cases whose AP is known, and agreement of labels."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from visualsearch.detection import detections_table, write_coco_results
+from visualsearch.errors import InputError
+from visualsearch.evaluation import (
+    evaluate_detections,
+    label_precision,
+    labels_by_image,
+    write_precision_recall,
+)
+from visualsearch.tables import DETECTIONS, write_table
+
+BOX = [10, 10, 100, 200]
+
+
+def truth(folder: Path, crowd: bool = False, category_id: int = 1) -> Path:
+    """Two images with one person each, and one without; a crowd in the second if asked."""
+    boxes = [(1, BOX, 0), (2, BOX, 0)] + ([(2, [200, 10, 300, 200], 1)] if crowd else [])
+    annotations = [
+        {
+            "id": n,
+            "image_id": image,
+            "category_id": category_id,
+            "bbox": box,
+            "area": box[2] * box[3],
+            "iscrowd": iscrowd,
+        }
+        for n, (image, box, iscrowd) in enumerate(boxes, start=1)
+    ]
+    path = folder / "annotations.json"
+    path.write_text(
+        json.dumps(
+            {
+                "images": [{"id": n, "width": 640, "height": 480} for n in (1, 2, 3)],
+                "annotations": annotations,
+                "categories": [{"id": category_id, "name": "person"}],
+            }
+        )
+    )
+    return path
+
+
+def results(folder: Path, rows: list[tuple[int, list[float], float]]) -> Path:
+    path = folder / "persons.json"
+    keys = ("image_id", "bbox", "score")
+    path.write_text(
+        json.dumps([dict(zip(keys, r, strict=True)) | {"category_id": 1} for r in rows])
+    )
+    return path
+
+
+def ap(folder: Path, rows: list[Any], images: tuple[int, ...] = (1, 2, 3), **kinds: Any) -> dict:
+    numbers, _ = evaluate_detections(
+        truth(folder, **kinds), results(folder, rows), "person", images
+    )
+    return numbers
+
+
+def test_all_found_is_one(tmp_path: Path) -> None:
+    numbers = ap(tmp_path, [(1, BOX, 0.9), (2, BOX, 0.8)])
+    assert numbers["AP"] == numbers["AP50"] == numbers["AR_100"] == 1
+    assert numbers["AP_small"] is None  # nothing of that size is annotated
+    assert numbers["images"] == 3 and numbers["images_with_category"] == 2
+
+
+def test_half_found_is_half_of_the_recall_points(tmp_path: Path) -> None:
+    assert ap(tmp_path, [(1, BOX, 0.9)])["AP"] == pytest.approx(51 / 101, abs=1e-6)
+
+
+def test_false_find_in_an_image_without_persons_counts(tmp_path: Path) -> None:
+    rows = [(3, BOX, 0.99), (1, BOX, 0.9), (2, BOX, 0.8)]
+    assert ap(tmp_path, rows)["AP50"] == pytest.approx(2 / 3, abs=1e-6)
+    assert ap(tmp_path, rows, images=(1, 2))["AP50"] == 1
+
+
+def test_finds_in_a_crowd_are_neither_right_nor_wrong(tmp_path: Path) -> None:
+    rows = [(2, [220, 20, 40, 100], 0.95), (1, BOX, 0.9), (2, BOX, 0.8)]
+    numbers = ap(tmp_path, rows, crowd=True)
+    assert numbers["AP"] == 1
+    assert (numbers["annotated"], numbers["annotated_crowds"]) == (2, 1)
+
+
+def test_nothing_found_is_zero(tmp_path: Path) -> None:
+    numbers = ap(tmp_path, [])
+    assert numbers["AP"] == 0 and numbers["detections"] == 0
+
+
+def test_annotations_with_ids_of_their_own(tmp_path: Path) -> None:
+    assert ap(tmp_path, [(1, BOX, 0.9), (2, BOX, 0.8)], category_id=77)["AP"] == 1
+
+
+def test_category_that_is_not_annotated_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no category 'dog'"):
+        evaluate_detections(truth(tmp_path), results(tmp_path, []), "dog", [1])
+
+
+def test_curve_falls_and_is_written(tmp_path: Path) -> None:
+    rows = [(3, BOX, 0.99), (1, BOX, 0.9), (2, BOX, 0.8)]
+    _, curve = evaluate_detections(truth(tmp_path), results(tmp_path, rows), "person", [1, 2, 3])
+    assert curve.shape == (101, 4)
+    assert curve[0, 1] == pytest.approx(2 / 3)
+    assert (np.diff(curve[:, 1]) <= 0).all()
+    write_precision_recall(tmp_path / "pr.tsv", curve)
+    assert len((tmp_path / "pr.tsv").read_text().splitlines()) == 102
+
+
+def test_results_file_is_what_pycocotools_loads(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    for shard, images in enumerate(([2, 4], [1, 3])):
+        tables = [
+            detections_table(i, np.array([[1.00049, 2, 3, 4]] * 2), np.array([0.9, 0.123456789]), 1)
+            for i in images
+        ]
+        write_table(tmp_path / f"{shard}.parquet", tables, DETECTIONS)
+    write_coco_results(tmp_path / "r.json", [tmp_path / "0.parquet", tmp_path / "1.parquet"])
+    rows = json.loads((tmp_path / "r.json").read_text())
+    assert [row["image_id"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert rows[1] == {
+        "image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.123457,
+    }  # fmt: skip
+    reference = COCO()
+    reference.dataset = {
+        "images": [{"id": n} for n in (1, 2, 3, 4)],
+        "categories": [{"id": 1}],
+        "info": {},
+    }
+    reference.createIndex()
+    assert len(reference.loadRes(str(tmp_path / "r.json")).anns) == 8
+
+
+def test_no_detections_are_an_empty_list(tmp_path: Path) -> None:
+    write_table(tmp_path / "0.parquet", [], DETECTIONS)
+    write_coco_results(tmp_path / "r.json", [tmp_path / "0.parquet"])
+    assert json.loads((tmp_path / "r.json").read_text()) == []
+
+
+def test_label_precision_of_a_known_case() -> None:
+    labels = [{"view": v} for v in ("front", "front", "front", "back")] + [None]
+    manifest = pa.table(
+        {
+            "image_id": [1, 2, 3, 4, 5],
+            "labels": [json.dumps(value) if value else None for value in labels],
+        }
+    )
+    queries = pa.table({"query": [0, 1], "image_id": [1, None]})
+    hits = pa.table({"query": [0, 0, 0, 1], "image_id": [2, 4, 5, 2]})
+    # Image 5 has no label and query 1 is a picture of the user's: neither counts.
+    assert label_precision(hits, queries, labels_by_image(manifest)) == {
+        "view": {"precision": 0.5, "chance": pytest.approx(2 / 3, abs=1e-6), "hits": 2}
+    }
+
+
+def test_without_labels_there_is_nothing_to_say() -> None:
+    manifest = pa.table({"image_id": [1], "labels": pa.array([None], pa.string())})
+    tables = pa.table({"query": [0], "image_id": [1]})
+    assert label_precision(tables, tables, labels_by_image(manifest)) == {}

@@ -1,0 +1,113 @@
+"""Which persons are searched for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import persons_table, unit_vectors, write_shards
+from visualsearch.errors import InputError
+from visualsearch.queries import (
+    candidates,
+    choose_diverse,
+    company,
+    select_queries,
+    vectors_of_rows,
+)
+from visualsearch.tables import vectors_of
+
+SETTINGS = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
+# Four tight groups and one stray vector, each person in an image of its own.
+CENTRES = np.eye(5)
+GROUPS = np.concatenate([np.repeat(CENTRES[:4], 10, axis=0), CENTRES[4:]])
+GROUPS = GROUPS + np.random.default_rng(0).normal(scale=0.02, size=GROUPS.shape)
+GROUPS = (GROUPS / np.linalg.norm(GROUPS, axis=1, keepdims=True)).astype(np.float32)
+IMAGES = np.arange(len(GROUPS))
+
+
+def test_diverse_takes_one_of_each_group_and_not_the_stray() -> None:
+    chosen = choose_diverse(np.arange(41), GROUPS, IMAGES, 4)
+    assert sorted(row // 10 for row, _ in chosen) == [0, 1, 2, 3]
+    assert chosen[0][1].startswith("the most typical")
+
+
+def test_company_of_a_stray_is_the_least() -> None:
+    near = company(GROUPS, IMAGES)
+    assert near.argmin() == 40
+    assert near[:40].min() > 0.85
+
+
+def test_neighbours_in_the_own_image_are_no_company() -> None:
+    same_image = np.zeros(41, dtype=np.int64)
+    assert company(GROUPS, same_image).max() == -1
+
+
+def test_diverse_does_not_take_two_of_an_image() -> None:
+    images = np.arange(41) // 10  # each group is one image
+    chosen = choose_diverse(np.arange(41), GROUPS, images, 4)
+    assert len({images[row] for row, _ in chosen}) == 4
+
+
+def test_fewer_persons_than_queries_gives_all_of_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = persons_table(unit_vectors(3, 6))
+    shards = write_shards(tmp_path, table, 2)
+    queries = select_queries(table.drop_columns("vector"), shards, SETTINGS)
+    assert 1 <= len(queries) <= 3
+    assert "queries: no more persons are there" in caplog.text
+
+
+@pytest.mark.parametrize("strategy", ["diverse", "random"])
+def test_choice_is_the_same_for_any_shards(tmp_path: Path, strategy: str) -> None:
+    table = persons_table(unit_vectors(60, 6), per_image=1)
+    settings = SETTINGS | {"strategy": strategy}
+    chosen = []
+    for shards in (1, 4):
+        folder = tmp_path / str(shards)
+        folder.mkdir()
+        paths = write_shards(folder, table, shards)
+        chosen.append(select_queries(table.drop_columns("vector"), paths, settings))
+    assert chosen[0].equals(chosen[1])
+    assert len(set(chosen[0]["person_id"].to_pylist())) == 5
+
+
+def test_random_follows_its_seed(tmp_path: Path) -> None:
+    table = persons_table(unit_vectors(60, 6), per_image=1)
+    paths = write_shards(tmp_path, table, 1)
+    settings = SETTINGS | {"strategy": "random"}
+    ids = [
+        select_queries(table.drop_columns("vector"), paths, settings | {"seed": seed})["person_id"]
+        for seed in (0, 0, 1)
+    ]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_candidates_are_the_clear_detections() -> None:
+    table = persons_table(unit_vectors(60, 6))  # scores fall with the row, heights are equal
+    assert candidates(table).tolist() == list(range(30))
+
+
+def test_named_persons_are_taken_in_their_order(tmp_path: Path) -> None:
+    table = persons_table(unit_vectors(30, 6))
+    paths = write_shards(tmp_path, table, 3)
+    queries = select_queries(
+        table.drop_columns("vector"), paths, SETTINGS | {"persons": [9002, 2000]}
+    )
+    assert queries["person_id"].to_pylist() == [9002, 2000]
+    rows = [table["person_id"].to_pylist().index(person) for person in (9002, 2000)]
+    assert np.array_equal(vectors_of(queries), vectors_of(table)[rows])
+
+
+def test_unknown_person_is_one_clear_line(tmp_path: Path) -> None:
+    table = persons_table(unit_vectors(6, 6))
+    paths = write_shards(tmp_path, table, 1)
+    with pytest.raises(InputError, match=r"queries\.persons: 777 is not in the search set"):
+        select_queries(table.drop_columns("vector"), paths, SETTINGS | {"persons": [1000, 777]})
+
+
+def test_vectors_of_rows_in_any_order(tmp_path: Path) -> None:
+    vectors = unit_vectors(5000, 4)
+    paths = write_shards(tmp_path, persons_table(vectors), 3)
+    rows = np.array([4999, 0, 4096, 4095, 12])
+    assert np.array_equal(vectors_of_rows(paths, rows), vectors[rows])

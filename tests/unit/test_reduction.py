@@ -1,0 +1,133 @@
+"""The reduction against scikit-learn's PCA on the same data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from helpers import persons_table
+from visualsearch.errors import InputError
+from visualsearch.reduction import (
+    Reduction,
+    fit_reduction,
+    l2_normalised,
+    reduced_tables,
+    write_explained_variance,
+)
+from visualsearch.tables import open_table, vectors_of, write_table
+
+
+def relu_features(n: int = 400, length: int = 40, seed: int = 0) -> np.ndarray:
+    """Non-negative vectors of a few strong directions, as a backbone gives."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(n, 8)) * np.geomspace(4, 0.5, 8)
+    return np.maximum(hidden @ rng.normal(size=(8, length)) + 1, 0).astype(np.float32)
+
+
+def batches(vectors: np.ndarray, rows: int = 100) -> list[np.ndarray]:
+    return [vectors[start : start + rows] for start in range(0, len(vectors), rows)]
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1])
+def test_single_batch_is_the_pca_of_scikit_learn(power: float) -> None:
+    vectors = relu_features()
+    reduction = fit_reduction([vectors], 400, 40, 6, whiten_power=power)
+    pca = PCA(6, svd_solver="full").fit(l2_normalised(vectors))
+    assert reduction.explained_variance[:6] == pytest.approx(pca.explained_variance_, rel=1e-4)
+    assert np.abs(np.sum(reduction.components * pca.components_, axis=1)) == pytest.approx(
+        np.ones(6), abs=1e-4
+    )
+    projected = pca.transform(l2_normalised(vectors)) / np.sqrt(pca.explained_variance_) ** power
+    signs = np.sign(np.sum(reduction.components * pca.components_, axis=1))
+    expected = l2_normalised(projected * signs)
+    assert reduction.transform(vectors) == pytest.approx(expected, abs=2e-3)
+
+
+def test_streamed_subspace_is_close_to_full_pca() -> None:
+    vectors = relu_features(n=1000)
+    reduction = fit_reduction(batches(vectors), 1000, 40, 6, whiten_power=0)
+    pca = PCA(6, svd_solver="full").fit(l2_normalised(vectors))
+    # Cosines of the principal angles between the two subspaces.
+    cosines = np.linalg.svd(reduction.components @ pca.components_.T, compute_uv=False)
+    assert cosines.min() > 0.98
+    assert reduction.explained_variance_ratio.sum() == pytest.approx(
+        pca.explained_variance_ratio_.sum(), abs=0.01
+    )
+
+
+def test_reduced_vectors_have_length_one_and_depend_on_themselves_alone() -> None:
+    vectors = relu_features(n=600)
+    reduction = fit_reduction(batches(vectors), 600, 40, 6, whiten_power=0.5)
+    whole = reduction.transform(vectors)
+    assert np.linalg.norm(whole, axis=1) == pytest.approx(np.ones(600), abs=1e-6)
+    for start, stop in ((0, 1), (5, 8), (255, 600), (300, 301)):
+        assert np.array_equal(reduction.transform(vectors[start:stop]), whole[start:stop])
+
+
+def test_share_of_variance_chooses_the_components() -> None:
+    vectors = relu_features()
+    reduction = fit_reduction([vectors], 400, 40, 0.9, whiten_power=0.5)
+    cumulative = np.cumsum(reduction.explained_variance_ratio)
+    kept = reduction.n_components
+    assert cumulative[kept - 1] >= 0.9 > cumulative[kept - 2]
+    assert len(reduction.explained_variance) == 40
+
+
+def test_no_more_components_than_persons_allow() -> None:
+    assert fit_reduction([relu_features(n=10)], 10, 40, 256, 0.5).n_components == 9
+    assert fit_reduction([relu_features(n=2)], 2, 40, 256, 0.5).n_components == 1
+
+
+def test_last_small_batch_is_not_lost() -> None:
+    vectors = relu_features(n=203)
+    reduction = fit_reduction(batches(vectors), 203, 40, 20, 0.5)
+    assert reduction.mean == pytest.approx(l2_normalised(vectors).mean(axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("persons", [0, 1])
+def test_too_few_persons_is_one_clear_line(persons: int) -> None:
+    with pytest.raises(InputError, match=r"search needs at least 2; lower search_set\.min_score"):
+        fit_reduction([], persons, 40, 10, 0.5)
+
+
+def test_zero_vectors_give_numbers() -> None:
+    vectors = relu_features(n=50)
+    vectors[7] = 0
+    reduced = fit_reduction([vectors], 50, 40, 5, 0.5).transform(vectors)
+    assert np.isfinite(reduced).all()
+
+
+def test_saved_model_is_the_same_and_its_bytes_too(tmp_path: Path) -> None:
+    reduction = fit_reduction([relu_features()], 400, 40, 6, 0.5)
+    for name in ("a.npz", "b.npz"):
+        reduction.save(tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    loaded = Reduction.load(tmp_path / "a.npz")
+    assert loaded.fingerprint() == reduction.fingerprint()
+    (tmp_path / "a.npz").write_bytes((tmp_path / "b.npz").read_bytes()[:500])
+    with pytest.raises(InputError, match="is no PCA model"):
+        Reduction.load(tmp_path / "a.npz")
+
+
+def test_reduced_tables_keep_the_persons(tmp_path: Path) -> None:
+    table = persons_table(relu_features(n=300))
+    reduction = fit_reduction([vectors_of(table)], 300, 40, 6, 0.5)
+    write_table(tmp_path / "e.parquet", [table], table.schema)
+    with open_table(tmp_path / "e.parquet") as embeddings:
+        tables = list(reduced_tables(reduction, embeddings))
+    assert [id_ for t in tables for id_ in t["person_id"].to_pylist()] == table[
+        "person_id"
+    ].to_pylist()
+    assert np.array_equal(
+        np.concatenate([vectors_of(t) for t in tables]), reduction.transform(vectors_of(table))
+    )
+
+
+def test_table_of_explained_variance(tmp_path: Path) -> None:
+    reduction = fit_reduction([relu_features()], 400, 40, 0.9, 0.5)
+    write_explained_variance(tmp_path / "v.tsv", reduction)
+    lines = (tmp_path / "v.tsv").read_text().splitlines()
+    assert len(lines) == 41
+    assert float(lines[-1].split("\t")[3]) == pytest.approx(1)
+    assert [line.split("\t")[4] for line in lines[1:]].count("yes") == reduction.n_components

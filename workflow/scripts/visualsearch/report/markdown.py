@@ -1,0 +1,86 @@
+"""The report as Markdown for code hosts (GitHub's flavour), its figures in files beside it."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from visualsearch.report import TEMPLATES, wording
+from visualsearch.report.model import Label, Picture, Results, web_address
+
+SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$])")
+
+
+class Ready(str):
+    """Text that is Markdown already."""
+
+
+def render_markdown(results: Results, precision_recall: bool) -> str:
+    """The whole document; figures are expected in the folder figures/ beside it.
+
+    Every value that the template puts in is escaped, unless it is Ready.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=False,
+        finalize=escaped,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["decimals"] = wording.decimals
+    text = environment.get_template("report.md.j2").render(
+        results=results,
+        config=results.config,
+        words=wording,
+        precision_recall=precision_recall,
+        gallery_file=gallery_file,
+        fenced=fenced,
+        link=link,
+        license_link=license_link,
+        labels_text=labels_text,
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def gallery_file(number: int) -> str:
+    """Name of a query's gallery in figures/."""
+    return f"query-{number:03d}.jpg"
+
+
+def escaped(value: Any) -> str:
+    """A value as text that Markdown shows as it is, on one line."""
+    if isinstance(value, Ready):
+        return value
+    text = re.sub(r"\s+", " ", str(value)).replace("&", "&amp;")
+    return SPECIAL.sub(r"\\\1", text)
+
+
+def link(text: str, url: str | None) -> Ready:
+    """A link where `url` is an http(s) address, else the text alone."""
+    if web_address(url) is None:
+        return Ready(escaped(text))
+    return Ready(f"[{escaped(text)}](<{quote(url or '', safe=':/?#@!$&*+,;=%~')}>)")
+
+
+def license_link(picture: Picture) -> Ready:
+    """A picture's licence by its short name."""
+    return link(picture.license_name or "not stated", picture.license_url)
+
+
+def labels_text(labels: Iterable[Label]) -> Ready:
+    """Labels of a picture; those that agree with the query's are marked."""
+    parts = [
+        f"{escaped(label.kind)} {escaped(label.value)}{' ✓' if label.agrees else ''}"
+        for label in labels
+    ]
+    return Ready(", ".join(parts))
+
+
+def fenced(text: str, language: str) -> Ready:
+    """A code block that no text can end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Ready(f"{fence}{language}\n{text.rstrip()}\n{fence}")

@@ -1,0 +1,43 @@
+"""Every form of the report, written to its place."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from visualsearch.atomic import replacing, write_text
+from visualsearch.report.crops import draw_gallery, make_crops
+from visualsearch.report.hits_table import hits_csv
+from visualsearch.report.markdown import gallery_file, render_markdown
+from visualsearch.report.model import ResultFiles, load_results
+from visualsearch.report.page import render_page
+
+
+def write_report(
+    files: ResultFiles,
+    config: dict[str, Any],
+    pictures_folder: str | None,
+    index: str,
+    markdown: str,
+    hits: str,
+    figures: str,
+) -> None:
+    """Write the page, the Markdown with its folder of figures, and the table of hits.
+
+    files: what to show. config: the checked configuration. pictures_folder: the user's own folder
+    of pictures, or None. index, markdown, hits, figures: paths to write.
+    """
+    results = load_results(files, config, pictures_folder)
+    height = config["report"]["thumbnail_height"]
+    crops = make_crops(results, height, config["report"]["picture_side"])
+    for query in results.queries:
+        with replacing(Path(figures) / gallery_file(query.number)) as temporary:
+            temporary.write_bytes(draw_gallery(query, crops, height))
+    for drawn in (files.variance_figure, files.precision_recall_figure):
+        if drawn:
+            with replacing(Path(figures) / Path(drawn).name) as temporary:
+                shutil.copyfile(drawn, temporary)
+    write_text(markdown, render_markdown(results, bool(files.precision_recall_figure)))
+    write_text(hits, hits_csv(results))
+    write_text(
+        index, render_page(results, crops, files.variance_figure, files.precision_recall_figure)
+    )
