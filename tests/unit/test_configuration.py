@@ -39,7 +39,6 @@ def test_default_configuration_file_says_what_the_schema_says() -> None:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     defaults = checked({}, SCHEMA)
     del config["shards"], config["report"]["title"]
-    config["detector"]["weights"] = "default"  # COCO_V1 is the default of the default detector
     for section, values in config.items():
         assert values == {key: defaults[section][key] for key in values}, section
 

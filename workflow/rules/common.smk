@@ -15,7 +15,7 @@ try:
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     config.update(configuration.checked(config, schema))
 except InputError as error:
-    raise WorkflowError(error)
+    raise WorkflowError(str(error))
 
 SHARDS = range(config["shards"])
 ANNOTATED = sources.has_annotations(config["dataset"])

@@ -1,9 +1,70 @@
+# Requires: what every stage hands on. Gives: report/index.html, one page that needs no other file;
+# report/report.md with report/figures/, the same for a code host; report/hits.csv, all hits.
+
+
 rule render_report:
     input:
-        rules.search_persons.output,
-        rules.evaluate_search.output,
+        manifest=rules.build_manifest.output.manifest,
+        skipped=rules.build_manifest.output.skipped,
+        detector=rules.fetch_weights.output.detector,
+        detections=rules.gather_detections.output.persons,
+        model=rules.fit_pca.output.model,
+        variance_figure=rules.fit_pca.output.figure,
+        index=rules.build_index.output.index,
+        persons=rules.build_index.output.persons,
+        sidecar=rules.build_index.output.sidecar,
+        queries=rules.select_queries.output.queries,
+        hits=rules.search_persons.output.hits,
+        search_numbers=rules.evaluate_search.output.numbers,
+        **{
+            "detection_numbers": rules.evaluate_detections.output.numbers,
+            "precision_recall_figure": rules.evaluate_detections.output.figure,
+        }
+        if ANNOTATED
+        else {},
+        **{
+            "query_pictures": lookup(within=config, dpath="queries/images"),
+            "skipped_queries": rules.embed_query_images.output.skipped,
+        }
+        if config["queries"]["images"]
+        else {},
     output:
-        touch("<results>/report/index.html"),
+        index=report(
+            "<results>/report/index.html",
+            caption="../report/index.rst",
+            category="Report",
+            labels={"what": "The whole report"},
+        ),
+        markdown="<results>/report/report.md",
+        hits=report(
+            "<results>/report/hits.csv",
+            caption="../report/hits.rst",
+            category="Report",
+            labels={"what": "All hits as a table"},
+        ),
+        figures=report(
+            directory("<results>/report/figures"),
+            patterns=["query-{query}.jpg"],
+            caption="../report/gallery.rst",
+            category="Galleries",
+            labels={"query": "{query}"},
+        ),
+    log:
+        "<logs>/render_report.log",
+    benchmark:
+        "<benchmarks>/render_report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Writing the report"
+    resources:
+        mem_mb=4000,
+    params:
+        config=config,
+        pictures=own_pictures(),
+        library=library("render_report"),
+    script:
+        "../scripts/render_report.py"
 
 
 rule report:

@@ -51,13 +51,14 @@ class DetectorSettings:
 
     name: key of the registry. weights: "default", the name of a weights enum member, or a file.
     device: "auto", "cpu" or "cuda". score_threshold: detections below it are dropped.
-    min_size, max_size: sides in pixels that an image is resized to; None for the detector's own.
+    min_size, max_size: sides in pixels that an image is resized to.
+    None for any of the last three means the detector's own.
     """
 
     name: str
     weights: str = "default"
     device: str = "auto"
-    score_threshold: float = 0.05
+    score_threshold: float | None = None
     min_size: int | None = None
     max_size: int | None = None
 

@@ -3,7 +3,6 @@
 https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
 
-import logging
 import pickle
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -31,7 +30,8 @@ from visualsearch.detectors.base import (
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
 
-log = logging.getLogger(__name__)
+# Faster R-CNN's and RetinaNet's own, and what their published AP was measured with.
+SCORE_THRESHOLD = 0.05
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,13 @@ class TorchvisionDetector:
 def build_model(settings: DetectorSettings, num_classes: int) -> torch.nn.Module:
     """Build the graph without weights, with the norm layers its published weights expect."""
     variant = VARIANTS[settings.name]
+    threshold = settings.score_threshold
     sizes = {"min_size": settings.min_size, "max_size": settings.max_size}
     model = get_model_builder(settings.name)(
         weights=None,
         weights_backbone=None,
         num_classes=num_classes,
-        **{variant.threshold: settings.score_threshold},
+        **{variant.threshold: SCORE_THRESHOLD if threshold is None else threshold},
         **{key: value for key, value in sizes.items() if value is not None},
     )
     if variant.frozen_norm:

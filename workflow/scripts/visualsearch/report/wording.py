@@ -234,7 +234,7 @@ def recall_facts(results: Results) -> list[tuple[str, float]]:
 def recall_sentence(results: Results) -> str:
     """How much of exact search the index finds."""
     parts = [
-        f"{decimals(100 * value, 1)} % of the {'nearest' if k == '1' else f'{k} nearest'}"
+        f"{100 * value:.3g} % of the {'nearest' if k == '1' else f'{k} nearest'}"
         for k, value in recall_facts(results)
     ]
     return (
@@ -437,7 +437,7 @@ def index_facts(results: Results) -> Facts:
     sidecar = results.sidecar
     facts = [
         ("backend", sidecar["backend"]),
-        ("vectors", f"{sidecar['n_items']:,} of {sidecar['dimension']:,} values"),
+        ("vectors", f"{sidecar['n_items']:,}, of {sidecar['dimension']:,} values each"),
         ("metric", sidecar["metric"]),
     ]
     for key, term in (("n_trees", "trees"), ("search_k", "search_k"), ("seed", "seed")):

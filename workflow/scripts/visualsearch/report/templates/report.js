@@ -64,8 +64,8 @@
     const chips = view.labels.map(chip);
     if (view.sameImage) chips.unshift(element("li", "same image", "chip warning"));
     part("labels").replaceChildren(...chips);
-    part("back").disabled = item === 0;
-    part("next").disabled = item === views[query].length - 1;
+    part("back").setAttribute("aria-disabled", item === 0);
+    part("next").setAttribute("aria-disabled", item === views[query].length - 1);
   };
 
   const step = (by) => {
@@ -83,8 +83,9 @@
     });
   }
 
-  dialog.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+  // On the document: a click on the picture takes the focus out of the dialog.
+  document.addEventListener("keydown", (event) => {
+    if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by) {
       step(by);

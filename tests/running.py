@@ -1,0 +1,70 @@
+"""Run the workflow as a user does, in a folder of its own."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conftest import ROOT
+
+
+class Workspace:
+    """A working directory with the shipped configuration and one of the test's own over it."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], root: Path = ROOT) -> None:
+        self.folder = folder
+        self.root = root
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
+        self.results = folder / "results" / "test"
+        self.config = config | {"pathvars": {"results": "results/test"}}
+
+    def run(self, *arguments: str, cores: int = 2, fails: bool = False) -> str:
+        """Run snakemake; return all it printed. `fails`: it must exit with an error."""
+        (self.folder / "test.yaml").write_text(yaml.safe_dump(self.config))
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        command += ["--snakefile", str(self.root / "Snakefile"), "--cores", str(cores)]
+        command += ["--configfile", "test.yaml"]
+        environment = os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        assert (done.returncode != 0) == fails, done.stdout[-8000:]
+        return done.stdout
+
+    def planned(self, *arguments: str) -> set[str]:
+        """Rules that a dry run would run; the targets that only name others are left out."""
+        lines = self.run("--dry-run", *arguments).splitlines()
+        if any("Nothing to be done" in line for line in lines):
+            return set()
+        start = next(n for n, line in enumerate(lines) if line.startswith("Job stats:"))
+        rules = (line.split()[0] for line in lines[start + 3 :] if line.strip())
+        known = set()
+        for rule in rules:
+            if rule == "total":
+                break
+            known.add(rule)
+        return known - {"default", "all", "report"}
+
+    def hashes(self) -> dict[str, str]:
+        """sha256 of each result; logs and timings are none."""
+        return {
+            str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.results.rglob("*"))
+            if path.is_file() and path.relative_to(self.results).parts[0] not in NO_RESULTS
+        }
+
+
+NO_RESULTS = ("logs", "benchmarks")

@@ -1,0 +1,121 @@
+"""The real task against a local server of COCO's layout and a checkpoint of the right shape."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from coco_server import ABSENT, BUSY, RESET, CocoServer
+from running import Workspace
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detectors.torchvision_models import build_model
+
+IMAGES = (790, 5001, 5802, 11813, 64523, 547503)
+
+
+@pytest.fixture(scope="module")
+def server(coco_sample: Path) -> Iterator[CocoServer]:
+    instances = json.loads((coco_sample / "instances.json").read_text())
+    instances["images"] = [image for image in instances["images"] if image["id"] in IMAGES]
+    instances["annotations"] = [a for a in instances["annotations"] if a["image_id"] in IMAGES]
+    with CocoServer(coco_sample / "images", instances) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Faster R-CNN ResNet-50 with seeded random weights, its heads turned down and to persons."""
+    torch.manual_seed(0)
+    state = build_model(DetectorSettings("fasterrcnn_resnet50_fpn"), 91).state_dict()
+    for key, value in state.items():
+        if key.endswith("bn3.weight"):
+            value.mul_(0.2)  # keeps the sums of the residual blocks from growing
+        if key.startswith(("roi_heads.box_predictor.", "rpn.head.bbox_pred.")):
+            value.mul_(0.02)
+    state["rpn.head.bbox_pred.bias"].view(-1, 4)[:, 2:] += 2.2  # proposals of a person's size
+    state["roi_heads.box_predictor.cls_score.bias"][1] += 6
+    path = tmp_path_factory.mktemp("checkpoint") / "random.pth"
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def coco(
+    server: CocoServer, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Workspace:
+    config = {
+        "shards": 2,
+        "dataset": {"coco": server.dataset(), "backoff_seconds": 0.05},
+        "detector": {"weights": str(checkpoint)},
+        "search_set": {"min_score": 0.5, "min_height": 150},
+    }
+    workspace = Workspace(tmp_path_factory.mktemp("coco"), config)
+    workspace.run()
+    return workspace
+
+
+def test_vectors_are_the_2048_of_the_detectors_own_resnet(coco: Workspace) -> None:
+    for shard in (0, 1):
+        table = pq.read_table(coco.results / f"embeddings/{shard}.parquet")
+        assert table.schema.field("vector").type.list_size == 2048
+        vectors = table["vector"].combine_chunks().flatten().to_numpy()
+        assert np.isfinite(vectors).all() and vectors.min() >= 0 and vectors.max() > 0
+
+
+def test_every_stage_left_its_files(coco: Workspace) -> None:
+    hits = pq.read_table(coco.results / "search/hits.parquet")
+    assert len(hits) == 50
+    detector = json.loads((coco.results / "detections/detector.json").read_text())
+    assert detector["vector_length"] == 2048 and not detector["weights_are_published"]
+    assert json.loads((coco.results / "index/index.json").read_text())["recall"]["recall@10"] > 0.99
+    page = (coco.results / "report/index.html").read_text(encoding="utf-8")
+    assert "training" in page  # AP on minitrain is training-set AP and must be labelled so
+
+
+def test_only_images_with_the_category_were_asked_for(coco: Workspace, server: CocoServer) -> None:
+    asked = {int(path.split("/")[-1].removesuffix(".jpg")) for path in server.asked("/train2017/")}
+    annotations = json.loads((coco.results / "dataset/annotations.json").read_text())
+    shown = {a["image_id"] for a in annotations["annotations"] if a["category_id"] == 1}
+    assert asked == shown == {image["id"] for image in annotations["images"]}
+
+
+def test_a_broken_fetch_names_what_is_missing_and_resumes(
+    server: CocoServer, tmp_path: Path
+) -> None:
+    config = {
+        "shards": 1,
+        "dataset": {
+            "source": "coco-val2017",
+            "coco": server.dataset("val2017"),
+            "backoff_seconds": 0.05,
+            "retries": 2,
+        },
+    }
+    server.fail("/val2017/000000005001.jpg", ABSENT)
+    server.fail("/val2017/000000064523.jpg", BUSY, RESET)
+    workspace = Workspace(tmp_path, config)
+    output = workspace.run("fetch", fails=True)
+    (line,) = [text for text in output.splitlines() if text.startswith("ERROR: ")]
+    assert "000000005001.jpg" in line and "000000064523.jpg" not in line
+    before = len(server.asked("/val2017/"))
+    workspace.run("fetch")
+    assert server.asked("/val2017/")[before:] == ["/val2017/000000005001.jpg"]
+    assert server.asked("/annotations/").count("/annotations/annotations_trainval2017.zip") <= 2
+
+
+def test_a_look_alike_of_minitrain_is_refused(server: CocoServer, tmp_path: Path) -> None:
+    settings = server.dataset() | {"definition_images": 25000}
+    output = Workspace(tmp_path, {"dataset": {"coco": settings}}).run("fetch", fails=True)
+    (line,) = [text for text in output.splitlines() if text.startswith("ERROR: ")]
+    assert "25000" in line.replace(",", "")
+
+
+def test_missing_weights_file_is_one_clear_line(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {"detector": {"weights": "./absent.pth"}})
+    output = workspace.run("results/test/detections/detector.json", fails=True)
+    (line,) = [text for text in output.splitlines() if text.startswith("ERROR: ")]
+    assert "no file absent.pth" in line and "Traceback" not in output

@@ -1,0 +1,185 @@
+"""The demo's pictures through the whole workflow, and what a rerun does."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from conftest import ROOT
+from running import Workspace
+
+AFTER_INDEX = {"select_queries", "search_persons", "evaluate_search", "render_report"}
+
+
+def demo_config(**sections: object) -> dict:
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    for name, section in sections.items():
+        config[name] = {**config.get(name, {}), **section} if isinstance(section, dict) else section
+    return config
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("demo"), demo_config())
+    workspace.run()
+    return workspace
+
+
+def test_five_queries_have_ten_neighbours_from_other_images(demo: Workspace) -> None:
+    queries = pq.read_table(demo.results / "search/queries.parquet").to_pylist()
+    hits = pq.read_table(demo.results / "search/hits.parquet").to_pylist()
+    assert len(queries) == 5
+    for query in queries:
+        own = [hit for hit in hits if hit["query"] == query["query"]]
+        assert [hit["rank"] for hit in own] == list(range(1, 11))
+        assert query["image_id"] not in {hit["image_id"] for hit in own}
+        similarity = [hit["similarity"] for hit in own]
+        assert similarity == sorted(similarity, reverse=True)
+
+
+def test_neighbours_share_the_view_far_more_often_than_by_chance(demo: Workspace) -> None:
+    labels = json.loads((demo.results / "evaluation/search.json").read_text())["labels_of_hits"]
+    assert labels["view"]["precision"] > 3 * labels["view"]["chance"]
+    assert set(labels) == {"person", "view"}
+
+
+def test_details_of_the_detector_are_written(demo: Workspace) -> None:
+    detector = json.loads((demo.results / "detections/detector.json").read_text())
+    for key in (
+        "builder",
+        "weights_sha256",
+        "parameters",
+        "score_threshold",
+        "featurizer",
+        "versions",
+    ):
+        assert detector[key], key
+
+
+def test_detections_are_coco_results(demo: Workspace) -> None:
+    rows = json.loads((demo.results / "detections/persons.json").read_text())
+    assert len(rows) > 100
+    assert {tuple(row) for row in rows} == {("image_id", "category_id", "bbox", "score")}
+    assert min(row["score"] for row in rows) < 0.1
+
+
+def test_embeddings_name_where_they_come_from(demo: Workspace) -> None:
+    table = pq.read_table(demo.results / "embeddings/0.parquet")
+    facts = json.loads(table.schema.metadata[b"visualsearch"])
+    assert facts["detector"] == "ssdlite_mobilenet_v2_person"
+    assert facts["pooling"] == "average" and len(facts["weights_sha256"]) == 64
+    assert table.schema.field("vector").type.list_size == 1280
+
+
+def test_a_second_run_has_nothing_to_do(demo: Workspace) -> None:
+    assert "Nothing to be done" in demo.run()
+
+
+def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
+    with (demo.results / "report/hits.csv").open(newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == 50
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "rerun"),
+    [
+        ("search", {"neighbours": 3}, {"search_persons", "evaluate_search", "render_report"}),
+        ("index", {"n_trees": 3}, {"build_index", *AFTER_INDEX}),
+        ("queries", {"count": 2}, AFTER_INDEX),
+        (
+            "reduction",
+            {"whiten_power": 1},
+            {"fit_pca", "reduce_vectors", "build_index", *AFTER_INDEX},
+        ),
+        (
+            "embedding",
+            {"size": [128, 64]},
+            {"embed_persons", "fit_pca", "reduce_vectors", "build_index", *AFTER_INDEX},
+        ),
+        ("dataset", {"connections": 2, "retries": 1}, {"render_report"}),
+        ("report", {"title": "Another"}, {"render_report"}),
+    ],
+)
+def test_a_changed_parameter_reruns_what_depends_on_it(
+    demo: Workspace, section: str, change: dict, rerun: set[str]
+) -> None:
+    before = demo.config
+    demo.config = demo_config(**{section: change}) | {"pathvars": before["pathvars"]}
+    try:
+        assert demo.planned() == rerun
+    finally:
+        demo.config = before
+
+
+@pytest.mark.parametrize(
+    ("stage", "last"),
+    [
+        ("fetch", "build_manifest"),
+        ("detect", "gather_detections"),
+        ("embed", "embed_persons"),
+        ("reduce", "reduce_vectors"),
+        ("index", "build_index"),
+        ("search", "search_persons"),
+        ("evaluate", "evaluate_search"),
+        ("report", "render_report"),
+    ],
+)
+def test_each_stage_is_a_target_and_runs_again_by_itself(
+    demo: Workspace, stage: str, last: str
+) -> None:
+    assert demo.planned(stage) == set()
+    assert last in demo.planned(stage, "--forcerun", last)
+
+
+def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: Path) -> None:
+    """The same results under a copy of the workflow, one module of it edited."""
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "workflow", copy / "workflow")
+    shutil.copytree(ROOT / "envs", copy / "envs")
+    shutil.copytree(ROOT / "resources", copy / "resources")
+    shutil.copy(ROOT / "Snakefile", copy)
+    there = Workspace(demo.folder, demo.config, root=copy)
+    assert there.planned() == set()
+    module = copy / "workflow/scripts/visualsearch/index/annoy_backend.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    assert there.planned() == {"build_index", *AFTER_INDEX}
+    template = copy / "workflow/scripts/visualsearch/report/templates/report.css"
+    template.write_text(template.read_text() + "\n")
+    assert "render_report" in there.planned()
+
+
+def test_results_are_the_same_bytes_for_any_shards_and_cores(tmp_path: Path) -> None:
+    found = []
+    for shards, cores in ((1, 1), (3, 2)):
+        config = demo_config(dataset={"max_images": 14}, shards=shards)
+        workspace = Workspace(tmp_path / str(shards), config)
+        workspace.run(cores=cores)
+        found.append(workspace.hashes())
+    by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
+    # The manifest names each picture's shard, and the report shows the configuration.
+    named = ("dataset/manifest.parquet", "report/index.html", "report/report.md")
+    one, three = (
+        {k: v for k, v in hashes.items() if not k.startswith(by_shard) and k not in named}
+        for hashes in found
+    )
+    assert {"index/persons.ann", "search/hits.parquet", "pca/model.npz"} <= one.keys()
+    assert one == three
+
+
+def test_exact_search_finds_the_same_persons(demo: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(demo.folder, tmp_path / "exact")
+    exact = Workspace(tmp_path / "exact", demo_config(index={"backend": "exact"}))
+    assert exact.planned() == {"build_index", *AFTER_INDEX}
+    exact.run("search")
+    tables = [pq.read_table(w.results / "search/hits.parquet") for w in (demo, exact)]
+    assert tables[0]["person_id"].equals(tables[1]["person_id"])
+
+
+def test_snakemake_report_is_written_offline(demo: Workspace) -> None:
+    demo.run("--report", "report.html")
+    text = (demo.folder / "report.html").read_text(encoding="utf-8")
+    assert "explained_variance.svg" in text and "index.html" in text

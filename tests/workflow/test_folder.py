@@ -1,0 +1,187 @@
+"""A folder of one's own pictures: real COCO images with annotations, and bad ones."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from running import Workspace
+from visualsearch.manifest import read_skipped
+
+BUNDLED = {"name": "ssdlite_mobilenet_v2_person"}
+
+
+def folder_config(path: Path, annotations: Path | None = None, **sections: object) -> dict:
+    return {
+        "shards": 2,
+        "dataset": {
+            "source": "folder",
+            "folder": {"path": str(path), "annotations": str(annotations) if annotations else None},
+        },
+        "detector": BUNDLED,
+        "search_set": {"min_score": 0.5, "min_height": 48},
+        "reduction": {"n_components": 64},
+        **sections,
+    }
+
+
+@pytest.fixture(scope="module")
+def sample(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    config = folder_config(coco_sample / "images", coco_sample / "instances.json")
+    workspace = Workspace(tmp_path_factory.mktemp("sample"), config)
+    workspace.run()
+    return workspace
+
+
+def test_person_ap_is_that_of_the_reference(sample: Workspace, shared: Path) -> None:
+    numbers = json.loads((sample.results / "evaluation/detections.json").read_text())
+    assert numbers["images"] == 140 and numbers["annotated"] == 498
+    assert numbers["annotated_crowds"] == 13
+    # What the reference's own README measured for its two ways to resize.
+    assert numbers["AP"] == pytest.approx(0.1745, abs=0.005)
+    assert 0.38 < numbers["AP50"] < 0.42
+
+
+def test_every_picture_is_in_the_manifest_with_its_licence(sample: Workspace) -> None:
+    manifest = pq.read_table(sample.results / "dataset/manifest.parquet")
+    assert len(manifest) == 140 and manifest["license_id"].null_count == 0
+    assert read_skipped(sample.results / "dataset/skipped.tsv") == []
+
+
+def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path: Path) -> None:
+    """A copy of a picture of the set finds that picture's person first; others say why not."""
+    shutil.copytree(sample.folder, tmp_path / "own")
+    shutil.copy(coco_sample / "images/000000005001.jpg", tmp_path / "own/mine é.jpg")
+    Image.new("RGB", (200, 200), "white").save(tmp_path / "own/nobody.png")
+    (tmp_path / "own/broken.jpg").write_bytes(b"no picture")
+    images = ["mine é.jpg", "nobody.png", "broken.jpg"]
+    config = sample.config | {"queries": {"images": images, "count": 1, "boxes": "all"}}
+    workspace = Workspace(tmp_path / "own", config)
+    assert workspace.planned() == {
+        "embed_query_images", "select_queries", "search_persons", "evaluate_search", "render_report",
+    }  # fmt: skip
+    workspace.run()
+    queries = pq.read_table(workspace.results / "search/queries.parquet").to_pylist()
+    hits = pq.read_table(workspace.results / "search/hits.parquet").to_pylist()
+    own = [query for query in queries if query["picture"] == "mine é.jpg"]
+    assert len(own) > 1 and len(queries) == len(own) + 1
+    for query in own:
+        first = next(hit for hit in hits if hit["query"] == query["query"])
+        assert first["image_id"] == 5001 and first["similarity"] > 0.999
+    skipped = read_skipped(workspace.results / "search/skipped_query_images.tsv")
+    assert {entry.file for entry in skipped} == {"nobody.png", "broken.jpg"}
+    page = (workspace.results / "report/index.html").read_text(encoding="utf-8")
+    assert "nobody.png" in page and "mine é.jpg" in page
+
+
+def made_pictures(folder: Path, coco_sample: Path) -> None:
+    """Real pictures in odd forms that must work, and files that must be skipped."""
+    folder.mkdir()
+    names = ["000000005001", "000000064523", "000000000790", "000000544238"]
+    for name in names:
+        shutil.copy(coco_sample / f"images/{name}.jpg", folder)
+    image = Image.open(coco_sample / "images/000000547503.jpg")
+    image.convert("CMYK").save(folder / "cmyk.jpg")
+    image.convert("L").save(folder / "grey.jpg")
+    grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(grey).save(folder / "sixteen bits.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.rotate(90, expand=True).save(folder / "turned.jpg", exif=exif)
+    (folder / "unter ordner").mkdir()
+    image.save(folder / "unter ordner/Ñandú 人.JPEG", format="JPEG")
+    Image.new("RGB", (300, 200), "green").save(folder / "nobody.png")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("this is no picture")
+    whole = (coco_sample / "images/000000005001.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+
+
+def test_odd_pictures_work_and_bad_ones_are_skipped(coco_sample: Path, tmp_path: Path) -> None:
+    made_pictures(tmp_path / "pictures", coco_sample)
+    config = folder_config(tmp_path / "pictures")
+    config["dataset"]["max_skipped_fraction"] = 0.5
+    workspace = Workspace(tmp_path / "run", config)
+    output = workspace.run()
+    assert "Traceback" not in output
+    skipped = {e.file: e.reason for e in read_skipped(workspace.results / "dataset/skipped.tsv")}
+    assert skipped.keys() == {"empty.jpg", "text.jpg", "cut.jpg"}
+    manifest = pq.read_table(workspace.results / "dataset/manifest.parquet").to_pylist()
+    files = {row["file"]: row for row in manifest}
+    assert "unter ordner/Ñandú 人.JPEG" in files and "nobody.png" in files
+    persons = pq.read_table(workspace.results / "index/persons.parquet").to_pylist()
+    with_persons = {person["image_id"] for person in persons}
+    for name in ("cmyk.jpg", "grey.jpg", "sixteen bits.png", "turned.jpg"):
+        assert files[name]["image_id"] in with_persons, name
+    assert files["nobody.png"]["image_id"] not in with_persons
+    # A turned picture is seen upright: its persons are as tall as in the one not turned.
+    upright, turned = (
+        [p["h"] for p in persons if p["image_id"] == files[name]["image_id"] and p["det_index"] < 2]
+        for name in ("unter ordner/Ñandú 人.JPEG", "turned.jpg")
+    )
+    assert turned == pytest.approx(upright, rel=0.1)
+    assert not (workspace.results / "evaluation/detections.json").exists()
+
+
+def test_an_added_picture_is_noticed(coco_sample: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("000000005001", "000000064523"):
+        shutil.copy(coco_sample / f"images/{name}.jpg", folder)
+    workspace = Workspace(tmp_path / "run", folder_config(folder))
+    workspace.run("fetch")
+    assert workspace.planned("fetch") == set()
+    shutil.copy(coco_sample / "images/000000000790.jpg", folder)
+    assert "fetch_annotations" in workspace.planned("fetch")
+    workspace.run("fetch")
+    assert len(pq.read_table(workspace.results / "dataset/manifest.parquet")) == 3
+
+
+def test_annotations_of_absent_images(coco_sample: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(coco_sample / "images/000000005001.jpg", folder)
+    config = folder_config(folder, coco_sample / "instances.json")
+    output = Workspace(tmp_path / "run", config).run("fetch", fails=True)
+    (line,) = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    assert "139 of 140 pictures were left out" in line and "max_skipped_fraction" in line
+    assert "Traceback" not in output
+    config["dataset"]["max_skipped_fraction"] = 1
+    workspace = Workspace(tmp_path / "run", config)
+    workspace.run("evaluate")
+    assert json.loads((workspace.results / "evaluation/detections.json").read_text())["images"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "line"),
+    [
+        ({}, "fetch", "no picture"),
+        ({"a.jpg": b""}, "fetch", "no usable picture is left"),
+        ({"white.png": "white"}, "report", "search needs at least 2"),
+    ],
+)
+def test_nothing_to_work_on_is_one_clear_line(
+    content: dict[str, bytes | str], target: str, line: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, data in content.items():
+        if isinstance(data, bytes):
+            (folder / name).write_bytes(data)
+        else:
+            Image.new("RGB", (300, 300), data).save(folder / name)
+    output = Workspace(tmp_path / "run", folder_config(folder)).run(target, fails=True)
+    errors = [text for text in output.splitlines() if text.startswith("ERROR: ")]
+    assert len(errors) == 1 and line in errors[0]
+    assert "Traceback" not in output
+
+
+def test_wrong_configuration_stops_before_anything_runs(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, folder_config(tmp_path / "absent") | {"shard": 3})
+    output = workspace.run(fails=True)
+    assert "shard: unknown key; allowed here: " in output
+    assert "Traceback" not in output and not workspace.results.exists()
