@@ -204,7 +204,7 @@ def test_bundled_detector_finds_people_in_pixels_of_the_picture(coco_sample: Pat
     detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
     image = Image.open(coco_sample / "images/000000005001.jpg").convert("RGB")
     found = detector.detect(image)
-    assert found.scores[0] > 0.9 and found.scores[-1] >= 0.05
+    assert found.scores[0] > 0.9 and 0.01 <= found.scores[-1] < 0.05
     assert (found.boxes[:, 2] <= image.width).all() and (found.boxes[:, 3] <= image.height).all()
     assert set(found.labels) == {1}
 

@@ -1,5 +1,6 @@
 # Requires: what every stage hands on. Gives: report/index.html, one page that needs no other file;
-# report/report.md with report/figures/, the same for a code host; report/hits.csv, all hits.
+# report/light.html, the same with smaller pictures, for `snakemake --report`; report/report.md with
+# report/figures/, the same for a code host; report/hits.csv, all hits.
 
 
 rule render_report:
@@ -29,8 +30,9 @@ rule render_report:
         if config["queries"]["images"]
         else {},
     output:
-        index=report(
-            "<results>/report/index.html",
+        index="<results>/report/index.html",
+        light=report(
+            "<results>/report/light.html",
             caption="../report/index.rst",
             category="Report",
             labels={"what": "The whole report"},

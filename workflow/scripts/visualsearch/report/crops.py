@@ -14,6 +14,9 @@ from visualsearch.report.model import Person, Query, Results
 CROP_QUALITY = 80
 PICTURE_QUALITY = 70
 GALLERY_QUALITY = 85
+LIGHT_QUALITY = 68
+
+LIGHT_SIDE = 320
 
 # Crops hold twice the pixels they are shown with, for dense screens.
 DENSITY = 2
@@ -34,7 +37,7 @@ class Jpeg:
 
 @dataclass(frozen=True)
 class Crops:
-    """Pictures of a report. crops: by (picture key, box, whether a query)."""
+    """Pictures of a report. whole: by picture key; crops: by key, box, and whether a query."""
 
     whole: dict[str, Jpeg]
     _crops: dict[tuple[str, tuple[float, ...], bool], Jpeg]
@@ -69,6 +72,20 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
             height = round(thumbnail_height * (QUERY_SCALE if is_query else 1))
             crops[picture.key, box, is_query] = _crop(image, box, height)
     return Crops(whole, crops)
+
+
+def lighter(crops: Crops) -> Crops:
+    """The same pictures with fewer pixels, to be shown at the same sizes."""
+    return Crops(
+        {key: _lighter(jpeg, (LIGHT_SIDE, LIGHT_SIDE)) for key, jpeg in crops.whole.items()},
+        {key: _lighter(jpeg, (jpeg.width, jpeg.height)) for key, jpeg in crops._crops.items()},
+    )
+
+
+def _lighter(jpeg: Jpeg, size: tuple[int, int]) -> Jpeg:
+    with Image.open(BytesIO(jpeg.data)) as image:
+        image.thumbnail(size, Image.Resampling.LANCZOS)
+        return Jpeg(_encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
 
 
 def _whole(image: Image.Image, side: int) -> Jpeg:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from visualsearch.atomic import replacing, write_text
-from visualsearch.report.crops import draw_gallery, make_crops
+from visualsearch.report.crops import draw_gallery, lighter, make_crops
 from visualsearch.report.hits_table import hits_csv
 from visualsearch.report.markdown import gallery_file, render_markdown
 from visualsearch.report.model import ResultFiles, load_results
@@ -17,6 +17,7 @@ def write_report(
     config: dict[str, Any],
     pictures_folder: str | None,
     index: str,
+    light: str,
     markdown: str,
     hits: str,
     figures: str,
@@ -24,7 +25,8 @@ def write_report(
     """Write the page, the Markdown with its folder of figures, and the table of hits.
 
     files: what to show. config: the checked configuration. pictures_folder: the user's own folder
-    of pictures, or None. index, markdown, hits, figures: paths to write.
+    of pictures, or None. index, light, markdown, hits, figures: paths to write. The light page is
+    for Snakemake's report, which puts a page into an address: Chromium opens none above 2 MB.
     """
     results = load_results(files, config, pictures_folder)
     height = config["report"]["thumbnail_height"]
@@ -32,12 +34,12 @@ def write_report(
     for query in results.queries:
         with replacing(Path(figures) / gallery_file(query.number)) as temporary:
             temporary.write_bytes(draw_gallery(query, crops, height))
-    for drawn in (files.variance_figure, files.precision_recall_figure):
-        if drawn:
-            with replacing(Path(figures) / Path(drawn).name) as temporary:
-                shutil.copyfile(drawn, temporary)
+    drawings = (files.variance_figure, files.precision_recall_figure)
+    for drawing in drawings:
+        if drawing:
+            with replacing(Path(figures) / Path(drawing).name) as temporary:
+                shutil.copyfile(drawing, temporary)
     write_text(markdown, render_markdown(results, bool(files.precision_recall_figure)))
     write_text(hits, hits_csv(results))
-    write_text(
-        index, render_page(results, crops, files.variance_figure, files.precision_recall_figure)
-    )
+    write_text(index, render_page(results, crops, *drawings))
+    write_text(light, render_page(results, lighter(crops), *drawings))
