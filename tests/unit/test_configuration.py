@@ -34,6 +34,25 @@ def test_defaults_fill_missing_and_empty_sections() -> None:
     assert config["dataset"]["coco"]["images"] == "x"
 
 
+def test_text_from_the_command_line_is_read_as_what_is_meant() -> None:
+    """Snakemake gives the values inside `--config section='{key: value}'` as text."""
+    given = {
+        "dataset": {"max_images": "5", "only_with_category": "false", "coco": {"images": "null"}},
+        "queries": {"persons": ["5001000"], "images": []},
+        "reduction": {"n_components": "0.95"},
+        "embedding": {"size": ["128", "64"]},
+        "report": {"title": "2026"},
+    }
+    config = checked(given, SCHEMA)
+    assert config["dataset"]["max_images"] == 5
+    assert config["dataset"]["only_with_category"] is False
+    assert config["dataset"]["coco"]["images"] is None
+    assert config["queries"]["persons"] == [5001000]
+    assert config["reduction"]["n_components"] == 0.95
+    assert config["embedding"]["size"] == [128, 64]
+    assert config["report"]["title"] == "2026"
+
+
 def test_default_configuration_file_says_what_the_schema_says() -> None:
     """Keys in config.yaml are there to be seen; except for shards they repeat the defaults."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -63,7 +82,7 @@ def test_default_configuration_file_says_what_the_schema_says() -> None:
         ("reduction.whiten_power", -1, "a number >= 0 and <= 1"),
         ("index.search_k", -1, "an integer >= 1"),
         ("queries.images", "me.jpg", "a list, each a text"),
-        ("search.same_image", "no", "true or false"),
+        ("search.same_image", "perhaps", "true or false"),
         ("dataset", [], "a section of keys"),
     ],
 )

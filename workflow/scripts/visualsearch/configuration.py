@@ -48,9 +48,34 @@ def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
             # A section left empty in YAML is None: its defaults hold.
             given = filled.get(key)
             filled[key] = _with_defaults({} if given is None else given, part)
+        elif key in filled:
+            filled[key] = _as_meant(filled[key], part)
         elif "default" in part:
-            filled.setdefault(key, part["default"])
+            filled[key] = part["default"]
     return filled
+
+
+def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
+    """Read text as YAML where no text is allowed.
+
+    With `--config dataset='{max_images: 5}'` Snakemake hands on the inner values as text.
+    """
+    if isinstance(value, list) and "items" in schema:
+        return [_as_meant(item, schema["items"]) for item in value]
+    if not isinstance(value, str):
+        return value
+    kinds = [kind for part in schema.get("anyOf", [schema]) for kind in _kinds(part)]
+    if "string" in kinds:
+        return None if value == "null" and "null" in kinds else value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _kinds(schema: dict[str, Any]) -> list[str]:
+    kind = schema["type"]
+    return kind if isinstance(kind, list) else [kind]
 
 
 def _lines(error: ValidationError) -> Iterator[str]:
@@ -70,7 +95,7 @@ def allowed(schema: dict[str, Any]) -> str:
         return " or ".join(allowed(part) for part in schema["anyOf"])
     if "enum" in schema:
         return "one of " + ", ".join(str(value) for value in schema["enum"])
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kinds = _kinds(schema)
     text = " or ".join(KINDS[kind] for kind in kinds if kind != "null")
     if "items" in schema:
         least, most = schema.get("minItems"), schema.get("maxItems")
