@@ -132,6 +132,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
             "detector.weights: 'COCO_V1' is not allowed; expected default",
         ),
         ({"queries": {"count": 0}}, "queries.count: 0 is not allowed"),
+        ({"queries": {"images": ["{a}.jpg"]}}, "expected a path without any of { } < >"),
         ({"queries": {"images": ["no.jpg"]}}, "queries.images: 'no.jpg' is not allowed"),
     ],
 )

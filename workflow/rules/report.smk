@@ -5,6 +5,19 @@
 
 rule render_report:
     input:
+        **(
+            {
+                "detection_numbers": rules.evaluate_detections.output.numbers,
+                "precision_recall_figure": rules.evaluate_detections.output.figure,
+            }
+            if ANNOTATED
+            else {}
+        ),
+        **(
+            {"skipped_queries": rules.embed_query_images.output.skipped}
+            if config["queries"]["images"]
+            else {}
+        ),
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
         detector=rules.fetch_weights.output.detector,
@@ -17,18 +30,6 @@ rule render_report:
         queries=rules.select_queries.output.queries,
         hits=rules.search_persons.output.hits,
         search_numbers=rules.evaluate_search.output.numbers,
-        **{
-            "detection_numbers": rules.evaluate_detections.output.numbers,
-            "precision_recall_figure": rules.evaluate_detections.output.figure,
-        }
-        if ANNOTATED
-        else {},
-        **{
-            "query_pictures": lookup(within=config, dpath="queries/images"),
-            "skipped_queries": rules.embed_query_images.output.skipped,
-        }
-        if config["queries"]["images"]
-        else {},
     output:
         index="<results>/report/index.html",
         light=report(
@@ -57,14 +58,14 @@ rule render_report:
         "<benchmarks>/render_report.tsv"
     conda:
         "../../envs/report.yaml"
-    message:
-        "Writing the report"
     resources:
         mem_mb=4000,
     params:
         config=config,
         pictures=own_pictures(),
         library=library("render_report"),
+    message:
+        "Writing the report"
     script:
         "../scripts/render_report.py"
 

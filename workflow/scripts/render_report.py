@@ -5,11 +5,8 @@ from visualsearch.report.model import ResultFiles
 from visualsearch.report.writing import write_report
 
 with job(snakemake.log[0]):
-    files = dict(snakemake.input.items())
-    # Read by way of search/queries.parquet; an input so that a changed one is shown anew.
-    files.pop("query_pictures", None)
     write_report(
-        ResultFiles(**files),
+        ResultFiles(**dict(snakemake.input.items())),
         snakemake.params.config,
         snakemake.params.pictures,
         **dict(snakemake.output.items()),

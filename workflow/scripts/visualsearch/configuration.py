@@ -140,7 +140,10 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
         expected = "an integer >= 1, as queries.persons and queries.images are empty"
         yield _not_allowed("queries.count", 0, expected)
     for name in queries["images"]:
-        if not Path(name).is_file():
+        if set("{}<>") & set(name):
+            # Snakemake reads braces and angle brackets in the name of an input as its own.
+            yield _not_allowed("queries.images", name, "a path without any of { } < >")
+        elif not Path(name).is_file():
             yield _not_allowed("queries.images", name, "the path of a picture that is there")
 
 

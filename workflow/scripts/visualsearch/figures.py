@@ -14,15 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from visualsearch.atomic import replacing
+from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
 
 if TYPE_CHECKING:
     from visualsearch.reduction import Reduction
-
-# The report puts the reader's own colours in the place of these two (light or dark).
-INK = "#1f2430"
-PAPER = "#ffffff"
-# Okabe and Ito's colours, told apart by colour-blind readers.
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "visualsearch",

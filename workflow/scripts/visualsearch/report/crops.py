@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from visualsearch.boxes import clip_to_image, xywh_to_xyxy
-from visualsearch.figures import INK, PAPER
+from visualsearch.colours import INK, PAPER
 from visualsearch.progress import progress
 from visualsearch.report.model import Person, Query, Results
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from visualsearch.figures import BLUE, GREEN, INK, ORANGE, PAPER
+from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"

@@ -79,7 +79,6 @@ class Person:
     box: tuple[float, float, float, float]
     score: float
     person_id: int | None = None
-    det_index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -227,10 +226,7 @@ class _Shown:
 
     def person(self, row: dict[str, Any], picture: Picture) -> Person:
         x, y, w, h = (row[name] for name in BOX_COLUMNS)
-        index = row.get("det_index")
-        if index is None and row["person_id"] is not None:
-            index = row["person_id"] % 1000
-        return Person(picture, (x, y, w, h), row["score"], row["person_id"], index)
+        return Person(picture, (x, y, w, h), row["score"], row["person_id"])
 
     def query(self, number: int, row: dict[str, Any], hits: list[dict[str, Any]]) -> Query:
         if row["image_id"] is None:

@@ -16,7 +16,10 @@ from visualsearch.report.model import Label, Person, Results
 def render_page(
     results: Results, crops: Crops, variance_figure: str, precision_recall_figure: str | None
 ) -> str:
-    """The whole page. The figures are SVG files. Jinja escapes all that it is given; only own files go in as they are."""
+    """The whole page. The figures are SVG files.
+
+    Jinja escapes all that it is given; only the project's own files go in as they are.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -93,12 +93,13 @@ def things(results: Results) -> tuple[str, str]:
 
 def lead(results: Results) -> str:
     """What was asked, in one sentence."""
-    _, many = things(results)
+    one, many = things(results)
     neighbours, n = results.config["search"]["neighbours"], len(results.queries)
+    wanted = one if neighbours == 1 else f"{neighbours:,} {many}"
     elsewhere = "" if results.config["search"]["same_image"] else " in other pictures"
     return (
-        f"For {'one query' if n == 1 else f'each of {n:,} queries'}, the {neighbours:,} {many} "
-        f"most like it{elsewhere}, among {results.n_persons:,} that a pretrained detector found in "
+        f"For {'one query' if n == 1 else f'each of {n:,} queries'}, the {wanted} most like it"
+        f"{elsewhere}, among {results.n_persons:,} that a pretrained detector found in "
         f"{count(results.n_pictures, 'picture')} and describes by its own features."
     )
 
@@ -414,8 +415,8 @@ def reduction_paragraphs(results: Results) -> list[str]:
         "from the average, and cosines spread between −1 and 1.",
         f"Then an incremental PCA, fitted on {count(reduction.n_persons, 'person')}, turned "
         f"{length:,} values into {kept:,} ({choice}). They keep {percent(explained, 1)} of the "
-        "variance. The directions left out vary little; without them the "
-        f"index is {length / kept:.3g} times smaller and each comparison as much shorter.",
+        "variance. The directions left out vary little; without them each vector is "
+        f"{length / kept:.3g} times shorter, which makes the index smaller and searching faster.",
         f"{whitening} Last, vectors were brought to length 1 again, so that the angle between two "
         "of them is all that counts.",
     ]
@@ -485,10 +486,9 @@ def limits(results: Results) -> list[str]:
     if results.labels_of_hits:
         parts = []
         for kind, measure in _by_lift(results):
+            share = percent(measure["precision"])
             verdict = _against_chance(measure["precision"], measure["chance"])
-            parts.append(
-                f"the query's {kind} in {percent(measure['precision'])} of the neighbours, {verdict}"
-            )
+            parts.append(f"the query's {kind} in {share} of cases, {verdict}")
         paragraphs.append(
             f"In this run neighbours share {'; '.join(parts)}. "
             f"{count(len(results.queries), 'query', 'queries')} are few: this shows a tendency."
