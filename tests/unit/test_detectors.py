@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
+from visualsearch.detection import detect_category
 from visualsearch.detectors import BUNDLED, NAMES, TORCHVISION, load_detector, torchvision_models
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import build_model, download_weights
@@ -75,6 +76,24 @@ def test_same_answers_as_the_model_torchvision_builds(
     assert ours.boxes == pytest.approx(found["boxes"].numpy())
     assert ours.scores == pytest.approx(found["scores"].numpy())
     assert (np.diff(ours.scores) <= 0).all()
+
+
+def test_any_category_can_be_detected(weights_file: Path) -> None:
+    detector = load_detector(
+        DetectorSettings(
+            "fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu", 0.0, **SMALL
+        )
+    )
+    everything = detector.detect(picture())
+    assert detector.categories.index("toothbrush") == 90  # COCO's id, not a place among the 80
+    label = np.bincount(everything.labels).argmax()
+    boxes, scores, category_id = detect_category(detector, picture(), detector.categories[label])
+    assert category_id == label
+    mine = everything.labels == label
+    assert 0 < len(scores) == mine.sum() < len(mine)
+    assert np.array_equal(boxes, everything.boxes[mine])
+    with pytest.raises(InputError, match=r"dataset\.category is 'unicorn'"):
+        detect_category(detector, picture(), "unicorn")
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "resnet50" in n])

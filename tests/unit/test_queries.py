@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
@@ -14,7 +15,7 @@ from visualsearch.queries import (
     select_queries,
     vectors_of_rows,
 )
-from visualsearch.tables import vectors_of
+from visualsearch.tables import QUERIES, vectors_of, with_vector, write_table
 
 SETTINGS = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
 # Four tight groups and one stray vector, each person in an image of its own.
@@ -54,7 +55,7 @@ def test_fewer_persons_than_queries_gives_all_of_them(
     table = persons_table(unit_vectors(3, 6))
     shards = write_shards(tmp_path, table, 2)
     queries = select_queries(table.drop_columns("vector"), shards, SETTINGS)
-    assert 1 <= len(queries) <= 3
+    assert len(queries) == 3
     assert "queries: no more persons are there" in caplog.text
 
 
@@ -72,6 +73,22 @@ def test_choice_is_the_same_for_any_shards(tmp_path: Path, strategy: str) -> Non
     assert len(set(chosen[0]["person_id"].to_pylist())) == 5
 
 
+def test_own_pictures_alone_are_queries_too(tmp_path: Path) -> None:
+    """With queries.count 0 the pictures stand alone; or nobody, where nobody is in them."""
+    table = persons_table(unit_vectors(6, 6))
+    paths = write_shards(tmp_path, table, 1)
+    settings = SETTINGS | {"count": 0}
+    schema = with_vector(QUERIES, 6)
+    for own in (1, 0):
+        row = dict.fromkeys(schema.names) | {"picture": "me.jpg", "vector": [0.5] * 6}
+        pictures = pa.Table.from_pylist([row] * own, schema)
+        write_table(tmp_path / "own.parquet", [pictures], schema)
+        queries = select_queries(
+            table.drop_columns("vector"), paths, settings, str(tmp_path / "own.parquet")
+        )
+        assert queries["picture"].to_pylist() == ["me.jpg"] * own
+
+
 def test_random_follows_its_seed(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(60, 6), per_image=1)
     paths = write_shards(tmp_path, table, 1)
@@ -85,7 +102,8 @@ def test_random_follows_its_seed(tmp_path: Path) -> None:
 
 def test_candidates_are_the_clear_detections() -> None:
     table = persons_table(unit_vectors(60, 6))  # scores fall with the row, heights are equal
-    assert candidates(table).tolist() == list(range(30))
+    assert candidates(table, 5).tolist() == list(range(30))
+    assert candidates(table, 40).tolist() == list(range(60))
 
 
 def test_named_persons_are_taken_in_their_order(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ rule render_report:
     resources:
         mem_mb=4000,
     params:
-        config=config,
+        config={**config, "dataset": picture_choice()},
         pictures=own_pictures(),
         library=library("render_report"),
     message:

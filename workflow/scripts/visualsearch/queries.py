@@ -42,15 +42,16 @@ def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[tuple[
     return [(row_of[person], "named in the configuration") for person in person_ids]
 
 
-def candidates(persons: pa.Table) -> NDArray[np.int64]:
+def candidates(persons: pa.Table, count: int) -> NDArray[np.int64]:
     """Rows fit to be queries: score and height both at least the set's median.
 
-    A blurred speck or a doubtful box would show the detector's faults and not the search.
+    A blurred speck or a doubtful box would show the detector's faults and not the search. Where
+    fewer than `count` are so clear, every row is a candidate.
     """
     score = persons["score"].to_numpy()
     height = persons["h"].to_numpy()
     clear = np.flatnonzero((score >= np.median(score)) & (height >= np.median(height)))
-    rows = clear if len(clear) else np.arange(len(score))
+    rows = clear if len(clear) >= count else np.arange(len(score))
     return rows[evenly_spaced(len(rows), MOST_CANDIDATES)]
 
 
@@ -122,37 +123,35 @@ def select_queries(
     persons: the index's rows. reduced: shards of reduced vectors. query_images: table of the
     user's own pictures (QUERIES with vectors), which come first. Returns QUERIES with vectors.
     """
-    if settings["persons"]:
-        chosen = rows_of_persons(persons, settings["persons"])
-        rows = np.array([row for row, _ in chosen], dtype=np.int64)
-        vectors = vectors_of_rows(reduced, rows)
-    else:
-        rows = candidates(persons)
-        if settings["strategy"] == "random":
-            chosen = choose_random(rows, settings["count"], settings["seed"])
-            rows = np.array([row for row, _ in chosen], dtype=np.int64)
-            vectors = vectors_of_rows(reduced, rows)
-        else:
-            vectors = vectors_of_rows(reduced, rows)
-            images = persons["image_id"].to_numpy()[rows]
-            chosen = choose_diverse(rows, vectors, images, settings["count"])
-        if len(chosen) < settings["count"]:
-            log.warning(
-                "only %d of %d queries: no more persons are there", len(chosen), settings["count"]
-            )
-    place = {int(row): number for number, row in enumerate(rows)}
-    found = persons.take([row for row, _ in chosen])
+    chosen = _chosen(persons, reduced, settings)
+    rows = np.array([row for row, _ in chosen], dtype=np.int64)
+    found = persons.take(pa.array(rows))
     schema = with_vector(QUERIES, vector_length(reduced[0]))
     columns = {name: found[name] for name in ("person_id", "image_id", "score", *BOX_COLUMNS)}
-    columns["reason"] = [reason for _, reason in chosen]
+    columns["reason"] = pa.array([reason for _, reason in chosen], pa.string())
     columns["picture"] = pa.nulls(len(chosen), pa.string())
     columns["query"] = np.arange(len(chosen))
-    columns["vector"] = vector_column(vectors[[place[row] for row, _ in chosen]])
+    columns["vector"] = vector_column(vectors_of_rows(reduced, rows))
     table = pa.table({name: columns[name] for name in schema.names}).cast(schema)
     if query_images:
         table = pa.concat_tables([read_table(query_images), table])
         table = table.set_column(0, schema.field("query"), pa.array(range(len(table)), pa.int16()))
     return table
+
+
+def _chosen(
+    persons: pa.Table, reduced: Sequence[str], settings: dict[str, Any]
+) -> list[tuple[int, str]]:
+    count = settings["count"]
+    if settings["persons"]:
+        return rows_of_persons(persons, settings["persons"])
+    if len(persons) < count:
+        log.warning("only %d of %d queries: no more persons are there", len(persons), count)
+    rows = candidates(persons, count)
+    if settings["strategy"] == "random":
+        return choose_random(rows, count, settings["seed"])
+    images = persons["image_id"].to_numpy()[rows]
+    return choose_diverse(rows, vectors_of_rows(reduced, rows), images, count)
 
 
 def vectors_of_rows(reduced: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.float32]:
