@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 # Candidates that a strategy looks at; more are thinned out evenly, to bound its memory.
 MOST_CANDIDATES = 10_000
 NEIGHBOURS_AS_COMPANY = 10
+LEAST_COMPANY = 0.25
 
 
 def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[tuple[int, str]]:
@@ -76,12 +77,12 @@ def choose_diverse(
     """Farthest-point choice among persons in company: the most typical, then the most different.
 
     rows: int64 [C], candidates. vectors: float32 [C, D], theirs. image_ids: int64 [C]; no two
-    queries share an image while others are left. A person with less company than the median is
-    passed over: left to itself, the choice would pick what resembles nothing, and its gallery
-    would show nothing of the search. Returns (row, reason) pairs.
+    queries share an image while others are left. The quarter with the least company is passed
+    over: left to itself, the choice would pick what resembles nothing, and its gallery would show
+    nothing of the search. Returns (row, reason) pairs.
     """
     near = company(vectors, image_ids)
-    in_company = np.flatnonzero(near >= np.median(near))
+    in_company = np.flatnonzero(near >= np.quantile(near, LEAST_COMPANY))
     if len(in_company) >= count:
         rows, vectors, image_ids = rows[in_company], vectors[in_company], image_ids[in_company]
     mean = vectors.mean(axis=0)
@@ -97,9 +98,8 @@ def choose_diverse(
             reasons.append("the most typical: nearest to the mean of the clear detections")
         else:
             pick = int(pool[np.argmin(nearest[pool])])
-            reasons.append(
-                f"the least like the queries before it (cosine at most {nearest[pick]:.2f})"
-            )
+            most = round(float(nearest[pick]), 2) + 0.0  # no -0.00
+            reasons.append(f"the least like the queries before it (cosine at most {most:.2f})")
         chosen.append(pick)
         available[pick] = False
         nearest = np.maximum(nearest, vectors @ vectors[pick])

@@ -310,7 +310,8 @@ def detector_facts(results: Results) -> Facts:
     library = details.pop("library")
     add("built by", f"{details.pop('builder')} ({library})")
     published = details.pop("weights_are_published")
-    add("weights", f"{details.pop('weights')} ({'published' if published else 'given as a file'})")
+    kind = "published" if published else "given as a file"
+    add("weights", f"{details.pop('weights')} ({library if library == 'bundled' else kind})")
     add("weights from", details.pop("weights_url") or "a file of the user's")
     add("sha256 of the weights", details.pop("weights_sha256"))
     add("size of the weights", f"{details.pop('weights_bytes') / 1e6:,.1f} MB")

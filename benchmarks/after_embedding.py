@@ -1,0 +1,150 @@
+"""Time and memory of the stages after embedding, on made vectors.
+
+The vectors are non-negative with a few strong directions, as a backbone's are; that they are made
+says nothing about how good a search is, only what it costs. Each stage runs in a process of its
+own, so that its peak memory is its own.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+from visualsearch.index import open_index
+from visualsearch.index.building import build_index
+from visualsearch.queries import select_queries
+from visualsearch.reduction import Reduction, fit_reduction, reduced_tables
+from visualsearch.search import search_all
+from visualsearch.tables import (
+    PERSONS,
+    in_person_order,
+    open_table,
+    read_table,
+    vector_column,
+    vectors_of,
+    with_vector,
+    write_table,
+)
+
+PERSONS_AN_IMAGE = 3
+
+
+def made_shard(path: Path, shard: int, shards: int, persons: int, length: int) -> None:
+    """Write one shard of made persons, as the workflow shards them."""
+    rng = np.random.default_rng([0, shard])
+    directions = np.random.default_rng(0).normal(size=(64, length))
+    images = np.arange(persons // PERSONS_AN_IMAGE)
+    images = images[images % shards == shard]
+
+    def tables() -> Iterator[pa.Table]:
+        for part in np.array_split(images, max(1, len(images) // 500)):
+            image_id = np.repeat(part, PERSONS_AN_IMAGE)
+            det_index = np.tile(np.arange(PERSONS_AN_IMAGE), len(part))
+            hidden = rng.normal(size=(len(image_id), 64)) * np.geomspace(3, 0.3, 64)
+            noise = rng.normal(scale=0.5, size=(len(image_id), length))
+            vectors = np.maximum(hidden @ directions + noise, 0).astype(np.float32)
+            columns = {
+                "person_id": image_id * 1000 + det_index,
+                "image_id": image_id,
+                "det_index": det_index,
+                "score": rng.uniform(0.7, 1, len(image_id)),
+                "x": np.zeros(len(image_id)),
+                "y": np.zeros(len(image_id)),
+                "w": np.full(len(image_id), 100),
+                "h": rng.uniform(48, 400, len(image_id)),
+                "vector": vector_column(vectors),
+            }
+            yield pa.table(columns).cast(with_vector(PERSONS, length))
+
+    write_table(path, tables(), with_vector(PERSONS, length))
+
+
+def measured(stage: Callable[[], None]) -> tuple[float, float]:
+    """Seconds, and peak memory in MB, of a stage run in a new process."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def run() -> None:
+        start = time.perf_counter()
+        stage()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        queue.put((time.perf_counter() - start, peak))
+
+    process = context.Process(target=run)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{stage.__name__} failed")
+    return queue.get()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--persons", type=int, default=45_000)
+    parser.add_argument("--length", type=int, default=2048)
+    parser.add_argument("--components", type=int, default=256)
+    parser.add_argument("--shards", type=int, default=32)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        embeddings = [str(folder / f"e{n}.parquet") for n in range(options.shards)]
+        reduced = [str(folder / f"r{n}.parquet") for n in range(options.shards)]
+
+        def make() -> None:
+            for shard, path in enumerate(embeddings):
+                made_shard(Path(path), shard, options.shards, options.persons, options.length)
+
+        def fit_pca() -> None:
+            batches = (vectors_of(table) for table in in_person_order(embeddings, 1024))
+            fit_reduction(batches, options.persons, options.length, options.components, 0.5).save(
+                folder / "model.npz"
+            )
+
+        def reduce_vectors() -> None:
+            reduction = Reduction.load(folder / "model.npz")
+            for source, target in zip(embeddings, reduced, strict=True):
+                with open_table(source) as table:
+                    schema = with_vector(PERSONS, reduction.n_components)
+                    write_table(target, reduced_tables(reduction, table), schema)
+
+        def index() -> None:
+            settings = {"backend": "annoy", "n_trees": 50, "search_k": 20000, "seed": 0}
+            paths = (folder / f for f in ("persons.ann", "persons.parquet", "index.json"))
+            build_index(reduced, settings, *map(str, paths))
+
+        def queries() -> None:
+            settings = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
+            table = select_queries(read_table(folder / "persons.parquet"), reduced, settings)
+            write_table(folder / "queries.parquet", [table], table.schema)
+
+        def search() -> None:
+            sidecar = json.loads((folder / "index.json").read_text())
+            search_all(
+                open_index(folder / "persons.ann", sidecar),
+                read_table(folder / "persons.parquet"),
+                read_table(folder / "queries.parquet"),
+                10,
+                same_image=False,
+            )
+
+        measured(make)
+        print(f"{options.persons:,} x {options.length}, {options.components} components")
+        print(f"{'stage':<16}{'seconds':>9}{'peak MB':>9}")
+        for stage in (fit_pca, reduce_vectors, index, queries, search):
+            seconds, peak = measured(stage)
+            print(f"{stage.__name__:<16}{seconds:>9.1f}{peak:>9.0f}", flush=True)
+        print("recall", json.loads((folder / "index.json").read_text())["recall"])
+
+
+if __name__ == "__main__":
+    main()
