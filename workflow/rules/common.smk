@@ -19,6 +19,8 @@ except InputError as error:
 
 SHARDS = range(config["shards"])
 ANNOTATED = sources.has_annotations(config["dataset"])
+# A job on a GPU takes one of what `resources: gpu` in the profile allows.
+GPUS = int(config["detector"]["device"] == "cuda")
 INDEX = f"<results>/index/persons.{SUFFIXES[config['index']['backend']]}"
 
 

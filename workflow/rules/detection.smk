@@ -36,6 +36,7 @@ rule detect_persons:
         "../../envs/detect.yaml"
     resources:
         mem_mb=4000,
+        gpu=GPUS,
     params:
         detector=config["detector"],
         category=lookup(within=config, dpath="dataset/category"),

@@ -17,6 +17,7 @@ rule embed_persons:
         "../../envs/embed.yaml"
     resources:
         mem_mb=4000,
+        gpu=GPUS,
     params:
         detector=config["detector"],
         search_set=config["search_set"],

@@ -18,6 +18,7 @@ rule embed_query_images:
         "../../envs/embed.yaml"
     resources:
         mem_mb=4000,
+        gpu=GPUS,
     params:
         detector=config["detector"],
         category=lookup(within=config, dpath="dataset/category"),

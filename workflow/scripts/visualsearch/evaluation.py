@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from pycocotools.cocoeval import COCOeval
 
 from visualsearch.atomic import write_text
 from visualsearch.errors import InputError
-
-log = logging.getLogger(__name__)
 
 # The summary of pycocotools in its order: https://cocodataset.org/#detection-eval
 COCO_NUMBERS = (

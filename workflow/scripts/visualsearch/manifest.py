@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
-from visualsearch.atomic import replacing, write_text
+from visualsearch.atomic import write_text
 from visualsearch.errors import InputError
+from visualsearch.tables import read_table, write_table
 
 Ints = TypeVar("Ints", int, np.ndarray)
 
@@ -123,12 +123,12 @@ def split_person_id(person: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.in
 def write_listed(path: str | Path, images: Iterable[ListedImage]) -> None:
     """Write pictures to be fetched as Parquet, sorted by image_id."""
     rows = [asdict(image) for image in sorted(images, key=lambda image: image.image_id)]
-    _write(path, pa.Table.from_pylist(rows, LISTED_SCHEMA))
+    write_table(path, [pa.Table.from_pylist(rows, LISTED_SCHEMA)], LISTED_SCHEMA)
 
 
 def read_listed(path: str | Path) -> list[ListedImage]:
     """Read what `write_listed` wrote."""
-    return [ListedImage(**row) for row in _read(path).to_pylist()]
+    return [ListedImage(**row) for row in read_table(path, LISTED_SCHEMA.names).to_pylist()]
 
 
 def write_manifest(path: str | Path, images: Iterable[FetchedImage], shards: int) -> None:
@@ -139,29 +139,18 @@ def write_manifest(path: str | Path, images: Iterable[FetchedImage], shards: int
         | {"shard": shard_of(image.listed.image_id, shards)}
         for image in sorted(images, key=lambda image: image.listed.image_id)
     ]
-    _write(path, pa.Table.from_pylist(rows, MANIFEST_SCHEMA))
+    write_table(path, [pa.Table.from_pylist(rows, MANIFEST_SCHEMA)], MANIFEST_SCHEMA)
 
 
 def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the manifest, sorted by image_id; all columns of MANIFEST_SCHEMA, or `columns`."""
-    return _read(path, columns)
+    return read_table(path, columns or MANIFEST_SCHEMA.names)
 
 
 def merge_manifests(paths: Sequence[str | Path], path: str | Path) -> int:
     """Join the shards' manifests into one, sorted by image_id; return its number of rows."""
     table = pa.concat_tables([read_manifest(shard) for shard in paths]).sort_by("image_id")
-    _write(path, table.combine_chunks())
-    return table.num_rows
-
-
-def _read(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        return file.read(columns=columns)
-
-
-def _write(path: str | Path, table: pa.Table) -> None:
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+    return write_table(path, [table], MANIFEST_SCHEMA)
 
 
 SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]

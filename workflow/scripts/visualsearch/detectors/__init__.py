@@ -40,6 +40,9 @@ def load_detector(settings: DetectorSettings) -> Detector:
         raise InputError(
             "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"
         )
+    # More threads sum in another order, and a result must not depend on the cores. The workflow
+    # uses them by running more shards.
+    torch.set_num_threads(1)
     if settings.name == BUNDLED:
         from visualsearch.detectors.bundled import BundledDetector
 
