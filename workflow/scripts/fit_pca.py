@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
     total = count_rows(shards)
     batches = (vectors_of(table) for table in in_person_order(shards, rows))
     reduction = fit_reduction(
-        progress(batches, "fit PCA", "batch", -(-total // rows)),
+        progress(batches, "fit PCA", "batches", -(-total // rows)),
         total,
         vector_length(shards[0]),
         settings["n_components"],

@@ -41,7 +41,7 @@ def detect_images(
     detector: Detector, pictures: Pictures, category: str, description: str
 ) -> Iterator[pa.Table]:
     """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture."""
-    for picture in progress(pictures, description, "image", len(pictures)):
+    for picture in progress(pictures, description, "images", len(pictures)):
         boxes, scores, category_id = detect_category(detector, picture.read(), category)
         yield detections_table(picture.image_id, xyxy_to_xywh(boxes), scores, category_id)
 

@@ -89,7 +89,7 @@ def embed_images(
     occupied = set(image_ids.tolist())
     with_persons = [picture for picture in pictures if picture.image_id in occupied]
     schema = with_vector(PERSONS, detector.vector_length)
-    for picture in progress(with_persons, description, "image"):
+    for picture in progress(with_persons, description, "images"):
         start, stop = np.searchsorted(image_ids, [picture.image_id, picture.image_id + 1])
         rows = wanted.slice(start, stop - start)
         boxes = np.column_stack([rows[name].to_numpy() for name in BOX_COLUMNS])

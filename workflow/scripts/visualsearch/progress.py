@@ -17,33 +17,29 @@ def progress(
 ) -> Iterator[T]:
     """Yield `items`, showing how many are done, the rate and the time left.
 
-    The bar is drawn by tqdm where stderr is a terminal. The log gets a line at most every
-    ten seconds and one at the end, whatever stderr is.
+    unit: what is counted, in the plural. The bar is drawn by tqdm. The log gets a line at most
+    every ten seconds and one at the end, whatever stderr is.
     """
-    bar = tqdm(
-        items,
-        desc=description,
-        unit=unit,
-        total=total,
-        disable=None,
-        leave=False,
-        dynamic_ncols=True,
-    )
     if total is None:
         total = len(items) if hasattr(items, "__len__") else None  # type: ignore[arg-type]
     start = last = time.monotonic()
     done = 0
-    for item in bar:
+    # disable=None: drawn only where stderr is a terminal.
+    for item in tqdm(
+        items,
+        description,
+        total,
+        unit=f" {unit}",
+        leave=False,
+        disable=None,
+        dynamic_ncols=True,
+    ):
         yield item
         done += 1
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LOG_LINES and done != total:
             last = now
             rate = done / (now - start)
-            left = f", {(total - done) / rate:.0f} s left" if total else ""
-            log.info(
-                "%s: %d%s %s, %.1f/s%s", description, done, f"/{total}" if total else "",
-                unit, rate, left,
-            )  # fmt: skip
-    seconds = time.monotonic() - start
-    log.info("%s: %d %s in %.1f s", description, done, unit, seconds)
+            of, left = (f"/{total}", f", {(total - done) / rate:.0f} s left") if total else ("", "")
+            log.info("%s: %d%s %s, %.2f/s%s", description, done, of, unit, rate, left)
+    log.info("%s: %d %s in %.1f s", description, done, unit, time.monotonic() - start)

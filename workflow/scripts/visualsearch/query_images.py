@@ -36,7 +36,7 @@ def embed_query_images(
     schema = with_vector(QUERIES, reduction.n_components)
     tables = [schema.empty_table()]
     skipped = []
-    for name in progress(pictures, "own pictures", "image"):
+    for name in progress(pictures, "own pictures", "images"):
         try:
             image = read_image(Path(name))
         except UnreadableImage as error:

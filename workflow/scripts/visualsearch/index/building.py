@@ -50,7 +50,7 @@ def build_index(
             yield vectors_of(table)
 
     def hashed() -> Iterator[NDArray[np.float32]]:
-        for batch in progress(vectors(), "index", "batch", -(-n_items // BATCH_ROWS)):
+        for batch in progress(vectors(), "index", "batches", -(-n_items // BATCH_ROWS)):
             digest.update(batch.tobytes())
             yield batch
 
