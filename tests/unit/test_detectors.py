@@ -16,7 +16,14 @@ from safetensors.torch import save_file
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from visualsearch.detection import detect_category
-from visualsearch.detectors import BUNDLED, NAMES, TORCHVISION, load_detector, torchvision_models
+from visualsearch.detectors import (
+    BUNDLED,
+    NAMES,
+    TORCHVISION,
+    load_described,
+    load_detector,
+    torchvision_models,
+)
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import build_model, download_weights
 from visualsearch.embedding import crop_boxes, embed_boxes
@@ -157,6 +164,14 @@ def test_wrong_weights_are_one_clear_line(kind: str, line: str, tmp_path: Path) 
         load_detector(settings)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
     assert not Path("/tmp/visualsearch-exploited").exists()
+
+
+def test_weights_other_than_described_are_refused(weights_file: Path) -> None:
+    settings = DetectorSettings("fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu")
+    described = load_detector(settings).details()
+    assert load_described(settings, described).weights_sha256 == described["weights_sha256"]
+    with pytest.raises(InputError, match="--forcerun fetch_weights"):
+        load_described(settings, described | {"weights_sha256": "0" * 64})
 
 
 def test_damaged_safetensors_is_one_clear_line(weights_file: Path, tmp_path: Path) -> None:

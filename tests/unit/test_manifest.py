@@ -117,8 +117,11 @@ def test_skipped_fraction() -> None:
     one = [Skipped(1, "a.jpg", "the file is empty")]
     check_skipped(99, one, 0.01, "the.log")
     check_skipped(1, [], 0.0, "the.log")
-    with pytest.raises(InputError, match=r"1 of 99 .*1\.0%.*0\.01 allows.*empty \(1\).*the\.log"):
-        check_skipped(98, one, 0.01, "the.log")
+    check_skipped(1, one, 0.01, "the.log")  # one bad picture stops no run
+    with pytest.raises(InputError, match=r"2 of 99 .*2\.0%.*0\.01 allows.*empty \(2\).*the\.log"):
+        check_skipped(97, one * 2, 0.01, "the.log")
+    with pytest.raises(InputError, match=r"1 of 99 .*0\.0 allows"):
+        check_skipped(98, one, 0.0, "the.log")
     with pytest.raises(InputError, match="no usable picture is left, 1 "):
         check_skipped(0, one, 1.0, "the.log")
     with pytest.raises(InputError, match="no usable picture"):

@@ -38,6 +38,15 @@ def test_company_of_a_stray_is_the_least() -> None:
     assert near[:40].min() > 0.85
 
 
+def test_company_of_few_is_the_mean_of_those_there_are() -> None:
+    vectors = unit_vectors(4, 6)
+    cosines = vectors @ vectors.T
+    images = np.array([0, 0, 1, 2])
+    expected = [cosines[0, 2:].mean(), cosines[1, 2:].mean()]
+    expected += [cosines[2, [0, 1, 3]].mean(), cosines[3, :3].mean()]
+    assert company(vectors, images) == pytest.approx(expected, abs=1e-6)
+
+
 def test_neighbours_in_the_own_image_are_no_company() -> None:
     same_image = np.zeros(41, dtype=np.int64)
     assert company(GROUPS, same_image).max() == -1

@@ -91,6 +91,13 @@ def test_too_few_persons_is_one_clear_line(persons: int) -> None:
         fit_reduction([], persons, 40, 10, 0.5)
 
 
+@pytest.mark.parametrize("persons", [2, 3])
+def test_persons_all_the_same_are_one_clear_line(persons: int) -> None:
+    same = np.repeat(relu_features(n=1), persons, axis=0)
+    with pytest.raises(InputError, match="all persons of the search set have the same vector"):
+        fit_reduction([same], persons, 40, 10, 0.5)
+
+
 def test_zero_vectors_give_numbers() -> None:
     vectors = relu_features(n=50)
     vectors[7] = 0

@@ -1,6 +1,7 @@
 """The real task against a local server of COCO's layout and a checkpoint of the right shape."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,5 +118,11 @@ def test_a_look_alike_of_minitrain_is_refused(server: CocoServer, tmp_path: Path
 def test_missing_weights_file_is_one_clear_line(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, {"detector": {"weights": "./absent.pth"}})
     output = workspace.run("results/test/detections/detector.json", fails=True)
-    (line,) = [text for text in output.splitlines() if text.startswith("ERROR: ")]
-    assert "no file absent.pth" in line and "Traceback" not in output
+    assert "detector.weights: './absent.pth' is not allowed; expected a weights file" in output
+    assert "Traceback" not in output and not workspace.results.exists()
+
+
+def test_replaced_weights_are_noticed(coco: Workspace, checkpoint: Path) -> None:
+    assert coco.planned("detect") == set()
+    os.utime(checkpoint, (0, 0))
+    assert {"fetch_weights", "detect_persons"} <= coco.planned("detect")

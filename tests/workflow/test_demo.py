@@ -100,7 +100,7 @@ def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
             {"size": [128, 64]},
             {"embed_persons", "fit_pca", "reduce_vectors", "build_index", *AFTER_INDEX},
         ),
-        ("dataset", {"connections": 2, "retries": 1}, set()),
+        ("dataset", {"connections": 2, "retries": 1, "max_skipped_fraction": 0.02}, set()),
         ("report", {"title": "Another"}, {"render_report"}),
     ],
 )

@@ -8,8 +8,10 @@ SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from visualsearch import configuration, dependencies, sources
+from visualsearch.detectors import is_file_name
 from visualsearch.errors import InputError
 from visualsearch.index import SUFFIXES
+from visualsearch.sources.walk import fingerprint_of
 
 try:
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
@@ -20,7 +22,11 @@ except InputError as error:
 SHARDS = range(config["shards"])
 ANNOTATED = sources.has_annotations(config["dataset"])
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
-GPUS = int(config["detector"]["device"] == "cuda")
+HAS_GPU = Path("/dev/nvidia0").exists()
+GPUS = int(
+    config["detector"]["device"] == "cuda"
+    or (config["detector"]["device"] == "auto" and HAS_GPU)
+)
 INDEX = f"<results>/index/persons.{SUFFIXES[config['index']['backend']]}"
 
 
@@ -36,6 +42,12 @@ def library(rule_name):
 def own_pictures():
     """The user's folder of pictures, or None where pictures lie in the results."""
     return sources.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
+
+
+def weights_fingerprint():
+    """Changes when the user's own weights file does."""
+    weights = config["detector"]["weights"]
+    return fingerprint_of([weights] if is_file_name(weights) else [])
 
 
 def picture_choice():

@@ -67,7 +67,6 @@ rule build_manifest:
     conda:
         "../../envs/fetch.yaml"
     params:
-        max_skipped_fraction=lookup(within=config, dpath="dataset/max_skipped_fraction"),
         library=library("build_manifest"),
     message:
         "Writing the manifest"

@@ -15,6 +15,7 @@ rule fetch_weights:
         mem_mb=3000,
     params:
         detector=config["detector"],
+        fingerprint=weights_fingerprint(),
         library=library("fetch_weights"),
     message:
         "Fetching and checking the detector's weights"

@@ -18,5 +18,7 @@ with job(snakemake.log[0]):
         log.info("left out: %s %s: %s", entry.image_id or "", entry.file, entry.reason)
     kept = merge_manifests(snakemake.input.rows, snakemake.output.manifest)
     write_skipped(snakemake.output.skipped, skipped)
-    check_skipped(kept, skipped, snakemake.params.max_skipped_fraction, snakemake.log[0])
+    check_skipped(
+        kept, skipped, snakemake.config["dataset"]["max_skipped_fraction"], snakemake.log[0]
+    )
     log.info("%d pictures, %d left out", kept, len(skipped))

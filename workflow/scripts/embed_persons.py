@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from visualsearch.detectors import load_detector
+from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.embedding import embed_images, embedding_metadata
 from visualsearch.job import job
@@ -13,7 +13,8 @@ from visualsearch.tables import PERSONS, read_table, with_vector, write_table
 with job(snakemake.log[0]):
     shard = int(snakemake.wildcards.shard)
     pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
-    detector = load_detector(DetectorSettings(**snakemake.params.detector))
+    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
+    detector = load_described(DetectorSettings(**snakemake.params.detector), described)
     tables = embed_images(
         detector,
         pictures,
@@ -22,7 +23,6 @@ with job(snakemake.log[0]):
         snakemake.params.embedding,
         f"embed {shard}",
     )
-    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
     write_table(
         snakemake.output.embeddings,
         tables,

@@ -1,6 +1,9 @@
 """Find and describe the persons in the user's own pictures."""
 
-from visualsearch.detectors import load_detector
+import json
+from pathlib import Path
+
+from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.job import job
 from visualsearch.manifest import write_skipped
@@ -10,8 +13,9 @@ from visualsearch.tables import write_table
 
 with job(snakemake.log[0]):
     reduction = Reduction.load(snakemake.input.model)
+    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
     table, skipped = embed_query_images(
-        load_detector(DetectorSettings(**snakemake.params.detector)),
+        load_described(DetectorSettings(**snakemake.params.detector), described),
         list(snakemake.input.pictures),
         reduction,
         category=snakemake.params.category,

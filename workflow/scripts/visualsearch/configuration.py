@@ -11,11 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
-from visualsearch.detectors import BUNDLED
+from visualsearch.detectors import BUNDLED, is_file_name
 from visualsearch.errors import InputError
+
+
+def _is_integer(checker: TypeChecker, value: Any) -> bool:
+    # JSON counts 2.0 as an integer; Python does not, and 1.0 component is not all of the variance.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+Validator = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
 
 
 def load_schema(path: str | Path) -> dict[str, Any]:
@@ -28,15 +40,26 @@ def load_schema(path: str | Path) -> dict[str, Any]:
 def checked(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """A copy of `config` with defaults filled in; InputError lists what is wrong, a line each."""
     filled = _with_defaults(config, schema)
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path))
-    )
-    problems = [line for error in errors for line in _lines(error)] or list(_contradictions(filled))
+    errors = sorted(Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
+    problems = [line for error in errors for line in _lines(error)]
+    if not problems:
+        filled["detector"]["weights"] = _at_home(filled["detector"]["weights"])
+        filled["queries"]["images"] = _at_home(filled["queries"]["images"])
+        problems = list(_contradictions(filled))
     if problems:
         raise InputError(
             "the configuration is wrong:\n" + "\n".join(f"  {line}" for line in problems)
         )
     return filled
+
+
+def _at_home(value: Any) -> Any:
+    """Put the home directory in the place of `~`, as a shell does not within quotes."""
+    if isinstance(value, list):
+        return [_at_home(item) for item in value]
+    if isinstance(value, str) and value.startswith("~"):
+        return str(Path(value).expanduser())
+    return value
 
 
 def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
@@ -103,6 +126,7 @@ def allowed(schema: dict[str, Any]) -> str:
         text += f", each {allowed(schema['items'])}"
     limits = [f"{sign} {schema[key]}" for key, sign in LIMITS.items() if key in schema]
     text += " " + " and ".join(limits) if limits else ""
+    text += ", no two alike" if schema.get("uniqueItems") else ""
     text += " that is not empty" if schema.get("minLength") else ""
     text += f" like {schema['pattern']}" if "pattern" in schema else ""
     return text + (" or null" if "null" in kinds else "")
@@ -136,6 +160,12 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
         if detector["weights"] != "default":
             expected = f"default, as detector {BUNDLED} brings its own"
             yield _not_allowed("detector.weights", detector["weights"], expected)
+    weights = detector["weights"]
+    if is_file_name(weights) and not Path(weights).is_file():
+        yield _not_allowed("detector.weights", weights, "a weights file that is there")
+    annotations = dataset["folder"]["annotations"]
+    if source == "folder" and annotations and not Path(annotations).expanduser().is_file():
+        yield _not_allowed("dataset.folder.annotations", annotations, "a file that is there")
     if not queries["count"] and not queries["persons"] and not queries["images"]:
         expected = "an integer >= 1, as queries.persons and queries.images are empty"
         yield _not_allowed("queries.count", 0, expected)

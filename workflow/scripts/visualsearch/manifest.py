@@ -198,18 +198,19 @@ def check_skipped(
 ) -> None:
     """Raise InputError when no picture is left, or too large a share was skipped.
 
-    `allowed` is dataset.max_skipped_fraction; the share is skipped / (kept + skipped).
+    `allowed` is dataset.max_skipped_fraction; the share is skipped / (kept + skipped). A single
+    bad picture stops no run, however few there are, unless none is allowed.
     `listed_in` is named as the place where the reader finds every skipped picture.
     """
     share = len(skipped) / max(kept + len(skipped), 1)
-    if kept and share <= allowed:
+    if kept and (share <= allowed or (len(skipped) == 1 and allowed > 0)):
         return
     reasons = Counter(entry.reason for entry in skipped).most_common(1)
     most = f"; most often: {reasons[0][0]} ({reasons[0][1]})" if reasons else ""
     if kept:
         what = (
             f"{len(skipped)} of {kept + len(skipped)} pictures were left out ({share:.1%}), "
-            f"more than dataset.max_skipped_fraction {allowed} allows"
+            f"more than dataset.max_skipped_fraction {allowed} allows; mend them or raise it"
         )
     else:
         what = f"no usable picture is left, {len(skipped)} were left out"

@@ -65,9 +65,11 @@ def company(vectors: NDArray[np.float32], image_ids: NDArray[np.int64]) -> NDArr
     for start in range(0, len(vectors), 512):
         part = slice(start, start + 512)
         cosines = vectors[part] @ vectors.T
-        cosines[image_ids[part, None] == image_ids] = -1
-        nearest = min(NEIGHBOURS_AS_COMPANY, len(vectors))
-        result[part] = np.partition(cosines, -nearest, axis=1)[:, -nearest:].mean(axis=1)
+        cosines[image_ids[part, None] == image_ids] = np.nan
+        nearest = -np.sort(-cosines, axis=1)[:, :NEIGHBOURS_AS_COMPANY]  # nan comes last
+        there = ~np.isnan(nearest)
+        total = np.where(there, nearest, 0).sum(axis=1)
+        result[part] = np.where(there.any(axis=1), total / np.maximum(there.sum(axis=1), 1), -1)
     return result
 
 

@@ -45,7 +45,8 @@ def embed_query_images(
         found, scores, _ = detect_category(detector, image, category)
         heights = (found[:, 3] - found[:, 1]).astype(np.float64)
         fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
-        rows = np.flatnonzero(fit)[: 1 if boxes == "best" else None]
+        persons = np.flatnonzero(fit)
+        rows = persons[: 1 if boxes == "best" else None]
         if not len(rows):
             reason = (
                 f"no {category} of score {search_set['min_score']} and "
@@ -60,7 +61,7 @@ def embed_query_images(
         columns = {
             "query": np.zeros(n),
             "reason": [
-                f"your own picture, {category} {i + 1} of {len(rows)} in it" for i in range(n)
+                f"your own picture, {category} {i + 1} of {len(persons)} by score" for i in range(n)
             ],
             "person_id": pa.nulls(n, pa.int64()),
             "image_id": pa.nulls(n, pa.int64()),

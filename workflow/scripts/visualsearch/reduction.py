@@ -25,6 +25,8 @@ from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
 # Rows a matrix product. Always this many, padded with zeros: a product's low bits depend on its
 # shape, and a person's vector must not depend on who else is in the shard.
 BLOCK_ROWS = 256
+# Of vectors of length 1: what rounding alone leaves between equal ones is below.
+NO_VARIANCE = 1e-10
 
 
 def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,7 +122,7 @@ def fit_reduction(
     batches: float32 [rows, length], n_persons rows together; memory grows with the batch and not
     with n_persons. n_components: a number of components, or below 1 the share of the variance
     they must explain together. Fewer persons than components give as many as there can be.
-    Raises InputError for fewer than two persons.
+    Raises InputError for fewer than two persons, and where all are the same.
     https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.IncrementalPCA.html
     """
     if n_persons < 2:
@@ -134,6 +136,11 @@ def fit_reduction(
     with threadpool_limits(1):
         for batch in _of_at_least(asked, batches):
             pca.partial_fit(l2_normalised(batch))
+    if not pca.explained_variance_.sum() > NO_VARIANCE:
+        raise InputError(
+            "all persons of the search set have the same vector, so none is more alike than "
+            "another; give more pictures, or pictures that differ"
+        )
     kept = asked
     if n_components < 1:
         cumulative = np.cumsum(pca.explained_variance_ratio_)

@@ -107,7 +107,11 @@ def open_table(path: str | Path, columns: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a Parquet file that must have `columns`; InputError says what is wrong."""
     try:
         file = pq.ParquetFile(path, pre_buffer=False)
-    except (OSError, pa.ArrowInvalid) as error:
+    except OSError as error:
+        if error.errno is not None:
+            raise InputError(f"{path} cannot be opened: {error.strerror or error}") from error
+        raise InputError(f"{path} is no readable table ({error}); delete it and rerun") from error
+    except pa.ArrowInvalid as error:
         raise InputError(f"{path} is no readable table ({error}); delete it and rerun") from error
     if missing := [name for name in columns if name not in file.schema_arrow.names]:
         file.close()

@@ -6,7 +6,7 @@ CONTRIBUTING.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from visualsearch.errors import InputError
 
@@ -24,6 +24,25 @@ TORCHVISION = (
     "fcos_resnet50_fpn",
 )
 NAMES = (*TORCHVISION, BUNDLED)
+
+
+def is_file_name(weights: str) -> bool:
+    """Whether a `weights` setting names a file: it has a path separator or a weights suffix."""
+    return "/" in weights or weights.endswith((".pth", ".pt", ".safetensors"))
+
+
+def load_described(settings: DetectorSettings, described: dict[str, Any]) -> Detector:
+    """Load the detector that `described`, the content of detector.json, describes.
+
+    Raises InputError where the weights are no longer the same: vectors of two would mix.
+    """
+    detector = load_detector(settings)
+    if detector.weights_sha256 != described["weights_sha256"]:
+        raise InputError(
+            f"the weights of {settings.name} are not those of detections/detector.json any more; "
+            "run again with --forcerun fetch_weights, or put the old file back"
+        )
+    return detector
 
 
 def load_detector(settings: DetectorSettings) -> Detector:

@@ -70,11 +70,6 @@ class DetectorSettings:
         return torch.device(name)
 
 
-def is_file_name(weights: str) -> bool:
-    """Whether a `weights` setting names a file: it has a path separator or a weights suffix."""
-    return "/" in weights or weights.endswith((".pth", ".pt", ".safetensors"))
-
-
 def count_parameters(model: torch.nn.Module) -> int:
     """All parameters and, as frozen batch norms keep them there, floating-point buffers."""
     tensors = [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]

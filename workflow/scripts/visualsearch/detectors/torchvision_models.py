@@ -21,16 +21,16 @@ from torchvision.models import get_model_builder, get_model_weights
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from visualsearch.detectors import is_file_name
 from visualsearch.detectors.base import (
     Detections,
     DetectorSettings,
     count_parameters,
-    is_file_name,
 )
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
 
-# Faster R-CNN's and RetinaNet's own, and what their published AP was measured with.
+# Faster R-CNN's and RetinaNet's own, used for FCOS too, whose own 0.2 cuts its curve short.
 SCORE_THRESHOLD = 0.05
 
 
@@ -140,7 +140,7 @@ class TorchvisionDetector:
             "normalise_mean": list(transform.image_mean),
             "normalise_std": list(transform.image_std),
             **_thresholds(self.model),
-            "featurizer": "backbone.body, last map (C5: stride 32, after ReLU)",
+            "featurizer": "backbone.body, last map (stride 32, after its activation)",
             "vector_length": self.vector_length,
             "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
         }

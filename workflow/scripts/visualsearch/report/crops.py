@@ -18,6 +18,8 @@ GALLERY_QUALITY = 85
 # The light page: its address is a third longer than itself, and Chromium's limit is 2 MB.
 LIGHT_QUALITY = 60
 LIGHT_SIDE = 320
+# Of so many crops, that is five queries with ten neighbours each, none is made smaller still.
+LIGHT_CROPS = 55
 
 # Crops hold twice the pixels they are shown with, for dense screens.
 DENSITY = 2
@@ -76,10 +78,18 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
 
 
 def lighter(crops: Crops) -> Crops:
-    """The same pictures with fewer pixels, to be shown at the same sizes."""
+    """The same pictures with fewer pixels, to be shown at the same sizes.
+
+    The more pictures there are, the fewer pixels each has, so that the whole stays small.
+    """
+    part = min(1.0, (LIGHT_CROPS / max(len(crops._crops), 1)) ** 0.5)
+
+    def lightest(jpeg: Jpeg, width: float, height: float) -> Jpeg:
+        return _lighter(jpeg, (max(1, round(part * width)), max(1, round(part * height))))
+
     return Crops(
-        {key: _lighter(jpeg, (LIGHT_SIDE, LIGHT_SIDE)) for key, jpeg in crops.whole.items()},
-        {key: _lighter(jpeg, (jpeg.width, jpeg.height)) for key, jpeg in crops._crops.items()},
+        {key: lightest(jpeg, LIGHT_SIDE, LIGHT_SIDE) for key, jpeg in crops.whole.items()},
+        {key: lightest(jpeg, jpeg.width, jpeg.height) for key, jpeg in crops._crops.items()},
     )
 
 

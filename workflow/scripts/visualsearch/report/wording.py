@@ -96,6 +96,8 @@ def lead(results: Results) -> str:
     one, many = things(results)
     neighbours, n = results.config["search"]["neighbours"], len(results.queries)
     wanted = one if neighbours == 1 else f"{neighbours:,} {many}"
+    if any(len(query.hits) < neighbours for query in results.queries):
+        wanted = f"{many} (up to {neighbours:,})"
     elsewhere = "" if results.config["search"]["same_image"] else " in other pictures"
     return (
         f"For {'one query' if n == 1 else f'each of {n:,} queries'}, the {wanted} most like it"
@@ -386,10 +388,19 @@ def reduction_paragraphs(results: Results) -> list[str]:
     if asked < 1:
         choice = f"as many as explain {percent(asked)} of the variance, as asked"
     elif asked > kept:
-        choice = f"{asked} were asked for, and {reduction.n_persons:,} persons allow no more"
+        cause = f"{reduction.n_persons:,} persons" if kept < length else f"{length:,} values"
+        choice = f"{asked} were asked for, and {cause} allow no more"
     else:
         choice = "as asked"
-    if power == 0:
+    if explained > 0.999:
+        left_out = "The directions left out hold next to nothing of it."
+    elif explained >= 0.8:
+        left_out = "The directions left out vary little."
+    else:
+        left_out = "What the directions left out hold is lost to the search."
+    if kept == 1:
+        whitening = "With a single component there is nothing to whiten."
+    elif power == 0:
         whitening = (
             "No whitening was done (power 0), so the strongest directions weigh most in every "
             "comparison."
@@ -416,8 +427,8 @@ def reduction_paragraphs(results: Results) -> list[str]:
         "from the average, and cosines spread between −1 and 1.",
         f"Then an incremental PCA, fitted on {count(reduction.n_persons, 'person')}, turned "
         f"{length:,} values into {kept:,} ({choice}). They keep {percent(explained, 1)} of the "
-        "variance. The directions left out vary little; without them each vector is "
-        f"{length / kept:.3g} times shorter, which makes the index smaller and searching faster.",
+        f"variance. {left_out} Each vector is {length / kept:,.1f} times shorter, which makes the "
+        "index smaller and searching faster.",
         f"{whitening} Last, vectors were brought to length 1 again, so that the angle between two "
         "of them is all that counts.",
     ]
@@ -490,10 +501,10 @@ def limits(results: Results) -> list[str]:
             share = percent(measure["precision"])
             verdict = _against_chance(measure["precision"], measure["chance"])
             parts.append(f"the query's {kind} in {share} of cases, {verdict}")
-        paragraphs.append(
-            f"In this run neighbours share {'; '.join(parts)}. "
-            f"{count(len(results.queries), 'query', 'queries')} are few: this shows a tendency."
-        )
+        n = len(results.queries)
+        few = f" From {count(n, 'query', 'queries')} this is no more than a tendency."
+        text = f"In this run neighbours share {'; '.join(parts)}."
+        paragraphs.append(text + (few if n < 30 else ""))
     if results.detection_numbers is not None and is_training_set(results) is not False:
         paragraphs.append(
             "The AP above is, or may be, that of the training set, and says little about pictures "
