@@ -8,7 +8,7 @@ SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from visualsearch import configuration, dependencies, sources
-from visualsearch.detectors import is_file_name
+from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.errors import InputError
 from visualsearch.index import SUFFIXES
 from visualsearch.sources.walk import fingerprint_of
@@ -22,11 +22,7 @@ except InputError as error:
 SHARDS = range(config["shards"])
 ANNOTATED = sources.has_annotations(config["dataset"])
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
-HAS_GPU = Path("/dev/nvidia0").exists()
-GPUS = int(
-    config["detector"]["device"] == "cuda"
-    or (config["detector"]["device"] == "auto" and HAS_GPU)
-)
+GPUS = int(uses_gpu(config["detector"]["device"]))
 INDEX = f"<results>/index/persons.{SUFFIXES[config['index']['backend']]}"
 
 

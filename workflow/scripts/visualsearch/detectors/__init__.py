@@ -6,6 +6,7 @@ CONTRIBUTING.md.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visualsearch.errors import InputError
@@ -29,6 +30,11 @@ NAMES = (*TORCHVISION, BUNDLED)
 def is_file_name(weights: str) -> bool:
     """Whether a `weights` setting names a file: it has a path separator or a weights suffix."""
     return "/" in weights or weights.endswith((".pth", ".pt", ".safetensors"))
+
+
+def uses_gpu(device: str) -> bool:
+    """Whether `detector.device` means a GPU on this machine; without torch, which takes seconds."""
+    return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
 
 
 def load_described(settings: DetectorSettings, described: dict[str, Any]) -> Detector:
