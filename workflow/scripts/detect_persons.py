@@ -1,8 +1,6 @@
 """Detect one category in the pictures of one shard."""
 
-import json
-from pathlib import Path
-
+from visualsearch.atomic import read_json
 from visualsearch.detection import detect_images
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
@@ -13,7 +11,7 @@ from visualsearch.tables import DETECTIONS, write_table
 with job(snakemake.log[0]):
     shard = int(snakemake.wildcards.shard)
     pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
-    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
+    described = read_json(snakemake.input.detector)
     detector = load_described(DetectorSettings(**snakemake.params.detector), described)
     tables = detect_images(detector, pictures, snakemake.params.category, f"detect {shard}")
     write_table(snakemake.output.detections, tables, DETECTIONS)

@@ -1,8 +1,6 @@
 """Embed the persons of the search set in one shard."""
 
-import json
-from pathlib import Path
-
+from visualsearch.atomic import read_json
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.embedding import embed_images, embedding_metadata
@@ -13,7 +11,7 @@ from visualsearch.tables import PERSONS, read_table, with_vector, write_table
 with job(snakemake.log[0]):
     shard = int(snakemake.wildcards.shard)
     pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
-    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
+    described = read_json(snakemake.input.detector)
     detector = load_described(DetectorSettings(**snakemake.params.detector), described)
     tables = embed_images(
         detector,

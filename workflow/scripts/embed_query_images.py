@@ -1,8 +1,6 @@
 """Find and describe the persons in the user's own pictures."""
 
-import json
-from pathlib import Path
-
+from visualsearch.atomic import read_json
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.job import job
@@ -13,7 +11,7 @@ from visualsearch.tables import write_table
 
 with job(snakemake.log[0]):
     reduction = Reduction.load(snakemake.input.model)
-    described = json.loads(Path(snakemake.input.detector).read_text(encoding="utf-8"))
+    described = read_json(snakemake.input.detector)
     table, skipped = embed_query_images(
         load_described(DetectorSettings(**snakemake.params.detector), described),
         list(snakemake.input.pictures),

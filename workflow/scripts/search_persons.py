@@ -1,15 +1,13 @@
 """Find the neighbours of each query."""
 
-import json
-from pathlib import Path
-
+from visualsearch.atomic import read_json
 from visualsearch.index import open_index
 from visualsearch.job import job
 from visualsearch.search import HITS, search_all
 from visualsearch.tables import read_table, write_table
 
 with job(snakemake.log[0]):
-    sidecar = json.loads(Path(snakemake.input.sidecar).read_text(encoding="utf-8"))
+    sidecar = read_json(snakemake.input.sidecar)
     hits = search_all(
         open_index(snakemake.input.index, sidecar),
         read_table(snakemake.input.persons),

@@ -30,6 +30,11 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
+def read_json(path: str | Path) -> Any:
+    """Read what `write_json` wrote."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
     """Write `value` as JSON (no NaN, insertion order kept), atomically."""
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from visualsearch.atomic import write_text
+from visualsearch.atomic import read_json, write_text
 from visualsearch.errors import InputError
 
 # The summary of pycocotools in its order: https://cocodataset.org/#detection-eval
@@ -99,7 +99,7 @@ def _load_truth(path: str | Path) -> COCO:
 
 def _as_coco(truth: COCO, results: str | Path, category_id: int) -> COCO:
     """Results as pycocotools holds them, under the annotations' id for the category."""
-    rows = json.loads(Path(results).read_text(encoding="utf-8"))
+    rows = read_json(results)
     if rows:
         return truth.loadRes([{**row, "category_id": category_id} for row in rows])
     empty = COCO()

@@ -67,7 +67,7 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
             wanted.setdefault(person.picture.key, {})[person.box, is_query] = None
     whole = {}
     crops = {}
-    for picture in progress(results.pictures_shown(), "pictures", "picture"):
+    for picture in progress(results.pictures_shown(), "report", "pictures"):
         image = picture.read()
         image.info.clear()  # comments and profiles would be written again
         whole[picture.key] = _whole(image, picture_side)

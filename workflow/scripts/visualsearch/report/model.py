@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
+from visualsearch.atomic import read_json
 from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import Skipped, read_manifest, read_skipped
@@ -171,7 +172,7 @@ def load_results(
         shown.query(number, row, hits.get(row["query"], []))
         for number, row in enumerate(read_table(files.queries).to_pylist(), start=1)
     ]
-    numbers = _read_json(files.search_numbers)
+    numbers = read_json(files.search_numbers)
     return Results(
         config=config,
         n_pictures=len(shown.rows),
@@ -180,13 +181,13 @@ def load_results(
         queries=queries,
         skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
         skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
-        detector=_read_json(files.detector),
+        detector=read_json(files.detector),
         reduction=Reduction.load(files.model),
-        sidecar=_read_json(files.sidecar),
+        sidecar=read_json(files.sidecar),
         index_bytes=Path(files.index).stat().st_size,
         recall=numbers["index_against_exact_search"],
         labels_of_hits=numbers["labels_of_hits"],
-        detection_numbers=_read_json(files.detection_numbers) if files.detection_numbers else None,
+        detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 
 
@@ -277,7 +278,3 @@ def _count_results(path: str) -> int:
     # COCO results of a large set are a hundred megabytes; each has this key once.
     with open(path, encoding="utf-8") as file:
         return sum(line.count('"image_id"') for line in file)
-
-
-def _read_json(path: str) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
