@@ -1,6 +1,7 @@
 """A local HTTP server with COCO's layout, and with the faults of real servers to switch on.
 
-/annotations/annotations_trainval2017.zip   the instances file as train2017 and as val2017
+/annotations/annotations_trainval2017.zip   the instances file as train2017 and as val2017,
+                                            and so the person keypoints where they are given
 /train2017/<file>, /val2017/<file>          the pictures of a folder
 /instances_minitrain2017.json               the instances file as minitrain's definition
 """
@@ -53,12 +54,14 @@ class _Server(ThreadingHTTPServer):
 
 
 class CocoServer:
-    """Serves the pictures of a folder and their instances while the `with` block runs.
+    """Serves the pictures of a folder, their instances and keypoints while the `with` block runs.
 
     `requests` lists what was asked for. `fail` makes a path misbehave.
     """
 
-    def __init__(self, folder: Path, instances: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, instances: dict[str, Any], keypoints: dict[str, Any] | None = None
+    ) -> None:
         self.folder = folder
         self.requests: list[Request] = []
         self._faults: dict[str, Iterator[str]] = {}
@@ -67,6 +70,9 @@ class CocoServer:
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
             for split in ("train2017", "val2017"):
                 file.writestr(f"annotations/instances_{split}.json", text)
+                if keypoints is not None:
+                    member = f"annotations/person_keypoints_{split}.json"
+                    file.writestr(member, json.dumps(keypoints))
         self.files = {ANNOTATIONS: archive.getvalue(), DEFINITION: text.encode()}
         self.annotations_sha256 = hashlib.sha256(self.files[ANNOTATIONS]).hexdigest()
         self._server = _Server(("127.0.0.1", 0), self._handler())

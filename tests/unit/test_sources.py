@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -59,8 +60,9 @@ def settings(source: str, **changes: Any) -> Settings:
             "annotations": "http://127.0.0.1:9/annotations_trainval2017.zip",
             "annotations_sha256": "0" * 64,
             "images": None,
+            "keypoints": None,
         },
-        "folder": {"path": None, "annotations": None},
+        "folder": {"path": None, "annotations": None, "keypoints": None},
     }
     for key, value in changes.items():
         default[key] = default[key] | value if isinstance(value, dict) else value
@@ -607,6 +609,292 @@ def test_folders_that_give_nothing(tmp_path: Path, pictures: Path) -> None:
         folder.list_images(in_folder(pictures, tmp_path / "absent.json"), tmp_path)
 
 
+# Keypoints
+
+
+def pose(seed: int, labelled: int = 17) -> list[float]:
+    """17 keypoints x, y, v; only the first `labelled` are, half of those hidden."""
+    rng = np.random.default_rng(seed)
+    points = np.zeros((17, 3))
+    points[:labelled] = np.c_[rng.integers(0, 30, (labelled, 2)), 1 + np.arange(labelled) % 2]
+    return [int(value) for value in points.ravel()]
+
+
+@pytest.fixture
+def keypoints(instances: dict[str, Any]) -> dict[str, Any]:
+    """Of persons 1, 3 and 6 (a crowd, without any); 4 is left out, 2 and 5 are dogs."""
+    entries = [
+        {key: annotation[key] for key in ("id", "image_id", "category_id", "bbox", "segmentation")}
+        | {"keypoints": pose(annotation["id"], labelled), "num_keypoints": labelled}
+        for annotation in instances["annotations"]
+        for labelled in [{1: 17, 3: 5, 6: 0}.get(annotation["id"])]
+        if labelled is not None
+    ]
+    return {
+        "images": instances["images"],
+        "annotations": entries,
+        "categories": [{"id": 1, "name": "person", "keypoints": ["nose"], "skeleton": [[1, 2]]}],
+    }
+
+
+def poses(listed: ImageList) -> dict[int, tuple[list[float], int]]:
+    """By annotation id; each annotation must have both keys or neither."""
+    assert listed.annotations is not None
+    annotations = listed.annotations["annotations"]
+    assert all(("keypoints" in a) == ("num_keypoints" in a) for a in annotations)
+    return {a["id"]: (a["keypoints"], a["num_keypoints"]) for a in annotations if "keypoints" in a}
+
+
+def annotated_folder(
+    pictures: Path, tmp_path: Path, instances: Any, keypoints: Any, **changes: Any
+) -> Settings:
+    (tmp_path / "instances.json").write_text(json.dumps(instances))
+    (tmp_path / "person_keypoints.json").write_text(
+        keypoints if isinstance(keypoints, str) else json.dumps(keypoints)
+    )
+    made = in_folder(pictures, tmp_path / "instances.json", **changes)
+    made["folder"]["keypoints"] = str(tmp_path / "person_keypoints.json")
+    return made
+
+
+POSES = {1: (pose(1), 17), 3: (pose(3, 5), 5), 6: (pose(6, 0), 0)}
+
+
+@pytest.mark.parametrize("split", ["train2017", "val2017"])
+def test_keypoints_come_with_the_archive(
+    pictures: Path,
+    instances: dict[str, Any],
+    keypoints: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    split: str,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    source = {"train2017": "coco-minitrain", "val2017": "coco-val2017"}[split]
+    with CocoServer(pictures, instances, keypoints) as server:
+        made = settings(source, coco=server.dataset(split))
+        listed = coco.list_images(made, tmp_path / "download")
+        assert server.asked() == [DEFINITION, ANNOTATIONS]
+        first = coco.list_images(made | {"max_images": 1}, tmp_path / "download")
+        dogs = coco.list_images(made | {"category": "dog"}, tmp_path / "download")
+    assert poses(listed) == POSES
+    # All else is as without them.
+    with CocoServer(pictures, instances) as server:
+        made = settings(source, coco=server.dataset(split))
+        without = coco.list_images(made, tmp_path / "other")
+    assert without.annotations is not None and listed.annotations is not None
+    assert poses(without) == {}
+    for annotation in listed.annotations["annotations"]:
+        annotation.pop("keypoints", None)
+        annotation.pop("num_keypoints", None)
+    assert listed.annotations == without.annotations
+    assert poses(first) == {1: POSES[1]}
+    assert poses(dogs) == {}
+
+
+def test_no_keypoints_in_the_archive_is_logged(
+    server: CocoServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        coco.list_images(minitrain(server), tmp_path)
+    assert "has no annotations/person_keypoints_train2017.json" in caplog.text
+
+
+def test_a_named_keypoints_file_is_read_instead(
+    pictures: Path,
+    instances: dict[str, Any],
+    keypoints: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    own = copy.deepcopy(keypoints)
+    own["annotations"] = [{**own["annotations"][0], "keypoints": pose(99)}]
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(own))
+    with CocoServer(pictures, instances, keypoints) as server:
+        made = minitrain(server, coco={"keypoints": str(path)})
+        assert poses(coco.list_images(made, tmp_path / "download")) == {1: (pose(99), 17)}
+        # The official archive may be named as the place of the keypoints too.
+        (archive,) = (tmp_path / "download").glob("*.zip")
+        made["coco"]["keypoints"] = str(archive)
+        assert poses(coco.list_images(made, tmp_path / "download")) == POSES
+        path.unlink()
+        made["coco"]["keypoints"] = str(path)
+        before = server.asked()
+        with pytest.raises(InputError, match=r"coco\.keypoints: .*own\.json is no file; name"):
+            coco.list_images(made, tmp_path / "new download")
+        assert server.asked() == before
+
+
+def test_folder_with_keypoints(
+    pictures: Path,
+    instances: dict[str, Any],
+    keypoints: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = annotated_folder(pictures, tmp_path, instances, keypoints)
+    with caplog.at_level(logging.INFO):
+        assert poses(folder.list_images(made, tmp_path)) == POSES
+    assert "has keypoints of 3 of 4 persons" in caplog.text
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    made["folder"]["annotations"] = None
+    with pytest.raises(InputError, match=r"keypoints: is of no use without dataset\.folder\.ann"):
+        folder.list_images(made, tmp_path)
+    made = annotated_folder(pictures, tmp_path, instances, keypoints)
+    (tmp_path / "person_keypoints.json").unlink()
+    with pytest.raises(InputError, match=r"folder\.keypoints: .*is no file"):
+        folder.list_images(made, tmp_path)
+    # They are of persons, so a search for dogs has no use for them, nor for the file.
+    assert poses(folder.list_images(made | {"category": "dog"}, tmp_path)) == {}
+
+
+def test_unchecked_keypoints_in_an_instances_file_are_left_out(
+    pictures: Path, instances: dict[str, Any], tmp_path: Path
+) -> None:
+    instances["annotations"][0] |= {"keypoints": "anything", "num_keypoints": None}
+    instances["annotations"][2] |= {"keypoints": pose(3), "num_keypoints": 17}
+    made = annotated_folder(pictures, tmp_path, instances, {})
+    made["folder"]["keypoints"] = None
+    assert poses(folder.list_images(made, tmp_path)) == {}
+    # One file may be both, and is then checked.
+    made["folder"]["keypoints"] = made["folder"]["annotations"]
+    with pytest.raises(InputError, match=r"instances\.json: annotation 1 has no 'keypoints'"):
+        folder.list_images(made, tmp_path)
+    del instances["annotations"][0]["keypoints"]
+    (tmp_path / "instances.json").write_text(json.dumps(instances))
+    assert poses(folder.list_images(made, tmp_path)) == {3: (pose(3), 17)}
+
+
+@pytest.mark.parametrize("field", ["id", "image_id", "category_id"])
+def test_keypoints_of_another_file_are_not_taken(
+    pictures: Path,
+    instances: dict[str, Any],
+    keypoints: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    field: str,
+) -> None:
+    entries = keypoints["annotations"]
+    entries[0][field] += 1000
+    listed = folder.list_images(
+        annotated_folder(pictures, tmp_path, instances, keypoints), tmp_path
+    )
+    assert poses(listed) == {3: POSES[3], 6: POSES[6]}
+    mismatch = "left out as of another image or category, though the id is a person's: 1"
+    assert (mismatch in caplog.text) == (field != "id")
+    assert "another annotation file" not in caplog.text
+    for entry in entries[1:]:
+        entry[field] += 1000
+    listed = folder.list_images(
+        annotated_folder(pictures, tmp_path, instances, keypoints), tmp_path
+    )
+    assert poses(listed) == {}
+    (record,) = [r for r in caplog.records if "another annotation file" in r.getMessage()]
+    assert record.levelno == logging.WARNING
+    assert "person_keypoints.json: has none of the 4 persons" in record.getMessage()
+
+
+def test_keypoints_need_the_files_own_annotation_ids(
+    pictures: Path, instances: dict[str, Any], keypoints: dict[str, Any], tmp_path: Path
+) -> None:
+    for number in (0, 3, "1", None):
+        instances["annotations"][0]["id"] = number
+        made = annotated_folder(pictures, tmp_path, instances, keypoints)
+        with pytest.raises(InputError, match=r"instances\.json: its annotations' ids") as caught:
+            folder.list_images(made, tmp_path)
+        assert "\n" not in str(caught.value)
+        made["folder"]["keypoints"] = None
+        assert poses(folder.list_images(made, tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (None, "51 numbers"),
+        ({}, "51 numbers"),
+        ([], "51 numbers"),
+        (pose(1)[:-1], "51 numbers"),
+        ([*pose(1), 1, 1, 1], "51 numbers"),
+        ([[1, 2, 3]] * 51, "finite"),
+        (["1", *pose(1)[1:]], "finite"),
+        ([True, *pose(1)[1:]], "finite"),
+        ([None, *pose(1)[1:]], "finite"),
+        ([10**400, *pose(1)[1:]], "finite"),
+        ([*pose(1)[:-1], 3], "visibility"),
+        ([*pose(1)[:-1], -1], "visibility"),
+        ([*pose(1)[:-1], 0.5], "visibility"),
+        ([*pose(1)[:-1], True], "finite"),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_broken_keypoints_are_one_clear_line(
+    pictures: Path,
+    instances: dict[str, Any],
+    keypoints: dict[str, Any],
+    tmp_path: Path,
+    value: Any,
+    complaint: str,
+) -> None:
+    keypoints["annotations"][1]["keypoints"] = value
+    made = annotated_folder(pictures, tmp_path, instances, keypoints)
+    message = rf"person_keypoints\.json: annotation 3 has .*{complaint}"
+    with pytest.raises(InputError, match=message) as caught:
+        folder.list_images(made, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_keypoints_must_be_finite(
+    pictures: Path,
+    instances: dict[str, Any],
+    keypoints: dict[str, Any],
+    tmp_path: Path,
+    number: str,
+) -> None:
+    keypoints["annotations"][0]["keypoints"][0] = "here"
+    text = json.dumps(keypoints).replace('"here"', number)
+    with pytest.raises(InputError, match=r"person_keypoints\.json: .*(holds|finite)"):
+        folder.list_images(annotated_folder(pictures, tmp_path, instances, text), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "7", "{}", '{"annotations": 3}', '{"annotations": [3]}', "[" * 100_000, "PK"],
+    ids=lambda text: text[:20],
+)
+def test_files_that_are_no_keypoints(
+    pictures: Path, instances: dict[str, Any], tmp_path: Path, text: str
+) -> None:
+    made = annotated_folder(pictures, tmp_path, instances, text)
+    with pytest.raises(InputError, match=r"give a COCO person_keypoints file") as caught:
+        folder.list_images(made, tmp_path)
+    assert "\n" not in str(caught.value) and "person_keypoints.json: " in str(caught.value)
+
+
+def test_an_annotation_that_has_keypoints_twice(
+    pictures: Path, instances: dict[str, Any], keypoints: dict[str, Any], tmp_path: Path
+) -> None:
+    keypoints["annotations"] += keypoints["annotations"][:1]
+    with pytest.raises(InputError, match="annotation 1 is there twice"):
+        folder.list_images(annotated_folder(pictures, tmp_path, instances, keypoints), tmp_path)
+
+
+def test_real_coco_keypoints(coco_sample: Path, tmp_path: Path) -> None:
+    made = in_folder(coco_sample / "images", coco_sample / "instances.json")
+    made["folder"]["keypoints"] = str(coco_sample / "person_keypoints.json")
+    found = poses(folder.list_images(made, tmp_path))
+    document = json.loads((coco_sample / "person_keypoints.json").read_text())
+    given = {a["id"]: (a["keypoints"], a["num_keypoints"]) for a in document["annotations"]}
+    assert found == given and len(found) == 347
+    some = folder.list_images(made | {"max_images": 20}, tmp_path)
+    images = set(ids(some))
+    expected = {a["id"] for a in document["annotations"] if a["image_id"] in images}
+    assert poses(some) == {number: given[number] for number in expected}
+    assert 0 < len(expected) < 347
+
+
 # openpeople
 
 
@@ -692,6 +980,19 @@ def test_fingerprint_notices_changes(pictures: Path, tmp_path: Path) -> None:
     (pictures / "new.png").rename(pictures / "newer.png")
     assert changed()
     assert sources.fingerprint(in_folder(tmp_path / "absent")) != ""
+
+
+@pytest.mark.parametrize(("source", "section"), [("coco-val2017", "coco"), ("folder", "folder")])
+def test_fingerprint_notices_changed_keypoints(source: str, section: str, tmp_path: Path) -> None:
+    path = tmp_path / "person_keypoints.json"
+    made = settings(source, **{section: {"keypoints": str(path)}})
+    absent = sources.fingerprint(made)
+    path.write_text("{}")
+    first = sources.fingerprint(made)
+    path.write_text('{"annotations": []}')
+    assert (
+        len({absent, first, sources.fingerprint(made), sources.fingerprint(settings(source))}) == 4
+    )
 
 
 def test_parse_time_imports_are_light() -> None:

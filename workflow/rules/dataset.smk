@@ -1,5 +1,6 @@
 # Requires: a dataset section. Gives: dataset/manifest.parquet, one row a usable picture, and
-# dataset/skipped.tsv, one row a picture left out. Annotated sources also give annotations.json.
+# dataset/skipped.tsv, one row a picture left out. Annotated sources also give annotations.json, in
+# which persons have their keypoints where the source has them.
 
 
 rule fetch_annotations:

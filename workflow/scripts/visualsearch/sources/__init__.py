@@ -90,7 +90,7 @@ COCO = Source(
     local_root=_coco_root,
     local_inputs=lambda settings: [
         settings["coco"][key]
-        for key in ("definition", "annotations")
+        for key in ("definition", "annotations", "keypoints")
         if settings["coco"][key] is not None and not is_url(settings["coco"][key])
     ],
 )
@@ -105,6 +105,7 @@ SOURCES = {
         local_inputs=lambda settings: [
             settings["folder"]["path"],
             settings["folder"]["annotations"],
+            settings["folder"]["keypoints"],
         ],
     ),
     "openpeople": Source(

@@ -19,6 +19,7 @@ from visualsearch.hashing import sha256_file
 from visualsearch.images import UnreadableImage
 from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings, is_url
+from visualsearch.sources.coco_json import has_member
 from visualsearch.sources.instances import (
     Instances,
     category_id,
@@ -28,6 +29,7 @@ from visualsearch.sources.instances import (
     read_instances,
     relative_path,
 )
+from visualsearch.sources.keypoints import PERSON, add_keypoints, given_file
 from visualsearch.sources.verify import verified, verified_file
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
     """Return the split's images, cut down by definition, category and max_images.
 
     The definition and the annotations are downloaded to `work_dir` unless they are local files.
+    Persons get the keypoints of dataset.coco.keypoints, or of the annotations' own archive.
     """
     split = SPLITS[settings["source"]]
     options = settings["coco"]
@@ -67,9 +70,20 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
         if not folder.is_dir():
             raise InputError(f"dataset.coco.images: {folder} is not a folder; name that of the"
                              f" {split.name} pictures, or their base URL")  # fmt: skip
+    keypoints = given_file(settings, "coco")
     defined = _defined_ids(split, settings, work_dir)
     path = _annotations_file(settings, work_dir)
-    instances = read_instances(path, f"annotations/instances_{split.name}.json")
+    keypoints_member = f"annotations/person_keypoints_{split.name}.json"
+    if keypoints is None and settings["category"] == PERSON:
+        if has_member(path, keypoints_member):
+            keypoints = path
+        else:
+            log.info("%s has no %s: no pose is known", path, keypoints_member)
+    instances = read_instances(
+        path,
+        f"annotations/instances_{split.name}.json",
+        own_annotation_ids=keypoints is not None,
+    )
     ids = {image["id"] for image in instances["images"]}
     if defined is not None:
         _check_definition(defined, ids, split, options["definition_images"])
@@ -83,6 +97,10 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
         }
     kept = of_images(instances, sorted(ids)[: settings["max_images"]])
     log.info("%d images of %s are wanted", len(kept["images"]), settings["source"])
+    # The keypoints are as large a file again: what is not wanted must not be held meanwhile.
+    del instances
+    if keypoints is not None:
+        add_keypoints(kept, wanted, keypoints, keypoints_member)
     return ImageList(_listed(kept, split, path), [], kept)
 
 

@@ -17,6 +17,7 @@ from visualsearch.sources.instances import (
     relative_path,
     web_address,
 )
+from visualsearch.sources.keypoints import add_keypoints, given_file
 from visualsearch.sources.verify import verified_file
 from visualsearch.sources.walk import pictures_in
 
@@ -25,11 +26,16 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
     """Return the pictures of dataset.folder.path, or those that its annotations name.
 
     `work_dir` is not used. Pictures without annotations, and annotations without a picture, are
-    left out with a reason.
+    left out with a reason. Persons get the keypoints of dataset.folder.keypoints.
     """
     options = settings["folder"]
     if options["path"] is None:
         raise InputError("dataset.folder.path: is not set; name the folder of your pictures")
+    if options["keypoints"] is not None and options["annotations"] is None:
+        raise InputError(
+            "dataset.folder.keypoints: is of no use without dataset.folder.annotations; name the"
+            " instances file of the same annotation ids there"
+        )
     root = Path(options["path"]).expanduser()
     if not root.is_dir():
         raise InputError(f"dataset.folder.path: {root} is not a folder; name one with pictures")
@@ -65,8 +71,9 @@ def id_of_name(file: str) -> int:
 
 
 def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings) -> ImageList:
-    instances = read_instances(path)
-    category_id(instances, settings["category"], path)
+    keypoints = given_file(settings, "folder")
+    instances = read_instances(path, own_annotation_ids=keypoints is not None)
+    wanted = category_id(instances, settings["category"], path)
     there = set(files)
     named: set[str] = set()
     images: list[ListedImage] = []
@@ -89,6 +96,10 @@ def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings)
     ]
     images = _lowest_ids(images, settings)
     kept = of_images(instances, {image.image_id for image in images})
+    # What is not wanted must not be held while the keypoints are read.
+    del instances
+    if keypoints is not None:
+        add_keypoints(kept, wanted, keypoints)
     return ImageList(images, skipped, kept)
 
 

@@ -3,27 +3,28 @@
 Format: https://cocodataset.org/#format-data, "Object Detection".
 """
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeGuard
-from zipfile import BadZipFile, ZipFile, is_zipfile
-from zlib import error as ZlibError
+from typing import Any
 
 from visualsearch.errors import InputError
 from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
+from visualsearch.sources.coco_json import is_id, is_number, read_json
 
 Instances = dict[str, Any]
 
 
-def read_instances(path: Path, member: str | None = None) -> Instances:
+def read_instances(
+    path: Path, member: str | None = None, own_annotation_ids: bool = False
+) -> Instances:
     """Read an instances file, or `member` of a zip archive without extracting it.
 
-    Returns info, licenses, images, annotations (without segmentation) and categories, checked so
-    far that every image has a usable id and file name, and every annotation a box, an image and
-    a category. Raises InputError.
+    Returns info, licenses, images, annotations (without segmentation and keypoints) and
+    categories, checked so far that every image has a usable id and file name, and every annotation
+    a box, an image and a category. Annotation ids that are not unique and positive are replaced,
+    or refused with `own_annotation_ids`, for when another file refers to them. Raises InputError.
     """
-    document = _read_json(path, member)
+    document = read_json(path, member, "instances", _needed)
     if not isinstance(document, dict):
         raise InputError(f"{path}: holds no JSON object; give a COCO instances file")
     for key in ("images", "annotations", "categories"):
@@ -40,65 +41,40 @@ def read_instances(path: Path, member: str | None = None) -> Instances:
     _check_images(instances["images"], path)
     _check_categories(instances["categories"], path)
     _check_annotations(instances, path)
+    _number_annotations(instances, path, own_annotation_ids)
     return instances
 
 
 def read_image_ids(path: Path) -> set[int]:
     """Return the ids of the images that a COCO JSON file lists. Raises InputError."""
-    document = _read_json(path, None)
+    document = read_json(path, None, "instances", _needed)
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise InputError(f"{path}: has no list 'images'; give a COCO instances file")
     ids: set[int] = set()
     for image in images:
         image_id = image.get("id") if isinstance(image, dict) else None
-        if not _is_id(image_id):
+        if not is_id(image_id):
             raise InputError(f"{path}: an image has no integer 'id'; give a COCO instances file")
         ids.add(image_id)
     return ids
 
 
-def _read_json(path: Path, member: str | None) -> Any:
-    try:
-        if member is None or not is_zipfile(path):
-            with open(path, "rb") as file:
-                return _parse(file)
-        with ZipFile(path) as archive, archive.open(member) as file:
-            return _parse(file)
-    except KeyError as error:
-        raise InputError(f"{path}: the archive has no {member}") from error
-    except (BadZipFile, ZlibError, EOFError) as error:
-        raise InputError(f"{path}: broken archive ({error}); download it again") from error
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name a file that can be read") from error
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: not JSON ({reason}); give a COCO instances file") from error
-
-
-def _parse(file: IO[bytes]) -> Any:
-    return json.load(file, object_hook=_without_segmentation, parse_constant=_refuse_constant)
-
-
-def _without_segmentation(entry: dict[str, Any]) -> dict[str, Any]:
+def _needed(entry: dict[str, Any]) -> dict[str, Any]:
     # Dropped as it is parsed: the outlines are most of a file's size, and nothing here uses them.
     entry.pop("segmentation", None)
+    if "image_id" in entry:
+        # Keypoints come from their own file, checked.
+        entry.pop("keypoints", None)
+        entry.pop("num_keypoints", None)
     return entry
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}")
-
-
-def _is_id(value: Any) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value <= MAX_IMAGE_ID
 
 
 def _check_images(images: list[dict[str, Any]], path: Path) -> None:
     seen: set[int] = set()
     for image in images:
         image_id = image.get("id")
-        if not _is_id(image_id) or image_id in seen:
+        if not is_id(image_id) or image_id in seen:
             raise InputError(
                 f"{path}: image id {image_id!r} is not a unique integer from 0 to {MAX_IMAGE_ID}"
             )
@@ -120,31 +96,37 @@ def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
 def _check_annotations(instances: Instances, path: Path) -> None:
     images = {image["id"] for image in instances["images"]}
     categories = {category["id"] for category in instances["categories"]}
-    annotations = instances["annotations"]
-    for number, annotation in enumerate(annotations, start=1):
+    for number, annotation in enumerate(instances["annotations"], start=1):
         name = f"{path}: annotation {annotation.get('id', number)!r}"
         image_id, category = annotation.get("image_id"), annotation.get("category_id")
-        if not _is_id(image_id) or image_id not in images:
+        if not is_id(image_id) or image_id not in images:
             raise InputError(f"{name} is of an image that the file does not list")
         if type(category) is not int or category not in categories:
             raise InputError(f"{name} is of a category that the file does not list")
         box = annotation.get("bbox")
-        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+        if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             raise InputError(f"{name} has no 'bbox' of four numbers")
         # What pycocotools needs and some tools leave out.
         annotation.setdefault("iscrowd", 0)
         annotation.setdefault("area", box[2] * box[3])
-        if annotation["iscrowd"] not in (0, 1) or not _is_number(annotation["area"]):
+        if annotation["iscrowd"] not in (0, 1) or not is_number(annotation["area"]):
             raise InputError(f"{name} has an 'iscrowd' or 'area' that is not a number")
+
+
+def _number_annotations(instances: Instances, path: Path, keep: bool) -> None:
+    # pycocotools takes an annotation of id 0 for unmatched, and needs ids to be unique.
+    annotations = instances["annotations"]
     ids = [annotation.get("id") for annotation in annotations]
-    if not all(type(i) is int and i > 0 for i in ids) or len(set(ids)) < len(ids):
-        # pycocotools takes an annotation of id 0 for unmatched, and needs ids to be unique.
-        for number, annotation in enumerate(annotations, start=1):
-            annotation["id"] = number
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < float("inf")
+    if all(type(i) is int and i > 0 for i in ids) and len(set(ids)) == len(ids):
+        return
+    if keep:
+        raise InputError(
+            f"{path}: its annotations' ids are not unique integers above 0, so that keypoints"
+            " cannot be matched to them; number the annotations of both files alike, from 1, or"
+            " leave out the keypoints"
+        )
+    for number, annotation in enumerate(annotations, start=1):
+        annotation["id"] = number
 
 
 def category_id(instances: Instances, name: str, path: Path) -> int:

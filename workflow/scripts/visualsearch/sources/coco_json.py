@@ -1,0 +1,72 @@
+"""COCO's JSON files, as such or within a zip archive that is not extracted."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeGuard
+from zipfile import BadZipFile, ZipFile, is_zipfile
+from zlib import error as ZlibError
+
+from visualsearch.errors import InputError
+from visualsearch.manifest import MAX_IMAGE_ID
+
+Hook = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def read_json(path: Path, member: str | None, kind: str, hook: Hook) -> Any:
+    """Read a JSON file, or `member` where it is a zip archive.
+
+    `hook` may replace every object as it is parsed, so that what is not needed is never held.
+    Raises InputError, which asks for a file of `kind`; nan and infinity are refused.
+    """
+    with _one_line(path, kind):
+        if member is None or not is_zipfile(path):
+            with open(path, "rb") as file:
+                return _parse(file, hook)
+        with ZipFile(path) as archive:
+            if member not in archive.namelist():
+                raise InputError(f"{path}: the archive has no {member}")
+            with archive.open(member) as file:
+                return _parse(file, hook)
+
+
+def has_member(path: Path, member: str) -> bool:
+    """Whether a file is a zip archive that holds `member`. Raises InputError if it is broken."""
+    with _one_line(path, "instances"):
+        if not is_zipfile(path):
+            return False
+        with ZipFile(path) as archive:
+            return member in archive.namelist()
+
+
+@contextmanager
+def _one_line(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (BadZipFile, ZlibError, EOFError) as error:
+        raise InputError(f"{path}: broken archive ({error}); download it again") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name a file that can be read") from error
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: not JSON ({reason}); give a COCO {kind} file") from error
+
+
+def _parse(file: IO[bytes], hook: Hook) -> Any:
+    return json.load(file, object_hook=hook, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}")
+
+
+def is_id(value: Any) -> TypeGuard[int]:
+    """Whether a value can be the id of an image."""
+    return type(value) is int and 0 <= value <= MAX_IMAGE_ID
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
