@@ -1,0 +1,134 @@
+"""Each measure on a case made by hand, whose value is known."""
+
+import numpy as np
+import pytest
+
+from visualsearch.relevance import (
+    KEYPOINT_SIGMAS,
+    Bootstrap,
+    average_precision,
+    by_height,
+    context_overlap,
+    match,
+    normalised_keypoints,
+    pose_similarity,
+    summary,
+)
+
+
+def corners(*boxes: tuple[float, float, float, float]) -> np.ndarray:
+    return np.array(boxes, dtype=np.float32).reshape(-1, 4)
+
+
+def test_a_detection_takes_the_annotation_it_overlaps_most() -> None:
+    annotated = corners((0, 0, 10, 10), (20, 0, 30, 10))
+    detected = corners((20, 1, 30, 11), (0, 0, 10, 12), (50, 50, 60, 60))
+    assert match(detected, annotated).tolist() == [1, 0, -1]
+
+
+def test_an_annotation_is_taken_once_and_by_the_better_score() -> None:
+    annotated = corners((0, 0, 10, 10))
+    detected = corners((0, 0, 10, 14), (0, 0, 10, 10))  # by falling score: the first is surer
+    assert match(detected, annotated).tolist() == [0, -1]
+
+
+def test_less_than_half_overlap_is_no_match() -> None:
+    assert match(corners((0, 0, 10, 10)), corners((0, 0, 10, 20.1))).tolist() == [-1]
+    assert match(corners((0, 0, 10, 10)), corners((0, 0, 10, 20))).tolist() == [0]
+    assert match(corners((0, 0, 10, 10)), corners()).tolist() == [-1]
+
+
+def person(x: float, y: float, w: float, h: float, labelled: int = 17) -> tuple[np.ndarray, list]:
+    """The same pose in any box: keypoint i is at (i / 17, i / 34) of it."""
+    points = np.zeros((17, 3))
+    i = np.arange(17)
+    points[:, 0], points[:, 1] = x + w * i / 17, y + h * i / 34
+    points[:labelled, 2] = 2
+    return points, [x, y, w, h]
+
+
+def normalised(*persons: tuple[np.ndarray, list]) -> np.ndarray:
+    return normalised_keypoints(
+        np.stack([p[0] for p in persons]), np.array([p[1] for p in persons])
+    )
+
+
+def test_place_and_size_of_a_pose_do_not_count() -> None:
+    first, second = normalised(person(0, 0, 100, 200), person(300, 50, 20, 77))
+    assert pose_similarity(first, second) == pytest.approx(1)
+
+
+def test_pose_similarity_is_cocos_with_the_box_as_unit() -> None:
+    points, box = person(0, 0, 100, 200)
+    moved = points.copy()
+    moved[:, 0] += 10  # a tenth of the box's width
+    first, second = normalised((points, box), (moved, box))
+    expected = np.exp(-(0.1**2) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
+    assert pose_similarity(first, second) == pytest.approx(expected)
+
+
+def test_only_keypoints_labelled_in_both_count() -> None:
+    whole, half = normalised(person(0, 0, 100, 200), person(0, 0, 100, 200, labelled=8))
+    assert pose_similarity(whole, half) == pytest.approx(1)
+    nothing = normalised(person(0, 0, 100, 200, labelled=0))[0]
+    assert np.isnan(pose_similarity(whole, nothing))
+
+
+def test_context_is_the_jaccard_overlap() -> None:
+    def shows(*categories: int) -> np.ndarray:
+        return np.isin(np.arange(6), categories)
+
+    assert context_overlap(shows(0, 1, 2), shows(1, 2, 3)) == pytest.approx(2 / 4)
+    assert context_overlap(shows(0), shows(0)) == 1
+    assert context_overlap(shows(), shows()) == 0
+    assert context_overlap(shows(4), shows()) == 0
+
+
+def test_average_precision_by_hand() -> None:
+    assert average_precision(np.array([1, 0, 1, 0], bool)) == pytest.approx((1 / 1 + 2 / 3) / 2)
+    assert average_precision(np.array([0, 0, 0, 1], bool)) == pytest.approx(1 / 4)
+    assert np.isnan(average_precision(np.array([0, 0], bool)))
+
+
+def test_interval_of_a_mean_is_near_the_normal_one() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(5, 2, size=400)
+    low, high = Bootstrap(np.arange(400), 2000, seed=0).interval(values) or (0, 0)
+    assert low == pytest.approx(values.mean() - 1.96 * 0.1, abs=0.03)
+    assert high == pytest.approx(values.mean() + 1.96 * 0.1, abs=0.03)
+
+
+def test_persons_of_one_image_are_drawn_together() -> None:
+    """Twenty persons of one image say no more than one, if they say the same."""
+    values = np.repeat(np.random.default_rng(0).normal(size=20), 20)
+    images = np.repeat(np.arange(20), 20)
+
+    def width(image_ids: np.ndarray) -> float:
+        low, high = Bootstrap(image_ids, 1000, seed=0).interval(values) or (0, 0)
+        return high - low
+
+    assert width(images) > 3 * width(np.arange(400))
+
+
+def test_summary_leaves_out_what_is_not_known() -> None:
+    values = np.array([0.5, np.nan, 1.0, 0.3])
+    chance = np.array([0.1, 0.9, np.nan, 0.1])
+    found = summary(values, Bootstrap(np.arange(4), 200, 0), chance)
+    assert found["persons"] == 2
+    assert found["value"] == pytest.approx(0.4)
+    assert found["chance"] == pytest.approx(0.1)
+    assert found["lift"] == pytest.approx(0.3)
+    low, high = found["lift_interval"]
+    assert 0.2 <= low <= 0.3 <= high <= 0.4
+    nothing = summary(np.full(4, np.nan), Bootstrap(np.arange(4), 200, 0))
+    assert nothing == {"persons": 0, "value": None, "interval": None}
+
+
+def test_a_range_of_heights_holds_its_lower_edge() -> None:
+    values = np.array([1.0, 0.0, 0.5, np.nan])
+    heights = np.array([50.0, 96.0, 191.0, 400.0])
+    strata = by_height(values, heights, (96, 192), Bootstrap(np.arange(4), 100, 0))
+    assert [(s["height_from"], s["height_below"], s["value"]) for s in strata] == [
+        (0, 96, 1),
+        (96, 192, 0.25),
+    ]

@@ -1,0 +1,119 @@
+"""Exact neighbours and ranks for many queries in one pass over a set that need not fit in memory.
+
+Feed every batch of the set's vectors, in row order, to `add`; all hold only their best so far.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class Nearest:
+    """The k rows most like each query.
+
+    queries: unit vectors, float32 [Q, D]. rows: int64 [Q], each query's own row, which is left
+    out; None where queries are not of the set. images: int64 [Q], each query's image, of which no
+    row is returned; None to allow them. After all batches, `neighbours` int64 [Q, k] holds rows by
+    falling cosine, equal ones by rising row, -1 where the set holds no more, and `cosines` float32
+    [Q, k], -inf there.
+    """
+
+    def __init__(
+        self,
+        queries: Vectors,
+        k: int,
+        rows: NDArray[np.int64] | None = None,
+        images: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.queries = queries
+        self.rows = rows
+        self.images = images
+        self.neighbours = np.full((len(queries), k), -1, dtype=np.int64)
+        self.cosines = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        self._seen = 0
+
+    def add(self, batch: Vectors, images: NDArray[np.int64] | None = None) -> None:
+        """Compare every query with the next rows: unit vectors float32 [B, D].
+
+        images: int64 [B], needed where the queries' images are given.
+        """
+        k = self.neighbours.shape[1]
+        cosines = self.queries @ batch.T
+        if self.rows is not None:
+            cosines[self.rows[:, None] == np.arange(self._seen, self._seen + len(batch))] = -np.inf
+        if self.images is not None:
+            if images is None:
+                raise ValueError("the rows' images are needed to leave out the queries' own")
+            cosines[self.images[:, None] == images] = -np.inf
+        # Few of a batch are nearer than the best so far: sort those alone.
+        query, column = np.nonzero(cosines > self.cosines[:, -1:])
+        count = np.bincount(query, minlength=len(self.queries))
+        place = np.arange(len(query)) - np.repeat(np.cumsum(count) - count, count)
+        nearer = np.full((len(self.queries), count.max(initial=0)), -np.inf, dtype=np.float32)
+        nearer_rows = np.full(nearer.shape, -1)
+        nearer[query, place] = cosines[query, column]
+        nearer_rows[query, place] = self._seen + column
+        both = np.concatenate([self.cosines, nearer], axis=1)
+        rows = np.concatenate([self.neighbours, nearer_rows], axis=1)
+        order = np.argsort(-both, axis=1, kind="stable")[:, :k]
+        self.cosines = np.take_along_axis(both, order, axis=1)
+        self.neighbours = np.take_along_axis(rows, order, axis=1)
+        self._seen += len(batch)
+
+
+class Ranks:
+    """The rank, from 1, that a given row has among all rows for each query.
+
+    queries: unit vectors, float32 [Q, D]. wanted: float32 [Q, D], the vectors of the rows looked
+    for. After all batches, `ranks` is int64 [Q]: one more than the rows more alike.
+    """
+
+    def __init__(self, queries: Vectors, wanted: Vectors) -> None:
+        self.queries = queries
+        self.cosines = np.einsum("qd,qd->q", queries, wanted)
+        self.ranks = np.ones(len(queries), dtype=np.int64)
+
+    def add(self, batch: Vectors) -> None:
+        """Count the rows of the next batch, unit vectors float32 [B, D]."""
+        # Rounding must not place a row, or its twin, before itself.
+        self.ranks += (self.queries @ batch.T > self.cosines[:, None] + 1e-6).sum(axis=1)
+
+
+class Rescored:
+    """Cosines of chosen pairs of queries and rows, for a second look by other vectors.
+
+    queries: unit vectors, float32 [Q, D]. candidates: int64 [Q, m], rows of the set, -1 for none.
+    After all batches, `cosines` float32 [Q, m] holds theirs, -inf for none.
+    """
+
+    def __init__(self, queries: Vectors, candidates: NDArray[np.int64]) -> None:
+        self.queries = queries
+        self.candidates = candidates
+        self.cosines = np.full(candidates.shape, -np.inf, dtype=np.float32)
+        self._seen = 0
+
+    def add(self, batch: Vectors) -> None:
+        """Compare with the next rows, unit vectors float32 [B, D]."""
+        query, place = np.nonzero(
+            (self.candidates >= self._seen) & (self.candidates < self._seen + len(batch))
+        )
+        cosines = self.queries @ batch.T
+        self.cosines[query, place] = cosines[query, self.candidates[query, place] - self._seen]
+        self._seen += len(batch)
+
+    def best(self, k: int) -> NDArray[np.int64]:
+        """The k candidates most alike, int64 [Q, k], by falling cosine."""
+        order = np.argsort(-self.cosines, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(self.candidates, order, axis=1)
+
+
+def share_found(truth: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Recall of each query: the share of its true neighbours that are found.
+
+    truth, found: int64 [Q, k], rows; -1 for none. Returns float64 [Q], nan without neighbours.
+    """
+    there = truth >= 0
+    hit = (truth[:, :, None] == found[:, None, :]).any(axis=2) & there
+    number = there.sum(axis=1)
+    return np.divide(hit.sum(axis=1), number, out=np.full(len(truth), np.nan), where=number > 0)
