@@ -7,15 +7,10 @@ import pyarrow as pa
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
+from visualsearch.company import company
 from visualsearch.errors import InputError
-from visualsearch.queries import (
-    candidates,
-    choose_diverse,
-    company,
-    select_queries,
-    vectors_of_rows,
-)
-from visualsearch.tables import QUERIES, vectors_of, with_vector, write_table
+from visualsearch.queries import Before, candidates, choose_diverse, select_queries
+from visualsearch.tables import QUERIES, vectors_of, vectors_of_rows, with_vector, write_table
 
 SETTINGS = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
 # Four tight groups and one stray vector, each person in an image of its own.
@@ -28,8 +23,18 @@ IMAGES = np.arange(len(GROUPS))
 
 def test_diverse_takes_one_of_each_group_and_not_the_stray() -> None:
     chosen = choose_diverse(np.arange(41), GROUPS, IMAGES, 4)
-    assert sorted(row // 10 for row, _ in chosen) == [0, 1, 2, 3]
-    assert chosen[0][1].startswith("the most typical")
+    assert sorted(choice.row // 10 for choice in chosen) == [0, 1, 2, 3]
+    assert chosen[0].reason.startswith("the most typical")
+
+
+def test_diverse_goes_on_from_those_chosen_before() -> None:
+    """Two groups are shown already, so that the others come first, and no image twice."""
+    before = Before(GROUPS[[5, 15]], IMAGES[[25, 35]])
+    rest = np.setdiff1d(np.arange(41), [5, 15])
+    chosen = choose_diverse(rest, GROUPS[rest], IMAGES[rest], 2, before)
+    assert sorted(choice.row // 10 for choice in chosen) == [2, 3]
+    assert not {25, 35} & {choice.row for choice in chosen}
+    assert {choice.role for choice in chosen} == {"diverse"}
 
 
 def test_company_of_a_stray_is_the_least() -> None:
@@ -55,7 +60,7 @@ def test_neighbours_in_the_own_image_are_no_company() -> None:
 def test_diverse_does_not_take_two_of_an_image() -> None:
     images = np.arange(41) // 10  # each group is one image
     chosen = choose_diverse(np.arange(41), GROUPS, images, 4)
-    assert len({images[row] for row, _ in chosen}) == 4
+    assert len({images[choice.row] for choice in chosen}) == 4
 
 
 def test_fewer_persons_than_queries_gives_all_of_them(
@@ -98,6 +103,14 @@ def test_own_pictures_alone_are_queries_too(tmp_path: Path) -> None:
         assert queries["picture"].to_pylist() == ["me.jpg"] * own
 
 
+@pytest.mark.parametrize("strategy", ["revealing", "diverse", "random"])
+def test_nobody_to_choose_from(tmp_path: Path, strategy: str) -> None:
+    table = persons_table(unit_vectors(1, 6)).slice(0, 0)
+    shards = write_shards(tmp_path, table, 2)
+    settings = SETTINGS | {"strategy": strategy}
+    assert len(select_queries(table.drop_columns("vector"), shards, settings)) == 0
+
+
 def test_random_follows_its_seed(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(60, 6), per_image=1)
     paths = write_shards(tmp_path, table, 1)
@@ -122,6 +135,7 @@ def test_named_persons_are_taken_in_their_order(tmp_path: Path) -> None:
         table.drop_columns("vector"), paths, SETTINGS | {"persons": [9002, 2000]}
     )
     assert queries["person_id"].to_pylist() == [9002, 2000]
+    assert queries["role"].to_pylist() == ["named", "named"]
     rows = [table["person_id"].to_pylist().index(person) for person in (9002, 2000)]
     assert np.array_equal(vectors_of(queries), vectors_of(table)[rows])
 

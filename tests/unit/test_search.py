@@ -4,13 +4,23 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
+from visualsearch.atomic import read_json
 from visualsearch.index import Index, open_index
 from visualsearch.index.building import build_index
-from visualsearch.search import exact_neighbours, find_neighbours, recall_of_index, search_all
-from visualsearch.tables import QUERIES, vector_column, with_vector
+from visualsearch.reduction import fit_reduction
+from visualsearch.search import (
+    HITS,
+    Changed,
+    changed_by_second_look,
+    find_neighbours,
+    search_all,
+)
+from visualsearch.second_look import second_look_of
+from visualsearch.tables import QUERIES, vector_column, with_vector, write_table
 
 N, LENGTH = 90, 8
 VECTORS = unit_vectors(N, LENGTH)
@@ -18,15 +28,19 @@ PERSONS_TABLE = persons_table(VECTORS)
 IMAGES = PERSONS_TABLE["image_id"].to_numpy()
 
 
+def opened(folder: Path, table: pa.Table, backend: str) -> Index:
+    fixed = {"n_trees": 10, "search_k": 1000, "target_recall": 0.99, "seed": 0}
+    sidecar = folder / "index.json"
+    paths = write_shards(folder, table, 2)
+    build_index(
+        paths, fixed | {"backend": backend}, str(folder / "i"), str(folder / "p"), str(sidecar)
+    )
+    return open_index(folder / "i", read_json(sidecar))
+
+
 @pytest.fixture(params=["annoy", "exact"])
 def index(tmp_path: Path, request: pytest.FixtureRequest) -> Index:
-    settings = {"backend": request.param, "n_trees": 10, "search_k": 1000, "seed": 0}
-    sidecar = tmp_path / "index.json"
-    paths = write_shards(tmp_path, PERSONS_TABLE, 2)
-    build_index(paths, settings, str(tmp_path / "i"), str(tmp_path / "p"), str(sidecar))
-    import json
-
-    return open_index(tmp_path / "i", json.loads(sidecar.read_text()))
+    return opened(tmp_path, PERSONS_TABLE, request.param)
 
 
 def brute_force(vector: np.ndarray, allowed: np.ndarray, k: int) -> list[int]:
@@ -64,6 +78,7 @@ def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
     queries = pa.table(
         {
             "query": [0, 1],
+            "role": ["", ""],
             "reason": ["", ""],
             "person_id": [int(PERSONS_TABLE["person_id"][7].as_py()), None],
             "image_id": [int(IMAGES[7]), None],
@@ -99,27 +114,184 @@ def test_no_queries_give_no_hits(index: Index) -> None:
     assert len(search_all(index, PERSONS_TABLE, empty, 5, same_image=False)) == 0
 
 
-def test_exact_neighbours_do_not_depend_on_batches() -> None:
-    whole = exact_neighbours([VECTORS], VECTORS[:5], 7)
-    parts = exact_neighbours([VECTORS[:10], VECTORS[10:11], VECTORS[11:]], VECTORS[:5], 7)
-    assert np.array_equal(whole[0], parts[0])
-    assert whole[0][:, 0].tolist() == [0, 1, 2, 3, 4]
+def query_table(vectors: np.ndarray, persons: list[int | None], images: list) -> pa.Table:
+    return pa.table(
+        {
+            "query": pa.array(range(len(persons)), pa.int16()),
+            "person_id": pa.array(persons, pa.int64()),
+            "image_id": pa.array(images, pa.int64()),
+            "vector": vector_column(vectors),
+        }
+    )
 
 
-def test_recall_is_the_share_found(index: Index) -> None:
-    """An index that misses one known neighbour of ten."""
+class Twins:
+    """A set in which persons 3, 6 and 9 are almost person 0, and 0, 1, 2 share an image."""
 
-    class Forgetful:
-        def __len__(self) -> int:
-            return N
+    def __init__(self, folder: Path, backend: str) -> None:
+        self.vectors = VECTORS.copy()
+        rng = np.random.default_rng(2)
+        for row, apart in ((3, 0.01), (6, 0.05), (9, 0.1)):
+            near = self.vectors[0] + apart * rng.normal(size=LENGTH)
+            self.vectors[row] = near / np.linalg.norm(near)
+        self.vectors[1] = self.vectors[0]
+        self.table = persons_table(self.vectors)
+        self.index = opened(folder, self.table, backend)
+        self.query = query_table(self.vectors[:1], [1000], [1])
+        self.cosines = self.vectors @ self.vectors[0]
 
-        def vector(self, row: int) -> np.ndarray:
-            return VECTORS[row]
+    def search(self, k: int, **how: object) -> pa.Table:
+        persons = self.table.drop_columns("vector")
+        return search_all(self.index, persons, self.query, k, **{"same_image": False, **how})
 
-        def query(self, vector: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-            rows, cosines = index.query(vector, min(k + 1, N))
-            keep = np.arange(len(rows)) != 3  # the third neighbour, after the query itself
-            return rows[keep][:k], cosines[keep][:k]
 
-    recall = recall_of_index(Forgetful(), [VECTORS], np.arange(20), (1, 10))  # type: ignore[arg-type]
-    assert recall == {"recall@1": 1.0, "recall@10": pytest.approx(0.9)}
+@pytest.fixture(params=["annoy", "exact"])
+def twins(tmp_path: Path, request: pytest.FixtureRequest) -> Twins:
+    return Twins(tmp_path, request.param)
+
+
+def test_near_duplicates_are_marked(twins: Twins) -> None:
+    limit = float(np.sort(twins.cosines[[3, 6, 9]])[1]) - 1e-4  # two of the three reach it
+    hits = twins.search(6, near_duplicate=limit)
+    assert hits["person_id"].to_pylist()[:3] == [2000, 3000, 4000]
+    assert hits["near_duplicate"].to_pylist() == [True, True] + [False] * 4
+    assert hits["index_rank"].equals(hits["rank"]) and hits["full_similarity"].null_count == 6
+    shared = twins.search(6, near_duplicate=limit, same_image=True)
+    marks = shared.select(["person_id", "same_image", "near_duplicate"]).to_pylist()
+    assert marks[0] == {"person_id": 1001, "same_image": True, "near_duplicate": True}
+
+
+def test_equal_vectors_are_near_duplicates_at_the_highest_threshold(twins: Twins) -> None:
+    hits = twins.search(6, near_duplicate=1.0, same_image=True)
+    assert hits["near_duplicate"].to_pylist() == [True] + [False] * 5
+
+
+def test_excluded_near_duplicates_give_place_to_deeper_ones(twins: Twins) -> None:
+    every = twins.search(20, near_duplicate=0.95)
+    marked = sum(every["near_duplicate"].to_pylist())
+    assert 1 <= marked <= 3
+    hits = twins.search(10, near_duplicate=0.95, exclude_near_duplicates=True)
+    assert hits["person_id"].to_pylist() == every["person_id"].to_pylist()[marked : marked + 10]
+    assert hits["rank"].to_pylist() == hits["index_rank"].to_pylist() == list(range(1, 11))
+    assert not any(hits["near_duplicate"].to_pylist())
+
+
+def test_all_near_duplicates_leave_no_hit(twins: Twins) -> None:
+    low = float(twins.cosines.min()) - 0.1
+    hits = twins.search(5, near_duplicate=low, exclude_near_duplicates=True)
+    assert len(hits) == 0 and hits.schema == HITS
+
+
+class Second:
+    """Full-length vectors whose order differs from that of the reduced ones."""
+
+    def __init__(self, folder: Path) -> None:
+        rng = np.random.default_rng(4)
+        self.full = np.abs(rng.normal(size=(N, 24)) + rng.normal(size=24)).astype(np.float32)
+        self.reduction = fit_reduction([self.full], N, 24, 6, 1.0)
+        self.reduction.save(folder / "model.npz")
+        self.short = self.reduction.transform(self.full)
+        self.table = persons_table(self.short)
+        self.index = opened(folder, self.table, "exact")
+        (folder / "full").mkdir()
+        self.shards = write_shards(folder / "full", persons_table(self.full), 3)
+        self.model = str(folder / "model.npz")
+        # By hand: length 1, minus the mean of those, length 1.
+        unit = self.full.astype(np.float64)
+        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+        unit -= unit.mean(axis=0)
+        self.unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+
+    def search(self, k: int, depth: int, rows: tuple[int, ...] = (30,), **how: object) -> pa.Table:
+        persons = self.table.drop_columns("vector")
+        ids = [persons["person_id"][row].as_py() for row in rows]
+        queries = query_table(self.short[list(rows)], ids, [i // 1000 for i in ids])
+        look = second_look_of(depth, self.shards, self.model, None)
+        return search_all(
+            self.index, persons, queries, k, **{"same_image": False, **how}, second_look=look
+        )
+
+    def rows(self, hits: pa.Table) -> list[int]:
+        ids = self.table["person_id"].to_pylist()
+        return [ids.index(person) for person in hits["person_id"].to_pylist()]
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Second:
+    return Second(tmp_path)
+
+
+@pytest.mark.parametrize("depth", [10, 40, 1000])
+def test_a_second_look_sorts_by_the_full_length_vectors(second: Second, depth: int) -> None:
+    hits = second.search(10, depth)
+    others = np.flatnonzero(IMAGES[30] != IMAGES)
+    by_index = others[np.argsort(-(second.short[others] @ second.short[30]), kind="stable")]
+    seen = by_index[:depth]
+    full = second.unit[seen] @ second.unit[30]
+    order = np.argsort(-full, kind="stable")[:10]
+    assert second.rows(hits) == seen[order].tolist()
+    assert hits["index_rank"].to_pylist() == (order + 1).tolist() != list(range(1, 11))
+    assert hits["rank"].to_pylist() == list(range(1, 11))
+    assert hits["full_similarity"].to_pylist() == pytest.approx(full[order], abs=1e-5)
+    reduced = second.short[seen[order]] @ second.short[30]
+    assert hits["similarity"].to_pylist() == pytest.approx(reduced, abs=1e-5)
+    changed = changed_by_second_look(hits)[0]
+    assert changed.new == sum(order >= 10) and (changed.new > 0) == (depth > 10)
+    assert changed.new + changed.moved == sum(order != np.arange(10))
+
+
+def test_a_second_look_is_never_at_fewer_than_are_shown(second: Second) -> None:
+    assert second.search(10, 1).equals(second.search(10, 10))
+
+
+def test_a_second_look_is_the_same_with_others_beside_it(second: Second) -> None:
+    alone = second.search(10, 40, (30,))
+    among = second.search(10, 40, (2, 30, 77))
+    mine = among.filter(pc.equal(among["query"], 1)).drop_columns("query")
+    assert mine.equals(alone.drop_columns("query"))
+
+
+def test_a_second_look_is_the_same_for_any_shards(second: Second, tmp_path: Path) -> None:
+    hits = second.search(10, 40)
+    second.shards = write_shards(tmp_path, persons_table(second.full), 1)
+    assert second.search(10, 40).equals(hits)
+
+
+def test_near_duplicates_go_before_the_second_look(second: Second) -> None:
+    every = second.search(10, 40)
+    limit = every["similarity"][0].as_py()
+    hits = second.search(10, 40, near_duplicate=limit, exclude_near_duplicates=True)
+    assert max(hits["similarity"].to_pylist()) < limit
+    assert every["person_id"][0].as_py() not in hits["person_id"].to_pylist()
+    assert len(hits) == 10
+
+
+def test_own_pictures_get_a_second_look_by_their_own_vectors(
+    second: Second, tmp_path: Path
+) -> None:
+    """Two pictures like rows 50 and 8, before and behind a person of the set."""
+    own = second.full[[50, 8]] * 3  # length is of no matter
+    table = pa.table([vector_column(own)], names=["vector"])
+    write_table(tmp_path / "own.parquet", [table], table.schema)
+    queries = query_table(second.short[[50, 8, 30]], [None, None, 11000], [None, None, 11])
+    persons = second.table.drop_columns("vector")
+    look = second_look_of(40, second.shards, second.model, str(tmp_path / "own.parquet"))
+    hits = search_all(second.index, persons, queries, 5, same_image=False, second_look=look)
+    first = hits.filter(pc.equal(hits["rank"], 1))
+    assert second.rows(first)[:2] == [50, 8]
+    assert first["full_similarity"].to_pylist()[:2] == pytest.approx([1, 1], abs=1e-5)
+    alone = second.search(5, 40).drop_columns("query")
+    assert hits.slice(10).drop_columns("query").equals(alone)
+
+
+def test_what_a_second_look_changed_is_counted_by_hand() -> None:
+    """Query 0: the 12th comes in, the third goes up a place. Query 4: nothing changed."""
+    hits = pa.table(
+        {
+            "query": [0, 0, 0, 4, 4],
+            "rank": [1, 2, 3, 1, 2],
+            "index_rank": [1, 3, 12, 1, 2],
+        }
+    )
+    assert changed_by_second_look(hits) == {0: Changed(1, 1), 4: Changed(0, 0)}
+    assert changed_by_second_look(HITS.empty_table()) == {}

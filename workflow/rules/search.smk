@@ -1,5 +1,17 @@
-# Requires: the index and, for the user's own pictures, the detector. Gives: search/queries.parquet
-# and search/hits.parquet, ten neighbours a query.
+# Requires: the index; for the user's own pictures, the detector; for queries that reveal and for a
+# second look, the full-length vectors. Gives: search/queries.parquet and search/hits.parquet, ten
+# neighbours a query.
+
+QUERIES = config["queries"]
+REVEALING = QUERIES["strategy"] == "revealing" and QUERIES["count"] and not QUERIES["persons"]
+
+
+def full_length():
+    """Inputs of a rule that looks at the vectors before they are shortened."""
+    return {
+        "embeddings": expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        "model": rules.fit_pca.output.model,
+    }
 
 
 rule embed_query_images:
@@ -9,6 +21,7 @@ rule embed_query_images:
         model=rules.fit_pca.output.model,
     output:
         queries="<results>/search/query_images.parquet",
+        full_length="<results>/search/query_images_full_length.parquet",
         skipped="<results>/search/skipped_query_images.tsv",
     log:
         "<logs>/embed_query_images.log",
@@ -36,7 +49,12 @@ rule select_queries:
     input:
         **(
             {"query_images": rules.embed_query_images.output.queries}
-            if config["queries"]["images"]
+            if QUERIES["images"]
+            else {}
+        ),
+        **(
+            {"manifest": rules.build_manifest.output.manifest, **full_length()}
+            if REVEALING
             else {}
         ),
         persons=rules.build_index.output.persons,
@@ -50,7 +68,7 @@ rule select_queries:
     conda:
         "../../envs/index.yaml"
     params:
-        queries=config["queries"],
+        queries=QUERIES,
         library=library("select_queries"),
     message:
         "Choosing the queries"
@@ -60,6 +78,12 @@ rule select_queries:
 
 rule search_persons:
     input:
+        **(full_length() if config["search"]["rerank"] else {}),
+        **(
+            {"own_pictures": rules.embed_query_images.output.full_length}
+            if config["search"]["rerank"] and QUERIES["images"]
+            else {}
+        ),
         index=rules.build_index.output.index,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,

@@ -12,7 +12,7 @@ from visualsearch.tables import write_table
 with job(snakemake.log[0]):
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
-    table, skipped = embed_query_images(
+    table, full_length, skipped = embed_query_images(
         load_described(DetectorSettings(**snakemake.params.detector), described),
         list(snakemake.input.pictures),
         reduction,
@@ -22,4 +22,5 @@ with job(snakemake.log[0]):
         boxes=snakemake.params.boxes,
     )
     write_table(snakemake.output.queries, [table], table.schema)
+    write_table(snakemake.output.full_length, [full_length], full_length.schema)
     write_skipped(snakemake.output.skipped, skipped)

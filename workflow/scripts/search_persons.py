@@ -1,18 +1,27 @@
-"""Find the neighbours of each query."""
+"""Find the neighbours of each query, and take a second look at them where that is asked."""
 
 from visualsearch.atomic import read_json
 from visualsearch.index import open_index
 from visualsearch.job import job
 from visualsearch.search import HITS, search_all
+from visualsearch.second_look import second_look_of
 from visualsearch.tables import read_table, write_table
 
 with job(snakemake.log[0]):
-    sidecar = read_json(snakemake.input.sidecar)
+    files, search = snakemake.input, snakemake.params.search
+    second_look = None
+    if search["rerank"]:
+        second_look = second_look_of(
+            search["rerank"], list(files.embeddings), files.model, files.get("own_pictures")
+        )
     hits = search_all(
-        open_index(snakemake.input.index, sidecar),
-        read_table(snakemake.input.persons),
-        read_table(snakemake.input.queries),
-        snakemake.params.search["neighbours"],
-        snakemake.params.search["same_image"],
+        open_index(files.index, read_json(files.sidecar)),
+        read_table(files.persons),
+        read_table(files.queries),
+        search["neighbours"],
+        search["same_image"],
+        search["near_duplicate"],
+        search["exclude_near_duplicates"],
+        second_look,
     )
     write_table(snakemake.output.hits, [hits], HITS)

@@ -2,22 +2,25 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from visualsearch.company import company
 from visualsearch.errors import InputError
-from visualsearch.search import evenly_spaced
+from visualsearch.reduction import Reduction
+from visualsearch.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
+from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import (
     BOX_COLUMNS,
     QUERIES,
-    in_person_order,
     read_table,
     vector_column,
     vector_length,
-    vectors_of,
+    vectors_of_rows,
     with_vector,
 )
 
@@ -25,11 +28,26 @@ log = logging.getLogger(__name__)
 
 # Candidates that a strategy looks at; more are thinned out evenly, to bound its memory.
 MOST_CANDIDATES = 10_000
-NEIGHBOURS_AS_COMPANY = 10
 LEAST_COMPANY = 0.25
 
 
-def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[tuple[int, str]]:
+class Before(NamedTuple):
+    """Queries chosen before: their vectors, float32 [T, D], and images, int64 [T]."""
+
+    vectors: NDArray[np.float32]
+    image_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Files that `revealing` looks at: the manifest, shards of embeddings, and the PCA model."""
+
+    manifest: str
+    embeddings: Sequence[str]
+    model: str
+
+
+def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[Choice]:
     """Rows of the persons that the configuration names, with the reason to show.
 
     Raises InputError for an id that is not in the search set.
@@ -40,7 +58,7 @@ def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[tuple[
             f"queries.persons: {unknown[0]} is not in the search set; index/persons.parquet lists "
             "its ids, and search_set.min_score and search_set.min_height decide who is in it"
         )
-    return [(row_of[person], "named in the configuration") for person in person_ids]
+    return [Choice(row_of[person], "named", "named in the configuration") for person in person_ids]
 
 
 def candidates(persons: pa.Table, count: int) -> NDArray[np.int64]:
@@ -56,33 +74,22 @@ def candidates(persons: pa.Table, count: int) -> NDArray[np.int64]:
     return rows[evenly_spaced(len(rows), MOST_CANDIDATES)]
 
 
-def company(vectors: NDArray[np.float32], image_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-    """How much company each vector has: its mean cosine with the ten nearest in other images.
-
-    vectors: float32 [C, D] of length 1. Returns float32 [C]; -1 where there is no other image.
-    """
-    result = np.empty(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), 512):
-        part = slice(start, start + 512)
-        cosines = vectors[part] @ vectors.T
-        cosines[image_ids[part, None] == image_ids] = np.nan
-        nearest = -np.sort(-cosines, axis=1)[:, :NEIGHBOURS_AS_COMPANY]  # nan comes last
-        there = ~np.isnan(nearest)
-        total = np.where(there, nearest, 0).sum(axis=1)
-        result[part] = np.where(there.any(axis=1), total / np.maximum(there.sum(axis=1), 1), -1)
-    return result
-
-
 def choose_diverse(
-    rows: NDArray[np.int64], vectors: NDArray[np.float32], image_ids: NDArray[np.int64], count: int
-) -> list[tuple[int, str]]:
+    rows: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    image_ids: NDArray[np.int64],
+    count: int,
+    before: Before | None = None,
+) -> list[Choice]:
     """Farthest-point choice among persons in company: the most typical, then the most different.
 
     rows: int64 [C], candidates. vectors: float32 [C, D], theirs. image_ids: int64 [C]; no two
     queries share an image while others are left. The quarter with the least company is passed
     over: left to itself, the choice would pick what resembles nothing, and its gallery would show
-    nothing of the search. Returns (row, reason) pairs.
+    nothing of the search. before: queries that are chosen already and are no candidates.
     """
+    if not count or not len(rows):
+        return []
     near = company(vectors, image_ids)
     in_company = np.flatnonzero(near >= np.quantile(near, LEAST_COMPANY))
     if len(in_company) >= count:
@@ -91,11 +98,15 @@ def choose_diverse(
     chosen: list[int] = []
     reasons: list[str] = []
     nearest = np.full(len(rows), -np.inf)
+    used = np.empty(0, dtype=np.int64)
+    if before is not None and len(before.vectors):
+        nearest = (vectors @ before.vectors.T).max(axis=1)
+        used = before.image_ids
     available = np.ones(len(rows), dtype=bool)
     while len(chosen) < min(count, len(rows)):
-        fresh = available & ~np.isin(image_ids, image_ids[chosen])
+        fresh = available & ~np.isin(image_ids, np.concatenate([used, image_ids[chosen]]))
         pool = np.flatnonzero(fresh if fresh.any() else available)
-        if not chosen:
+        if not chosen and not len(used):
             pick = int(pool[np.argmax(vectors[pool] @ mean)])
             reasons.append("the most typical: nearest to the mean of the clear detections")
         else:
@@ -105,13 +116,16 @@ def choose_diverse(
         chosen.append(pick)
         available[pick] = False
         nearest = np.maximum(nearest, vectors @ vectors[pick])
-    return [(int(rows[pick]), reason) for pick, reason in zip(chosen, reasons, strict=True)]
+    return [
+        Choice(int(rows[pick]), "diverse", reason)
+        for pick, reason in zip(chosen, reasons, strict=True)
+    ]
 
 
-def choose_random(rows: NDArray[np.int64], count: int, seed: int) -> list[tuple[int, str]]:
+def choose_random(rows: NDArray[np.int64], count: int, seed: int) -> list[Choice]:
     """Draw candidates without putting back, the same ones for the same seed."""
     drawn = np.random.default_rng(seed).choice(rows, size=min(count, len(rows)), replace=False)
-    return [(int(row), f"drawn at random (seed {seed})") for row in drawn]
+    return [Choice(int(row), "random", f"drawn at random (seed {seed})") for row in drawn]
 
 
 def select_queries(
@@ -119,18 +133,21 @@ def select_queries(
     reduced: Sequence[str],
     settings: dict[str, Any],
     query_images: str | None = None,
+    evidence: Evidence | None = None,
 ) -> pa.Table:
     """Queries as the `queries` section of the configuration asks for them.
 
     persons: the index's rows. reduced: shards of reduced vectors. query_images: table of the
-    user's own pictures (QUERIES with vectors), which come first. Returns QUERIES with vectors.
+    user's own pictures (QUERIES with vectors), which come first. evidence: what the strategy
+    `revealing` looks at. Returns QUERIES with vectors.
     """
-    chosen = _chosen(persons, reduced, settings)
-    rows = np.array([row for row, _ in chosen], dtype=np.int64)
+    chosen = _chosen(persons, reduced, settings, evidence)
+    rows = np.array([choice.row for choice in chosen], dtype=np.int64)
     found = persons.take(pa.array(rows))
     schema = with_vector(QUERIES, vector_length(reduced[0]))
     columns = {name: found[name] for name in ("person_id", "image_id", "score", *BOX_COLUMNS)}
-    columns["reason"] = pa.array([reason for _, reason in chosen], pa.string())
+    columns["role"] = pa.array([choice.role for choice in chosen], pa.string())
+    columns["reason"] = pa.array([choice.reason for choice in chosen], pa.string())
     columns["picture"] = pa.nulls(len(chosen), pa.string())
     columns["query"] = np.arange(len(chosen))
     columns["vector"] = vector_column(vectors_of_rows(reduced, rows))
@@ -142,27 +159,49 @@ def select_queries(
 
 
 def _chosen(
-    persons: pa.Table, reduced: Sequence[str], settings: dict[str, Any]
-) -> list[tuple[int, str]]:
-    count = settings["count"]
+    persons: pa.Table,
+    reduced: Sequence[str],
+    settings: dict[str, Any],
+    evidence: Evidence | None,
+) -> list[Choice]:
+    count, strategy = settings["count"], settings["strategy"]
     if settings["persons"]:
         return rows_of_persons(persons, settings["persons"])
     if len(persons) < count:
         log.warning("only %d of %d queries: no more persons are there", len(persons), count)
+    if not count or not len(persons):
+        return []
     rows = candidates(persons, count)
-    if settings["strategy"] == "random":
+    if strategy == "random":
         return choose_random(rows, count, settings["seed"])
-    images = persons["image_id"].to_numpy()[rows]
-    return choose_diverse(rows, vectors_of_rows(reduced, rows), images, count)
+    image_ids = persons["image_id"].to_numpy()
+    first: list[Choice] = []
+    if strategy == "revealing":
+        if evidence is None:
+            raise ValueError("the strategy revealing needs its evidence")
+        first = _revealing(persons, reduced, evidence, rows, count)
+    taken = np.array([choice.row for choice in first], dtype=np.int64)
+    missing = count - len(first)
+    if not missing:
+        return first
+    rest = rows[~np.isin(rows, taken)]
+    before = Before(vectors_of_rows(reduced, taken), image_ids[taken])
+    vectors = vectors_of_rows(reduced, rest)
+    return [*first, *choose_diverse(rest, vectors, image_ids[rest], missing, before)]
 
 
-def vectors_of_rows(reduced: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Vectors of some rows of the index, float32 [len(rows), k], read in one pass."""
-    vectors = np.empty((len(rows), vector_length(reduced[0])), dtype=np.float32)
-    order = np.argsort(rows, kind="stable")
-    start = 0
-    for table in in_person_order(reduced, 4096):
-        inside = order[(rows[order] >= start) & (rows[order] < start + len(table))]
-        vectors[inside] = vectors_of(table)[rows[inside] - start]
-        start += len(table)
-    return vectors
+def _revealing(
+    persons: pa.Table,
+    reduced: Sequence[str],
+    evidence: Evidence,
+    rows: NDArray[np.int64],
+    count: int,
+) -> list[Choice]:
+    compared = rows[evenly_spaced(len(rows), MOST_COMPARED)]
+    image_ids = persons["image_id"].to_numpy()
+    mean = Reduction.load(evidence.model).mean
+    around = surroundings(compared, image_ids, reduced, evidence.embeddings, mean)
+    manifest = read_table(evidence.manifest, ["image_id", "width", "height"]).sort_by("image_id")
+    place = np.searchsorted(manifest["image_id"].to_numpy(), image_ids)
+    sizes = np.column_stack([manifest[name].to_numpy()[place] for name in ("width", "height")])
+    return choose_revealing(persons, sizes, around, count)

@@ -26,15 +26,18 @@ def embed_query_images(
     search_set: dict[str, float],
     embedding: dict[str, Any],
     boxes: str,
-) -> tuple[pa.Table, list[Skipped]]:
+) -> tuple[pa.Table, pa.Table, list[Skipped]]:
     """Find, embed and reduce the persons in pictures that are not part of the search set.
 
     boxes: "best" for the person of the best score in each picture, "all" for all of them that
-    would be in the search set. Returns rows of tables.QUERIES with reduced vectors, and the
-    pictures that give no query, with the reason.
+    would be in the search set. Returns rows of tables.QUERIES with reduced vectors; a table of
+    the same order with the column `vector`, theirs at full length; and the pictures that give no
+    query, with the reason.
     """
     schema = with_vector(QUERIES, reduction.n_components)
+    full_schema = with_vector(pa.schema([]), len(reduction.mean))
     tables = [schema.empty_table()]
+    full_length = [full_schema.empty_table()]
     skipped = []
     for name in progress(pictures, "own pictures", "images"):
         try:
@@ -54,12 +57,11 @@ def embed_query_images(
             )
             skipped.append(Skipped(None, name, reason))
             continue
-        vectors = embed_boxes(
-            detector, image, found[rows], tuple(embedding["size"]), embedding["pooling"]
-        )
+        vectors = embed_boxes(detector, image, found[rows], embedding)
         n = len(rows)
         columns = {
             "query": np.zeros(n),
+            "role": ["own picture"] * n,
             "reason": [
                 f"your own picture, {category} {i + 1} of {len(persons)} by score" for i in range(n)
             ],
@@ -71,4 +73,5 @@ def embed_query_images(
             "vector": vector_column(reduction.transform(vectors)),
         }
         tables.append(pa.table(columns).cast(schema))
-    return pa.concat_tables(tables), skipped
+        full_length.append(pa.table([vector_column(vectors)], schema=full_schema))
+    return pa.concat_tables(tables), pa.concat_tables(full_length), skipped

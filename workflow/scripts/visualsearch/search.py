@@ -1,7 +1,9 @@
 """Neighbours of a query, and exact search to compare an index with."""
 
-from collections.abc import Iterable
-from typing import Any
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,12 @@ from numpy.typing import NDArray
 from visualsearch.index import Index
 from visualsearch.tables import PERSONS
 
+if TYPE_CHECKING:
+    from visualsearch.second_look import SecondLook
+
+# One row a hit. `similarity` is the cosine of the reduced vectors. `index_rank` is the rank that
+# the index gives, and `rank` the one after a second look; `full_similarity`, the cosine of the
+# full-length vectors, is null where there was none.
 HITS = pa.schema(
     [
         ("query", pa.int16()),
@@ -17,8 +25,14 @@ HITS = pa.schema(
         *PERSONS,
         ("similarity", pa.float32()),
         ("same_image", pa.bool_()),
+        ("near_duplicate", pa.bool_()),
+        ("index_rank", pa.int16()),
+        ("full_similarity", pa.float32()),
     ]
 )
+
+# Rounding leaves equal vectors a cosine just below 1.
+ROUNDING = 1e-6
 
 
 def find_neighbours(
@@ -29,17 +43,19 @@ def find_neighbours(
     own_row: int | None = None,
     own_image: int | None = None,
     same_image: bool = False,
+    below: float = math.inf,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The k rows of an index most like `vector`, without the query itself.
 
     image_ids: int64 [N], the image of each row. own_row: the query's row, never returned.
     own_image: the query's image, whose other persons are returned only with `same_image`.
+    below: persons of at least this cosine are not returned.
     Returns rows and cosines by falling cosine; fewer than k where the set holds no more.
     """
     fetch = k + 1
     while True:
         rows, cosines = index.query(vector, fetch)
-        keep = np.ones(len(rows), dtype=bool)
+        keep = cosines < below
         if own_row is not None:
             keep &= rows != own_row
         if own_image is not None and not same_image:
@@ -50,94 +66,80 @@ def find_neighbours(
 
 
 def search_all(
-    index: Index, persons: pa.Table, queries: pa.Table, k: int, same_image: bool
+    index: Index,
+    persons: pa.Table,
+    queries: pa.Table,
+    k: int,
+    same_image: bool,
+    near_duplicate: float = 1.0,
+    exclude_near_duplicates: bool = False,
+    second_look: SecondLook | None = None,
 ) -> pa.Table:
     """Neighbours of every query, as rows of HITS.
 
     persons: the index's rows (PERSONS). queries: columns query, person_id (null for a picture
-    that is not part of the set), image_id (null likewise) and vector.
+    that is not part of the set), image_id (null likewise) and vector. near_duplicate: cosine of
+    the reduced vectors from which a hit is marked as one, or left out. second_look: how to sort
+    the nearest anew by their full-length vectors before the best k are taken.
     """
     image_ids = persons["image_id"].to_numpy()
     row_of = {person: row for row, person in enumerate(persons["person_id"].to_pylist())}
-    tables = []
-    for query in queries.to_pylist():
-        rows, cosines = find_neighbours(
+    asked = queries.to_pylist()
+    own_rows = [row_of.get(query["person_id"]) for query in asked]
+    limit = near_duplicate - ROUNDING
+    found = [
+        find_neighbours(
             index,
             image_ids,
             np.array(query["vector"], dtype=np.float32),
-            k,
-            own_row=row_of.get(query["person_id"]),
+            max(k, second_look.depth) if second_look else k,
+            own_row=own_row,
             own_image=query["image_id"],
             same_image=same_image,
+            below=limit if exclude_near_duplicates else math.inf,
         )
-        found = persons.take(rows)
-        columns: dict[str, Any] = {name: found[name] for name in PERSONS.names}
-        columns["query"] = np.full(len(rows), query["query"])
-        columns["rank"] = np.arange(1, len(rows) + 1)
-        columns["similarity"] = cosines
+        for query, own_row in zip(asked, own_rows, strict=True)
+    ]
+    full = second_look.cosines(own_rows, [rows for rows, _ in found]) if second_look else None
+    tables = []
+    for n, (query, (rows, cosines)) in enumerate(zip(asked, found, strict=True)):
+        # By falling full-length cosine, equal ones as the index has them.
+        order = np.argsort(-full[n], kind="stable")[:k] if full else np.arange(len(rows))
+        hits = persons.take(rows[order])
+        columns: dict[str, Any] = {name: hits[name] for name in PERSONS.names}
+        columns["query"] = np.full(len(order), query["query"])
+        columns["rank"] = np.arange(1, len(order) + 1)
+        columns["similarity"] = cosines[order]
         columns["same_image"] = pa.array(
-            [i == query["image_id"] for i in image_ids[rows]], pa.bool_()
+            [i == query["image_id"] for i in image_ids[rows[order]]], pa.bool_()
         )
+        columns["near_duplicate"] = cosines[order] >= limit
+        columns["index_rank"] = order + 1
+        columns["full_similarity"] = full[n][order] if full else pa.nulls(len(order))
         tables.append(pa.table({name: columns[name] for name in HITS.names}).cast(HITS))
     return pa.concat_tables(tables) if tables else HITS.empty_table()
 
 
-def exact_neighbours(
-    batches: Iterable[NDArray[np.float32]], queries: NDArray[np.float32], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k most alike of all rows for each query, by comparing with every one.
+class Changed(NamedTuple):
+    """What a second look did to a query's hits: `new` ones, and known ones that `moved`."""
 
-    batches: the set's unit vectors, float32 [rows, D] each. queries: float32 [Q, D].
-    Returns rows int64 [Q, k] and cosines float32 [Q, k], falling; k must not exceed the rows.
-    Holds one batch and the best k so far.
+    new: int
+    moved: int
+
+
+def changed_by_second_look(hits: pa.Table) -> dict[int, Changed]:
+    """For each query, how many of its hits the second look brought in, and how many it moved.
+
+    hits: rows of HITS. A hit is new where its rank by the index lies beyond those shown, and moved
+    where it would be shown at another rank. Without a second look all are 0.
     """
-    best_rows = np.empty((len(queries), 0), dtype=np.int64)
-    best = np.empty((len(queries), 0), dtype=np.float32)
-    seen = 0
-    for batch in batches:
-        rows = np.broadcast_to(np.arange(seen, seen + len(batch)), (len(queries), len(batch)))
-        best_rows = np.concatenate([best_rows, rows], axis=1)
-        best = np.concatenate([best, queries @ batch.T], axis=1)
-        order = np.argsort(-best, axis=1, kind="stable")[:, :k]
-        best_rows = np.take_along_axis(best_rows, order, axis=1)
-        best = np.take_along_axis(best, order, axis=1)
-        seen += len(batch)
-    return best_rows, best
-
-
-def recall_of_index(
-    index: Index,
-    batches: Iterable[NDArray[np.float32]],
-    rows: NDArray[np.int64],
-    ks: tuple[int, ...],
-) -> dict[str, float]:
-    """Share of the exact k nearest neighbours that the index finds, for each k.
-
-    batches: the indexed vectors in row order. rows: the sample that is searched for, each row's
-    own vector left out of its neighbours. A neighbour as near as the k-th exact one counts as
-    found, so that ties do not count against the index.
-    """
-    queries = np.stack([index.vector(int(row)) for row in rows])
-    depth = min(max(ks) + 1, len(index))
-    exact_rows, exact = exact_neighbours(batches, queries, depth)
-    found = dict.fromkeys(ks, 0)
-    wanted = dict.fromkeys(ks, 0)
-    for query, row in enumerate(rows):
-        others = exact_rows[query] != row
-        truth = exact[query][others][: depth - 1]
-        neighbours, cosines = index.query(queries[query], depth)
-        cosines = cosines[neighbours != row][: depth - 1]
-        for k in ks:
-            k_here = min(k, len(truth))
-            wanted[k] += k_here
-            found[k] += int((cosines[:k_here] >= truth[k_here - 1] - 1e-5).sum()) if k_here else 0
-    return {f"recall@{k}": found[k] / wanted[k] if wanted[k] else 1.0 for k in ks}
-
-
-def evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
-    """At most `most` of the rows 0..n-1, evenly spread, always the same ones."""
-    return (
-        np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
-        if n
-        else np.empty(0, np.int64)
-    )
+    ranks: dict[int, list[tuple[int, int]]] = {}
+    for hit in hits.select(["query", "rank", "index_rank"]).to_pylist():
+        ranks.setdefault(hit["query"], []).append((hit["rank"], hit["index_rank"]))
+    return {
+        query: Changed(
+            new=sum(before > len(pairs) for _, before in pairs),
+            moved=sum(before <= len(pairs) and before != rank for rank, before in pairs),
+        )
+        for query, pairs in ranks.items()
+    }

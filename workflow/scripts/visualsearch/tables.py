@@ -38,11 +38,13 @@ PERSONS = pa.schema(
     ]
 )
 
-# One row a query. person_id, image_id and det_index are null for a picture of the user's own;
-# `picture` is null for a person of the search set.
+# One row a query. `role` is what it is to show: typical, rare, small, cut-off, crowd, surest,
+# diverse, random, named or own picture. person_id and image_id are null for a picture of the
+# user's own; `picture` is null for a person of the search set.
 QUERIES = pa.schema(
     [
         ("query", pa.int16()),
+        ("role", pa.string()),
         ("reason", pa.string()),
         ("person_id", pa.int64()),
         ("image_id", pa.int64()),
@@ -64,9 +66,9 @@ def vector_column(vectors: NDArray[np.float32]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
 
 
-def vectors_of(table: pa.Table | pa.RecordBatch) -> NDArray[np.float32]:
-    """The `vector` column as float32 [N, D]."""
-    column = table.column("vector")
+def vectors_of(table: pa.Table | pa.RecordBatch, name: str = "vector") -> NDArray[np.float32]:
+    """A column of vectors as float32 [N, D]."""
+    column = table.column(name)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     return column.flatten().to_numpy().reshape(len(column), column.type.list_size)
@@ -157,6 +159,20 @@ def count_rows(paths: Sequence[str | Path]) -> int:
         with open_table(path) as file:
             total += file.metadata.num_rows
     return total
+
+
+def vectors_of_rows(paths: Sequence[str | Path], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Vectors of some rows in person order, float32 [len(rows), D], read in one pass."""
+    vectors = np.empty((len(rows), vector_length(paths[0])), dtype=np.float32)
+    order = np.argsort(rows, kind="stable")
+    start = 0
+    for table in in_person_order(paths, 1024):
+        first, last = np.searchsorted(rows[order], [start, start + len(table)])
+        if first < last:
+            inside = order[first:last]
+            vectors[inside] = vectors_of(table)[rows[inside] - start]
+        start += len(table)
+    return vectors
 
 
 def in_person_order(paths: Sequence[str | Path], rows: int) -> Iterator[pa.Table]:

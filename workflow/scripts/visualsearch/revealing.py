@@ -1,0 +1,269 @@
+"""Queries that each show something else: what is typical, rare, small, crowded, and sure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from visualsearch.boxes import iou, xywh_to_xyxy
+from visualsearch.company import (
+    NEIGHBOURS_AS_COMPANY,
+    blocks,
+    mean_of_found,
+    nearest_elsewhere,
+)
+from visualsearch.second_look import centred
+from visualsearch.tables import BOX_COLUMNS, vectors_of_rows
+
+# Clear detections that are compared with the whole set; more are thinned out evenly.
+MOST_COMPARED = 1000
+# Persons of the lowest tenth by height may be small, if they are below half of the median too.
+SMALLEST_SHARE = 0.1
+LEAST_CROWD = 3
+# How near a box comes to an edge that cuts it off, as a share of the picture's side: a detector's
+# boxes end there only roughly.
+EDGE = 0.01
+ROLES = ("typical", "rare", "small", "cut-off", "crowd", "surest")
+EDGES = ("left", "top", "right", "bottom")
+
+
+class Choice(NamedTuple):
+    """A query: its row of the index, what it is to show, and why it was chosen."""
+
+    row: int
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The nearest of some persons, in the whole set and in other images than their own.
+
+    rows: int64 [C], the persons. nearest: int64 [C, 10], rows of their nearest, -1 where there are
+    fewer.
+    company: float64 [C], mean cosine with them. lead: float64 [C], by how much that is above the
+    mean cosine with the next ten. same: int64 [C], how many of them are the nearest by the
+    full-length vectors too. company and lead are nan where there is nobody to compare with.
+    """
+
+    rows: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    company: NDArray[np.float64]
+    lead: NDArray[np.float64]
+    same: NDArray[np.int64]
+
+    @property
+    def neighbours(self) -> NDArray[np.int64]:
+        """How many nearest each has: ten, or as many as there are."""
+        return (self.nearest >= 0).sum(axis=1)
+
+    def beside(self, row: int) -> NDArray[np.int64]:
+        """The persons that have `row` among their nearest, or are among its nearest."""
+        having = self.rows[(self.nearest == row).any(axis=1)]
+        return np.union1d(having, self.nearest[self.rows == row])
+
+
+def surroundings(
+    rows: NDArray[np.int64],
+    image_ids: NDArray[np.int64],
+    reduced: Sequence[str],
+    embeddings: Sequence[str],
+    mean: NDArray[np.float32],
+) -> Surroundings:
+    """Compare some persons with all, by their reduced and by their full-length vectors.
+
+    rows: int64 [C], rows of the index. image_ids: int64 [N], the image of each row of the index.
+    reduced, embeddings: shards of both. mean: of the reduction. Reads each shard twice and holds C
+    vectors, so that time grows with the set and memory with its shards alone.
+    """
+    k = NEIGHBOURS_AS_COMPANY
+    images = image_ids[rows]
+    nearest = nearest_elsewhere(blocks(reduced), vectors_of_rows(reduced, rows), images, 2 * k)
+    near, cosines = nearest.neighbours, nearest.cosines
+    by_full_length = nearest_elsewhere(
+        ((centred(vectors, mean), others) for vectors, others in blocks(embeddings)),
+        centred(vectors_of_rows(embeddings, rows), mean),
+        images,
+        k,
+    )
+    same = [
+        len(set(a[a >= 0].tolist()) & set(b.tolist()))
+        for a, b in zip(near[:, :k], by_full_length.neighbours, strict=True)
+    ]
+    company = mean_of_found(cosines[:, :k])
+    lead = (company - mean_of_found(cosines[:, k:])).round(6)
+    return Surroundings(rows, near[:, :k], company, lead, np.array(same, dtype=np.int64))
+
+
+class _Ranking(NamedTuple):
+    """Rows by falling fitness for a role, and what to say of one."""
+
+    rows: NDArray[np.int64]
+    describe: Callable[[int], str]
+
+
+def choose_revealing(
+    persons: pa.Table, sizes: NDArray[np.int64], around: Surroundings, count: int
+) -> list[Choice]:
+    """At most five persons that show different things, each once, the first `count` of them.
+
+    persons: the index's rows. sizes: int64 [N, 2], width and height of each person's picture.
+    around: the surroundings of clear detections. A role that nobody fits is left out. No two come
+    from one image while a role has others; so what is hardest to find elsewhere is chosen first.
+    """
+    if not len(persons):
+        return []
+    image_ids = persons["image_id"].to_numpy()
+    chosen: dict[str, Choice] = {}
+
+    def choose(role: str, ranking: _Ranking) -> None:
+        taken = [choice.row for choice in chosen.values()]
+        rows = ranking.rows[~np.isin(ranking.rows, taken)]
+        fresh = rows[~np.isin(image_ids[rows], image_ids[taken])]
+        if len(rows):
+            row = int((fresh if len(fresh) else rows)[0])
+            chosen[role] = Choice(row, role, ranking.describe(row))
+
+    choose("crowd", _crowd(persons))
+    choose(*_small_or_cut_off(persons, sizes))
+    choose("typical", _typical(around))
+    choose("rare", _rare(around))
+    choose("surest", _surest(around, chosen.get("typical")))
+    return [chosen[role] for role in ROLES if role in chosen][:count]
+
+
+def _typical(around: Surroundings) -> _Ranking:
+    median = _median(around.company)
+
+    def describe(row: int) -> str:
+        n, company = _of(around, row, around.neighbours), _of(around, row, around.company)
+        return (
+            f"typical, in a dense region: its {n:.0f} nearest in other pictures have a mean cosine "
+            f"of {_two(company)}; half of the {len(around.rows):,} compared have "
+            f"{_two(median)} or less"
+        )
+
+    above = np.where(around.company > median, around.company, np.nan)
+    return _Ranking(_by_falling(around.rows, above), describe)
+
+
+def _rare(around: Surroundings) -> _Ranking:
+    median = _median(around.company)
+
+    def describe(row: int) -> str:
+        n, company = _of(around, row, around.neighbours), _of(around, row, around.company)
+        return (
+            f"rare, far from the others: even its {n:.0f} nearest in other pictures have a mean "
+            f"cosine of {_two(company)}; half of the {len(around.rows):,} compared have "
+            f"{_two(median)} or more"
+        )
+
+    below = np.where(around.company < median, around.company, np.nan)
+    return _Ranking(_by_falling(around.rows, -below), describe)
+
+
+def _surest(around: Surroundings, typical: Choice | None) -> _Ranking:
+    """By how many neighbours the full-length vectors confirm, then by their lead over the next ten.
+
+    In a dense region neighbours are sure as well, so those beside the typical one come last.
+    """
+    known = np.flatnonzero(~np.isnan(around.lead))
+    rows, same, lead = around.rows[known], around.same[known], around.lead[known]
+    last = np.isin(rows, around.beside(typical.row) if typical else [])
+    order = np.lexsort((rows, -lead, -same, last))
+    mean = same.mean() if len(known) else np.nan
+
+    def describe(row: int) -> str:
+        n, same, lead = (
+            _of(around, row, values) for values in (around.neighbours, around.same, around.lead)
+        )
+        return (
+            f"surest of its neighbours: {same:.0f} of its {n:.0f} nearest are the same by the "
+            f"full-length vectors ({mean:.1f} on average), and they are nearer than the next ten "
+            f"by {_two(lead)} in cosine"
+        )
+
+    return _Ranking(rows[order], describe)
+
+
+def _small_or_cut_off(persons: pa.Table, sizes: NDArray[np.int64]) -> tuple[str, _Ranking]:
+    """Small ones by falling score, so that they are real; where none is small, cut-off ones."""
+    height, score = persons["h"].to_numpy(), persons["score"].to_numpy()
+    median = np.median(height)
+    limit = min(np.quantile(height, SMALLEST_SHARE), median / 2)
+    at_edge = _edges(persons, sizes)
+
+    def small(row: int) -> str:
+        text = f"small: {height[row]:.0f} px high, where half of all are {median:.0f} px or more"
+        if at_edge[row].any():
+            text += f", and cut off at the {_and(at_edge[row])} of its picture"
+        return text
+
+    def cut_off(row: int) -> str:
+        return f"cut off: its box ends at the {_and(at_edge[row])} of its picture"
+
+    rows = np.flatnonzero(height <= limit)
+    if len(rows):
+        return "small", _Ranking(_by_falling(rows, score[rows]), small)
+    edges = at_edge.sum(axis=1)
+    rows = np.flatnonzero(edges)
+    return "cut-off", _Ranking(rows[np.lexsort((rows, -score[rows], -edges[rows]))], cut_off)
+
+
+def _crowd(persons: pa.Table) -> _Ranking:
+    """In the image of most persons, the clearest whose box another one overlaps."""
+    image_ids, score = persons["image_id"].to_numpy(), persons["score"].to_numpy()
+    images, counts = np.unique(image_ids, return_counts=True)
+    crowded = int(np.argmax(counts))
+    if counts[crowded] < LEAST_CROWD:
+        return _Ranking(np.empty(0, dtype=np.int64), str)
+    rows = np.flatnonzero(image_ids == images[crowded])
+    boxes = xywh_to_xyxy(_boxes(persons)[rows])
+    overlapping = (iou(boxes, boxes) > 0).sum(axis=1) - 1
+    order = np.lexsort((rows, -score[rows], overlapping == 0))
+
+    def describe(row: int) -> str:
+        n = int(overlapping[np.searchsorted(rows, row)])
+        overlap = {0: "no other box overlaps", 1: "1 other box overlaps"}
+        boxes = overlap.get(n, f"{n} other boxes overlap")
+        return f"in a crowd: {len(rows)} are in its picture, and {boxes} its own"
+
+    return _Ranking(rows[order][:1], describe)
+
+
+def _edges(persons: pa.Table, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each box ends at the left, top, right and bottom of its picture, bool [N, 4]."""
+    boxes = xywh_to_xyxy(_boxes(persons))
+    near = np.concatenate([boxes[:, :2], sizes - boxes[:, 2:]], axis=1)
+    return near <= EDGE * np.concatenate([sizes, sizes], axis=1)
+
+
+def _and(at_edge: NDArray[np.bool_]) -> str:
+    """left edge; left and top edges; left, top and right edges."""
+    *names, last = (edge for edge, there in zip(EDGES, at_edge, strict=True) if there)
+    return f"{', '.join(names)} and {last} edges" if names else f"{last} edge"
+
+
+def _boxes(persons: pa.Table) -> NDArray[np.float32]:
+    return np.column_stack([persons[name].to_numpy() for name in BOX_COLUMNS])
+
+
+def _by_falling(rows: NDArray[np.int64], values: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Rows by falling value, equal ones by rising row, without those of no value."""
+    known = np.flatnonzero(~np.isnan(values))
+    return rows[known][np.lexsort((rows[known], -values[known]))]
+
+
+def _two(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # no -0.00
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    return float(np.median(values[~np.isnan(values)])) if np.any(~np.isnan(values)) else np.nan
+
+
+def _of(around: Surroundings, row: int, values: NDArray) -> float:
+    return float(values[np.flatnonzero(around.rows == row)[0]])
