@@ -41,6 +41,6 @@ $(VENV)/.installed: requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt
 	$(BIN)/pip install --quiet -r requirements-test.txt
 	touch $@

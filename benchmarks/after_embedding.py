@@ -20,10 +20,11 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
+from visualsearch.fitting import fit_reduction
 from visualsearch.index import open_index
 from visualsearch.index.building import build_index
 from visualsearch.queries import select_queries
-from visualsearch.reduction import Reduction, fit_reduction, reduced_tables
+from visualsearch.reduction import Reduction, reduced_tables
 from visualsearch.search import search_all
 from visualsearch.tables import (
     PERSONS,
@@ -39,10 +40,17 @@ from visualsearch.tables import (
 PERSONS_AN_IMAGE = 3
 
 
+def made_vectors(rng: np.random.Generator, persons: int, length: int) -> np.ndarray:
+    """Non-negative vectors with 64 strong directions, float32 [persons, length]."""
+    directions = np.random.default_rng(0).normal(size=(64, length))
+    hidden = rng.normal(size=(persons, 64)) * np.geomspace(3, 0.3, 64)
+    noise = rng.normal(scale=0.5, size=(persons, length))
+    return np.maximum(hidden @ directions + noise, 0).astype(np.float32)
+
+
 def made_shard(path: Path, shard: int, shards: int, persons: int, length: int) -> None:
     """Write one shard of made persons, as the workflow shards them."""
     rng = np.random.default_rng([0, shard])
-    directions = np.random.default_rng(0).normal(size=(64, length))
     images = np.arange(persons // PERSONS_AN_IMAGE)
     images = images[images % shards == shard]
 
@@ -50,9 +58,7 @@ def made_shard(path: Path, shard: int, shards: int, persons: int, length: int) -
         for part in np.array_split(images, max(1, len(images) // 500)):
             image_id = np.repeat(part, PERSONS_AN_IMAGE)
             det_index = np.tile(np.arange(PERSONS_AN_IMAGE), len(part))
-            hidden = rng.normal(size=(len(image_id), 64)) * np.geomspace(3, 0.3, 64)
-            noise = rng.normal(scale=0.5, size=(len(image_id), length))
-            vectors = np.maximum(hidden @ directions + noise, 0).astype(np.float32)
+            vectors = made_vectors(rng, len(image_id), length)
             columns = {
                 "person_id": image_id * 1000 + det_index,
                 "image_id": image_id,
@@ -118,7 +124,13 @@ def main() -> None:
                     write_table(target, reduced_tables(reduction, table), schema)
 
         def index() -> None:
-            settings = {"backend": "annoy", "n_trees": 50, "search_k": 20000, "seed": 0}
+            settings = {
+                "backend": "annoy",
+                "target_recall": 0.99,
+                "n_trees": None,
+                "search_k": None,
+                "seed": 0,
+            }
             paths = (folder / f for f in ("persons.ann", "persons.parquet", "index.json"))
             build_index(reduced, settings, *map(str, paths))
 
@@ -143,7 +155,8 @@ def main() -> None:
         for stage in (fit_pca, reduce_vectors, index, queries, search):
             seconds, peak = measured(stage)
             print(f"{stage.__name__:<16}{seconds:>9.1f}{peak:>9.0f}", flush=True)
-        print("recall", json.loads((folder / "index.json").read_text())["recall"])
+        sidecar = json.loads((folder / "index.json").read_text())
+        print("chosen", sidecar["tuning"]["chosen"], "recall", sidecar["recall"])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ ON_CONDA = {
     "matplotlib": "matplotlib-base",
     "sklearn": "scikit-learn",
     "torch": "pytorch",
+    "usearch": "usearch-python",
     "yaml": "pyyaml",
 }
 # Used through a name and not imported: openpeople's pictures are data of the package.

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -10,12 +11,15 @@ sys.path.insert(0, str(SCRIPTS))
 from visualsearch import configuration, dependencies, sources
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.errors import InputError
-from visualsearch.index import SUFFIXES
+from visualsearch.index import SUFFIXES, check_backend
 from visualsearch.sources.walk import fingerprint_of
 
 try:
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     config.update(configuration.checked(config, schema))
+    # With conda, the jobs' own environments have the backend, and this Python need not.
+    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+        check_backend(config["index"]["backend"])
 except InputError as error:
     raise WorkflowError(str(error))
 

@@ -1,5 +1,6 @@
 # Requires: reduced/*.parquet. Gives: the index file, index/persons.parquet (row of the index ->
-# person) and index/index.json, the sidecar without which the file cannot be read safely.
+# person), index/index.json, the sidecar without which the file cannot be read safely, and
+# index/timing.json, the one result that depends on the clock.
 
 
 rule build_index:
@@ -21,11 +22,35 @@ rule build_index:
         index=config["index"],
         library=library("build_index"),
     message:
-        "Building the index and measuring its recall"
+        "Building the index, tuned to its target recall"
     script:
         "../scripts/build_index.py"
+
+
+rule time_index:
+    input:
+        index=rules.build_index.output.index,
+        sidecar=rules.build_index.output.sidecar,
+        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+    output:
+        timing="<results>/index/timing.json",
+    log:
+        "<logs>/time_index.log",
+    benchmark:
+        "<benchmarks>/time_index.tsv"
+    conda:
+        "../../envs/index.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        library=library("time_index"),
+    message:
+        "Timing the index against exact search"
+    script:
+        "../scripts/time_index.py"
 
 
 rule index:
     input:
         rules.build_index.output,
+        rules.time_index.output,

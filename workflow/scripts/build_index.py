@@ -1,4 +1,4 @@
-"""Build the index over all reduced vectors, and measure how much of exact search it finds."""
+"""Build the index over all reduced vectors, tuned to the recall asked for."""
 
 from visualsearch.index.building import build_index
 from visualsearch.job import job

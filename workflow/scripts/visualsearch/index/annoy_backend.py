@@ -1,6 +1,6 @@
 """Annoy: a forest of random projection trees, memory-mapped. https://github.com/spotify/annoy"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import annoy
@@ -10,15 +10,37 @@ from numpy.typing import NDArray
 from visualsearch.errors import InputError
 
 METRIC: Literal["angular"] = "angular"
+PARAMETER = "search_k"
+# Forests to choose from. A tree costs about 15 bytes an item: a hundred more than double the file
+# of 256 values an item.
+TREES = (12, 25, 50, 100)
+# Ten neighbours and the query itself, from every tree.
+LEAST_SEARCHED = 11
+
+
+def builds(settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Settings of `build` to choose from, the cheapest first; one alone where the user set it."""
+    trees = [settings["n_trees"]] if settings["n_trees"] else TREES
+    return [{"n_trees": number} for number in trees]
+
+
+def efforts(build: dict[str, Any], n_items: int) -> Iterator[int]:
+    """Values of search_k to try, rising; the last looks into every leaf of every tree."""
+    most = min(n_items * build["n_trees"], np.iinfo(np.int32).max)
+    effort = LEAST_SEARCHED * build["n_trees"]
+    while effort < most:
+        yield effort
+        effort *= 2
+    yield most
 
 
 def build(
     vectors: Iterable[NDArray[np.float32]], path: str, dimension: int, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """Build the index of unit vectors at `path`; return what the sidecar keeps to query it.
+    """Build the index of unit vectors at `path`; return what the sidecar keeps of it.
 
-    settings: n_trees, search_k, seed. Same vectors and settings give the same bytes: the seed is
-    set and the forest is grown by one thread.
+    settings: n_trees, seed. Same vectors and settings give the same bytes: the seed is set and the
+    forest is grown by one thread.
     """
     forest = annoy.AnnoyIndex(dimension, METRIC)
     forest.set_seed(settings["seed"])
@@ -29,7 +51,7 @@ def build(
             row += 1
     forest.build(settings["n_trees"], n_jobs=1)
     forest.save(path)
-    return {key: settings[key] for key in ("n_trees", "search_k", "seed")} | {"metric": METRIC}
+    return {"n_trees": settings["n_trees"], "seed": settings["seed"], "metric": METRIC}
 
 
 def load(path: str, sidecar: dict[str, Any]) -> Any:
@@ -45,24 +67,39 @@ def load(path: str, sidecar: dict[str, Any]) -> Any:
         raise InputError(
             f"{path} is no Annoy index of this dimension ({error}); rerun build_index"
         ) from error
-    return forest, sidecar["search_k"]
+    return forest
 
 
 def query(
-    handle: Any, vector: NDArray[np.float32], k: int
+    handle: Any, vector: NDArray[np.float32], k: int, effort: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rows [k] near `vector` [D] and their vectors [k, D], in no promised order."""
-    forest, search_k = handle
-    rows = forest.get_nns_by_vector(vector, k, search_k=max(search_k, k * forest.get_n_trees()))
-    vectors = [forest.get_item_vector(row) for row in rows]
+    rows = handle.get_nns_by_vector(vector, k, search_k=max(effort, k * handle.get_n_trees()))
+    return _with_vectors(handle, rows)
+
+
+def counted_query(
+    handle: Any, vector: NDArray[np.float32], k: int, effort: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """What `query` returns, and how many vectors were compared.
+
+    Asked for as many neighbours as there are items, Annoy returns all it has come across.
+    """
+    effort = max(effort, k * handle.get_n_trees())
+    rows = handle.get_nns_by_vector(vector, handle.get_n_items(), search_k=effort)
+    return *_with_vectors(handle, rows[:k]), len(rows)
+
+
+def _with_vectors(handle: Any, rows: list[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    vectors = [handle.get_item_vector(row) for row in rows]
     return np.array(rows, dtype=np.int64), np.array(vectors, dtype=np.float32)
 
 
 def vector(handle: Any, row: int) -> NDArray[np.float32]:
     """The stored vector of a row, [D]."""
-    return np.array(handle[0].get_item_vector(row), dtype=np.float32)
+    return np.array(handle.get_item_vector(row), dtype=np.float32)
 
 
 def count(handle: Any) -> int:
     """Items in the index."""
-    return int(handle[0].get_n_items())
+    return int(handle.get_n_items())

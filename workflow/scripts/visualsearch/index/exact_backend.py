@@ -1,12 +1,24 @@
 """Exact search: every vector is compared. The truth that other backends are measured against."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.errors import InputError
+
+PARAMETER = None
+
+
+def builds(settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Settings of `build` to choose from: there is nothing to set."""
+    return [{}]
+
+
+def efforts(build: dict[str, Any], n_items: int) -> Iterator[None]:
+    """There is one way to compare everything."""
+    yield None
 
 
 def build(
@@ -33,7 +45,7 @@ def load(path: str, sidecar: dict[str, Any]) -> NDArray[np.float32]:
 
 
 def query(
-    handle: NDArray[np.float32], vector: NDArray[np.float32], k: int
+    handle: NDArray[np.float32], vector: NDArray[np.float32], k: int, effort: None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rows [k] nearest to `vector` [D] and their vectors [k, D]; equal cosines by rising row."""
     cosines = handle @ vector
@@ -45,6 +57,13 @@ def query(
     else:
         rows = np.arange(len(cosines))
     return rows.astype(np.int64), np.asarray(handle[rows])
+
+
+def counted_query(
+    handle: NDArray[np.float32], vector: NDArray[np.float32], k: int, effort: None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
+    """What `query` returns, and how many vectors were compared: all."""
+    return *query(handle, vector, k), len(handle)
 
 
 def vector(handle: NDArray[np.float32], row: int) -> NDArray[np.float32]:

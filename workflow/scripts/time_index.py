@@ -1,0 +1,12 @@
+"""Time queries of the index and of exact search side by side; the one result that a clock made."""
+
+from visualsearch.index.timing import time_index
+from visualsearch.job import job
+
+with job(snakemake.log[0]):
+    time_index(
+        list(snakemake.input.reduced),
+        snakemake.input.index,
+        snakemake.input.sidecar,
+        snakemake.output.timing,
+    )

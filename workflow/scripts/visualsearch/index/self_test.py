@@ -1,0 +1,79 @@
+"""The test that every opening of an index runs, against what was measured when it was built."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visualsearch.errors import InputError
+from visualsearch.index import Index
+from visualsearch.index.recall import RECALL_AT, Sample, found
+from visualsearch.sampling import evenly_spaced
+
+MOST_ROWS = 20
+ROWS_ASKED = 5
+# Share of the neighbours by which another processor's rounding may change the result.
+SLACK = 0.02
+
+
+def make_self_test(index: Index, sample: Sample) -> dict[str, Any]:
+    """What the sidecar keeps for `run_self_test`: some rows of a sample and what they find.
+
+    rows; cosines: of each row's nearest others, the k-th; neighbours: k of all rows together;
+    found: how many of these the index finds; vectors_sha256: of the rows' vectors.
+    """
+    few = sample.part(evenly_spaced(len(sample), MOST_ROWS))
+    return {
+        "rows": few.rows.tolist(),
+        "cosines": [round(float(truth[-1]), 6) for truth in few.truth if len(truth)],
+        "neighbours": few.truth.size,
+        "found": _found(index, few),
+        "vectors_sha256": hashlib.sha256(few.vectors.tobytes()).hexdigest(),
+    }
+
+
+def check_answers(index: Index, path: str | Path) -> None:
+    """Raise InputError where k asked do not give k.
+
+    Some builds of Annoy answer with one neighbour whatever is asked (annoy issues 679 and 682).
+    """
+    asked = min(10, len(index))
+    for row in evenly_spaced(len(index), ROWS_ASKED):
+        rows, _ = index.query(index.vector(int(row)), asked)
+        if len(rows) != asked:
+            raise InputError(
+                f"{path} gives {len(rows)} neighbours where {asked} were asked: this build of "
+                f"{index.sidecar['backend']} is broken; reinstall it, or set index.backend: exact"
+            )
+
+
+def run_self_test(index: Index, path: str | Path) -> None:
+    """Raise InputError where an index is not the one its sidecar tells of, or finds less."""
+    expected = index.sidecar["self_test"]
+    # First of all: Annoy may crash on a query where the nodes are not of the size it takes.
+    rows = np.array(expected["rows"], dtype=np.int64)
+    vectors = np.stack([index.vector(int(row)) for row in rows])
+    if hashlib.sha256(vectors.tobytes()).hexdigest() != expected["vectors_sha256"]:
+        raise InputError(
+            f"{path} holds other vectors than its sidecar tells of, or was built for another "
+            "metric or dimension; rerun build_index"
+        )
+    check_answers(index, path)
+    k = expected["neighbours"] // len(rows)
+    # Only the last column counts: the k-th neighbour's cosine.
+    truth = np.repeat(np.array(expected["cosines"], dtype=np.float32)[:, None], k, axis=1)
+    got = _found(index, Sample(rows, rows, vectors, truth.reshape(len(rows), k)))
+    if got < expected["found"] - SLACK * expected["neighbours"]:
+        raise InputError(
+            f"{path} finds {got} of {expected['neighbours']} nearest neighbours and found "
+            f"{expected['found']} when it was built: it is broken, or not the index of its "
+            "sidecar; rerun build_index"
+        )
+
+
+def _found(index: Index, sample: Sample) -> int:
+    hits, _ = found(index, sample)
+    return int(hits[RECALL_AT[-1]].sum())

@@ -1,0 +1,137 @@
+"""How long a query takes, against exact search in the same run: what depends on the clock."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from visualsearch.atomic import read_json, write_json
+from visualsearch.index import Index, backend, exact_backend, open_index
+from visualsearch.index.building import vectors_in_order
+from visualsearch.index.recall import sampled_rows
+from visualsearch.progress import progress
+from visualsearch.sampling import evenly_spaced
+
+log = logging.getLogger(__name__)
+
+NEIGHBOURS = 10
+MOST_QUERIES = 50
+WARM_UP = 5
+ROUNDS = 5
+PROJECTED = (1, 10, 100)
+# Bytes before the numbers of a .npy file.
+HEADER_BYTES = 128
+
+
+def time_index(reduced: Sequence[str], index: str, sidecar: str, timing: str) -> None:
+    """Time an index and exact search over the same vectors, by one thread; write JSON.
+
+    reduced: shards of reduced vectors. index, sidecar: paths of the index. timing: path to write.
+    Times are milliseconds a query of ten neighbours.
+    """
+    opened = open_index(index, read_json(sidecar))
+    vectors = np.concatenate(list(vectors_in_order(reduced)))
+    write_json(timing, timed(opened, vectors))
+
+
+def timed(index: Index, vectors: NDArray[np.float32]) -> dict[str, Any]:
+    """What `time_index` writes. vectors: all that are in the index, float32 [N, D]."""
+    module = backend(index.sidecar["backend"])
+    _, rows = sampled_rows(len(index))
+    queries = vectors[rows[evenly_spaced(len(rows), MOST_QUERIES)]]
+    exact = Index({"n_items": len(vectors)}, exact_backend, vectors)
+    searches = {"exact": exact, "chosen": index}
+    curve = index.sidecar["tuning"]["curve"]
+    searches |= {point[module.PARAMETER]: index.at(point[module.PARAMETER]) for point in curve}
+    milliseconds = _milliseconds(searches, queries)
+    chosen, plain = milliseconds["chosen"], milliseconds["exact"]
+    advice, text = _advice(index.sidecar, chosen, plain)
+    log.info("%s", text)
+    return {
+        "curve": [
+            {
+                module.PARAMETER: point[module.PARAMETER],
+                "recall@10": point["recall@10"],
+                "milliseconds": milliseconds[point[module.PARAMETER]],
+            }
+            for point in curve
+        ],
+        "chosen_milliseconds": chosen,
+        "exact_milliseconds": plain,
+        "advice": advice,
+        "advice_text": text,
+        **_projection(index.sidecar, chosen, plain),
+    }
+
+
+def _milliseconds(searches: dict[Any, Index], queries: NDArray[np.float32]) -> dict[Any, float]:
+    """Median time of a query for each of several searches.
+
+    They take turns, so that whatever else the machine does meets all alike.
+    """
+    taken: dict[Any, list[float]] = {name: [] for name in searches}
+    with threadpool_limits(1):
+        for _ in progress(range(ROUNDS), "time the index", "rounds"):
+            for name, index in searches.items():
+                for query in queries[:WARM_UP]:
+                    index.query(query, NEIGHBOURS)
+                for query in queries:
+                    start = time.perf_counter()
+                    index.query(query, NEIGHBOURS)
+                    taken[name].append(time.perf_counter() - start)
+    return {name: round(1000 * float(np.median(times)), 4) for name, times in taken.items()}
+
+
+def _advice(sidecar: dict[str, Any], chosen: float, plain: float) -> tuple[str | None, str]:
+    n_items = sidecar["n_items"]
+    if sidecar["backend"] == "exact":
+        return None, f"Exact search takes {plain:.2g} ms a query here and finds everything."
+    if plain <= chosen:
+        return "use exact", (
+            f"Exact search takes {plain:.2g} ms a query here and finds everything, the index "
+            f"{chosen:.2g} ms; at this size ({n_items:,} persons) set index.backend: exact."
+        )
+    text = (
+        f"The index takes {chosen:.2g} ms a query here and exact search {plain:.2g} ms; at this "
+        f"size ({n_items:,} persons) the index is worth keeping."
+    )
+    if not sidecar["target_reached"]:
+        text += (
+            f" But it finds {sidecar['recall']['recall@10']:.3f} of the ten nearest, below the "
+            f"target of {sidecar['target_recall']:g}."
+        )
+    return "keep", text
+
+
+def _projection(sidecar: dict[str, Any], chosen: float, plain: float) -> dict[str, Any]:
+    n_items = sidecar["n_items"]
+    exact_bytes = 4 * sidecar["dimension"] * n_items
+    exponent = sidecar["tuning"].get("growth_exponent")
+    basis = "A projection, not measured. Bytes and exact search's time grow with the persons"
+    if sidecar["backend"] == "exact":
+        basis += "."
+    elif exponent is None:
+        basis += "; so does the index's time, at most: a set this small does not show how it grows."
+    else:
+        part = sidecar["tuning"]["builds"][-1]["n_items"]
+        basis += (
+            f"; the index's time as the vectors that a query at the target recall compares: "
+            f"persons to the power {exponent:.2f}, from {part:,} and {n_items:,} persons of this "
+            "set."
+        )
+    power = 1.0 if exponent is None else exponent
+    projection = [
+        {
+            "n_items": n_items * times,
+            "index_bytes": sidecar["index_bytes"] * times,
+            "milliseconds": round(chosen * times**power, 4),
+            "exact_milliseconds": round(plain * times, 4),
+            "exact_bytes": HEADER_BYTES + exact_bytes * times,
+        }
+        for times in PROJECTED
+    ]
+    return {"projection": projection, "projection_basis": basis}
