@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -24,9 +25,9 @@ from visualsearch.detectors import (
     load_detector,
     torchvision_models,
 )
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detectors.base import Detector, DetectorSettings
 from visualsearch.detectors.torchvision_models import build_model, download_weights
-from visualsearch.embedding import crop_boxes, embed_boxes
+from visualsearch.embedding import embed_boxes
 from visualsearch.errors import InputError
 
 SMALL = {"min_size": 96, "max_size": 160}
@@ -55,13 +56,29 @@ def picture(width: int = 160, height: int = 120) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+class Built(NamedTuple):
+    name: str
+    detector: Detector
+    state: dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module", params=TORCHVISION)
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Built]:
+    """A detector of torchvision's with random weights, read from a file."""
+    path = tmp_path_factory.mktemp("built") / "w.pth"
+    state = random_state(request.param)
+    torch.save(state, path)
+    detector = load_detector(DetectorSettings(request.param, str(path), "cpu", 0.0, **SMALL))
+    yield Built(request.param, detector, state)
+    path.unlink()
+
+
 def test_same_answers_as_the_model_torchvision_builds(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = random_state(name)
-    torch.save(state, tmp_path / "w.pth")
-    detector = load_detector(DetectorSettings(name, str(tmp_path / "w.pth"), "cpu", 0.0, **SMALL))
+    name, detector, state = built
     monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **kwargs: state)
     threshold = torchvision_models.VARIANTS[name].threshold
     theirs = get_model_builder(name)(
@@ -72,17 +89,46 @@ def test_same_answers_as_the_model_torchvision_builds(
         torch.tensor(values).view(3, 1, 1)
         for values in (theirs.transform.image_mean, theirs.transform.image_std)
     )
+    # Their own second map; of MobileNetV3, whose second map has the stride of its last, what the
+    # last block of stride 2 starts with.
+    tapped: list[torch.Tensor] = []
+    expansion = theirs.backbone.body["13"].block[0] if "mobilenet" in name else None
+    if expansion:
+        expansion.register_forward_hook(lambda module, inputs, output: tapped.append(output))
     with torch.inference_mode():
-        expected = list(theirs.backbone.body((crops - mean) / std).values())[-1]
+        *_, expected_before, expected = theirs.backbone.body((crops - mean) / std).values()
         found = theirs([torch.from_numpy(np.array(picture())).permute(2, 0, 1) / 255])[0]
-    maps = detector.feature_map(crops)
-    assert torch.isfinite(maps).all() and maps.std() > 0
-    assert torch.equal(maps, expected)
-    assert maps.shape[1] == detector.vector_length == detector.details()["vector_length"]
+    before = detector.map_before(detector.normalise(crops))
+    last = detector.last_stage(before)
+    assert torch.isfinite(last).all() and last.std() > 0
+    assert torch.equal(before, tapped[0] if tapped else expected_before)
+    assert torch.equal(last, expected)
+    assert before.shape == (2, detector.map_lengths["before"], 6, 4)
+    assert last.shape == (2, detector.map_lengths["last"], 3, 2)
+    assert detector.map_lengths["last"] == detector.details()["vector_length"]
+    for length in detector.map_lengths.values():
+        assert f"({length} channels" in detector.details()["featurizer"]
     ours = detector.detect(picture())
     assert ours.boxes == pytest.approx(found["boxes"].numpy())
     assert ours.scores == pytest.approx(found["scores"].numpy())
     assert (np.diff(ours.scores) <= 0).all()
+
+
+def test_box_of_the_whole_picture_has_the_same_maps_by_every_region(built: Built) -> None:
+    """At this size nothing is resized, and each place of a map is sampled at its centre."""
+    box = np.array([[0, 0, 160, 96]], np.float32)
+    settings = {"fit": "stretch", "margin": 0, "size": [96, 160], "maps": "both"}
+    crop, last, before = (
+        embed_boxes(
+            built.detector,
+            picture(160, 96),
+            box,
+            settings | {"region": region, "pooling": "gem", "mirrored": True},
+        )
+        for region in ("crop", "roi_align_last", "roi_align_before")
+    )
+    assert crop.shape == (1, sum(built.detector.map_lengths.values())) and crop.std() > 0
+    assert last == pytest.approx(crop, abs=1e-4) and before == pytest.approx(crop, abs=1e-4)
 
 
 def test_any_category_can_be_detected(weights_file: Path) -> None:
@@ -105,7 +151,42 @@ def test_any_category_can_be_detected(weights_file: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "resnet50" in n])
 def test_resnet_detectors_give_2048_values(name: str) -> None:
-    assert torchvision_models.VARIANTS[name].vector_length == 2048
+    lengths = torchvision_models.VARIANTS[name].backbone.lengths
+    assert lengths == {"before": 1024, "last": 2048}
+
+
+def test_whole_picture_is_what_torchvision_detects_on(weights_file: Path) -> None:
+    detector = load_detector(
+        DetectorSettings("fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu", **SMALL)
+    )
+    seen: list[torch.Tensor] = []
+    detector.model.backbone.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    detector.detect(picture(400, 250))
+    inputs, scale = detector.whole_picture(picture(400, 250))
+    assert torch.equal(inputs, seen[0])
+    assert scale == (153 / 400, 96 / 250)  # then made 160 wide, which moves nothing
+    assert inputs.shape == (1, 3, 96, 160) and not inputs[..., 153:].any()
+
+
+def test_whole_picture_is_what_the_bundled_detector_detects_on() -> None:
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
+    seen: list[torch.Tensor] = []
+    detector.model.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    detector.detect(picture(400, 250))
+    inputs, scale = detector.whole_picture(picture(400, 250))
+    assert torch.equal(inputs, seen[0])
+    assert inputs.shape == (1, 3, 300, 300) and scale == (300 / 400, 300 / 250)
+
+
+def test_mean_colour_is_what_normalisation_takes_to_nought(weights_file: Path) -> None:
+    path = str(weights_file)
+    for settings in (
+        DetectorSettings(BUNDLED, device="cpu"),
+        DetectorSettings("fasterrcnn_mobilenet_v3_large_fpn", path, "cpu"),
+    ):
+        detector = load_detector(settings)
+        colour = torch.tensor(detector.mean_colour).view(1, 3, 1, 1) / 255
+        assert detector.normalise(colour.expand(1, 3, 4, 4)).abs().max() < 0.01
 
 
 def test_details_of_own_weights_claim_no_published_figures(weights_file: Path) -> None:
@@ -241,29 +322,3 @@ def test_bundled_detector_finds_people_in_pixels_of_the_picture(coco_sample: Pat
     assert found.scores[0] > 0.9 and 0.01 <= found.scores[-1] < 0.05
     assert (found.boxes[:, 2] <= image.width).all() and (found.boxes[:, 3] <= image.height).all()
     assert set(found.labels) == {1}
-
-
-def test_embedding_is_the_pooled_map_of_the_crop() -> None:
-    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
-    image = picture(200, 300)
-    boxes = np.array([[10, 20, 90, 220], [0, 0, 200, 300]], np.float32)
-    vectors = embed_boxes(detector, image, boxes, (256, 128))
-    crop = image.resize((128, 256), Image.Resampling.BILINEAR, box=(10, 20, 90, 220))
-    tensor = torch.from_numpy(np.array(crop)).permute(2, 0, 1)[None] / 255
-    expected = detector.feature_map(tensor).mean(dim=(2, 3))
-    assert vectors.shape == (2, 1280) and vectors.dtype == np.float32
-    assert vectors[:1] == pytest.approx(expected.numpy(), abs=1e-4)
-
-
-def test_no_boxes_give_no_vectors() -> None:
-    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
-    assert embed_boxes(detector, picture(), np.empty((0, 4), np.float32), (64, 64)).shape == (
-        0,
-        1280,
-    )
-
-
-def test_boxes_over_the_border_are_cut_to_the_picture() -> None:
-    crops = crop_boxes(picture(50, 60), np.array([[-10, -10, 500, 500]], np.float32), (60, 50))
-    whole = torch.from_numpy(np.array(picture(50, 60))).permute(2, 0, 1) / 255
-    assert torch.equal(crops[0], whole)

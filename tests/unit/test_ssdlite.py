@@ -158,7 +158,10 @@ def test_backbone_takes_any_size(
     model: ssdlite.SSDLiteMobileNetV2, height: int, width: int
 ) -> None:
     with torch.inference_mode():
-        out = model.backbone(torch.zeros(2, 3, height, width))
+        before = model.map_before(torch.zeros(2, 3, height, width))
+        out = model.last_stage(before)
+        assert torch.equal(out, model.backbone(torch.zeros(2, 3, height, width)))
+    assert before.shape == (2, ssdlite.EXPANSION_CHANNELS, -(-height // 16), -(-width // 16))
     stride = ssdlite.FEATURE_STRIDE
     assert out.shape == (2, ssdlite.FEATURE_CHANNELS, -(-height // stride), -(-width // stride))
     assert out.isfinite().all()

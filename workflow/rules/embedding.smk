@@ -1,5 +1,6 @@
 # Requires: the pictures and detections/shards/*.parquet. Gives: embeddings/*.parquet, one row a
-# person of the search set, with the vector that the detector's own backbone gives its crop.
+# person of the search set, with the vector that the detector's own backbone gives its box; and,
+# to measure the search with, evaluation/distorted.parquet: some of them moved and mirrored.
 
 
 rule embed_persons:
@@ -28,6 +29,35 @@ rule embed_persons:
         "Embedding, shard {wildcards.shard}"
     script:
         "../scripts/embed_persons.py"
+
+
+rule embed_distorted:
+    input:
+        manifest=rules.build_manifest.output.manifest,
+        detector=rules.fetch_weights.output.detector,
+        embeddings=expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+    output:
+        distorted="<results>/evaluation/distorted.parquet",
+    log:
+        "<logs>/embed_distorted.log",
+    benchmark:
+        "<benchmarks>/embed_distorted.tsv"
+    conda:
+        "../../envs/embed.yaml"
+    resources:
+        mem_mb=4000,
+        gpu=GPUS,
+    params:
+        detector=config["detector"],
+        embedding=config["embedding"],
+        persons=lookup(within=config, dpath="evaluation/persons"),
+        seed=lookup(within=config, dpath="evaluation/seed"),
+        pictures=own_pictures(),
+        library=library("embed_distorted"),
+    message:
+        "Embedding distorted crops"
+    script:
+        "../scripts/embed_distorted.py"
 
 
 rule embed:

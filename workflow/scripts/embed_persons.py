@@ -3,7 +3,7 @@
 from visualsearch.atomic import read_json
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
-from visualsearch.embedding import embed_images, embedding_metadata
+from visualsearch.embedding import embed_images, embedding_length, embedding_metadata
 from visualsearch.job import job
 from visualsearch.pictures import Pictures
 from visualsearch.tables import PERSONS, read_table, with_vector, write_table
@@ -24,6 +24,6 @@ with job(snakemake.log[0]):
     write_table(
         snakemake.output.embeddings,
         tables,
-        with_vector(PERSONS, detector.vector_length),
+        with_vector(PERSONS, embedding_length(detector, snakemake.params.embedding)),
         embedding_metadata(described, snakemake.params.embedding),
     )

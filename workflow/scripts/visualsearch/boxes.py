@@ -27,6 +27,32 @@ def clip_to_image(boxes: Boxes, width: int, height: int) -> Boxes:
     return boxes
 
 
+def grow(boxes: Boxes, margin: float) -> Boxes:
+    """Move each side of corners [N, 4] outwards by a share of the box's width or height."""
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return boxes + np.concatenate([-sides, sides], axis=1) * np.array(margin, dtype=np.float32)
+
+
+def grow_to_aspect(boxes: Boxes, aspect: float) -> Boxes:
+    """The smallest boxes around corners [N, 4], of the same centres, with width / height `aspect`.
+
+    They may reach outside the image.
+    """
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    factors = np.array([aspect, 1 / aspect], dtype=np.float32)
+    wanted = np.maximum(sides, sides[:, ::-1] * factors)
+    lacking = (wanted - sides) / 2
+    return boxes + np.concatenate([-lacking, lacking], axis=1)
+
+
+def mirror(boxes: Boxes, width: int) -> Boxes:
+    """Corners [N, 4] in an image of this width, as they lie in the image mirrored left to right."""
+    left, top, right, bottom = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).T
+    return np.stack([width - right, top, width - left, bottom], axis=1)
+
+
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
     """Intersection over union of corners [N, 4] and [M, 4]: [N, M] in 0..1, 0 for empty boxes."""
     first = np.asarray(first, dtype=np.float32).reshape(-1, 1, 4)

@@ -8,6 +8,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+# Pixels of the network's input to a place of each map, in every detector.
+STRIDES = {"before": 16, "last": 32}
+
 
 class Detections(NamedTuple):
     """All detections of one image, by falling score.
@@ -21,11 +24,31 @@ class Detections(NamedTuple):
     labels: NDArray[np.int64]
 
 
+class WholePicture(NamedTuple):
+    """A picture as the detector looks at it.
+
+    inputs: float32 [1, 3, H, W], what the backbone takes. scale: factors that take x and y in the
+    picture's pixels to those of `inputs`.
+    """
+
+    inputs: torch.Tensor
+    scale: tuple[float, float]
+
+
 class Detector(Protocol):
-    """A network that finds objects and whose own backbone describes them."""
+    """A network that finds objects and whose own backbone describes them.
+
+    Of the backbone's maps two are used: the last, at stride STRIDES["last"], and the one that its
+    last stage starts from, at stride STRIDES["before"].
+
+    categories: names by label. map_lengths: channels of the map before and of the last.
+    vector_length: those of the last. mean_colour: RGB in 0..255 that `normalise` takes to about 0.
+    """
 
     categories: list[str]
+    map_lengths: dict[str, int]
     vector_length: int
+    mean_colour: tuple[int, int, int]
     weights_sha256: str
     device: torch.device
 
@@ -33,11 +56,20 @@ class Detector(Protocol):
         """Detect every category in one upright RGB image of any size."""
         ...
 
-    def feature_map(self, crops: torch.Tensor) -> torch.Tensor:
-        """Last map of the backbone, [N, vector_length, h, w], of crops [N, 3, H, W] in 0..1.
+    def normalise(self, crops: torch.Tensor) -> torch.Tensor:
+        """Crops [N, 3, H, W] in 0..1, of any size, as the backbone takes them, on `device`."""
+        ...
 
-        The crops get the detector's own normalisation and are not resized.
-        """
+    def whole_picture(self, image: Image.Image) -> WholePicture:
+        """An upright RGB image, resized and normalised as `detect` does it, on `device`."""
+        ...
+
+    def map_before(self, inputs: torch.Tensor) -> torch.Tensor:
+        """The map before the last: [N, map_lengths["before"], ceil(H/16), ceil(W/16)]."""
+        ...
+
+    def last_stage(self, before: torch.Tensor) -> torch.Tensor:
+        """The last map, [N, map_lengths["last"], ceil(h/2), ceil(w/2)], of the one before it."""
         ...
 
     def details(self) -> dict[str, Any]:

@@ -10,7 +10,12 @@ from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.detectors import BUNDLED, ssdlite
-from visualsearch.detectors.base import Detections, DetectorSettings, count_parameters
+from visualsearch.detectors.base import (
+    Detections,
+    DetectorSettings,
+    WholePicture,
+    count_parameters,
+)
 
 WEIGHTS = Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors"
 
@@ -22,10 +27,15 @@ class BundledDetector:
     """SSDLite with MobileNetV2, trained on COCO for one class; its featurizer is its backbone."""
 
     vector_length = ssdlite.FEATURE_CHANNELS
+    mean_colour = (128, 128, 128)
     weights_sha256 = ssdlite.WEIGHTS_SHA256
 
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
+        self.map_lengths = {
+            "before": ssdlite.EXPANSION_CHANNELS,
+            "last": ssdlite.FEATURE_CHANNELS,
+        }
         self.categories = ["__background__", "person"]
         self.device = settings.torch_device()
         given = settings.score_threshold
@@ -33,10 +43,7 @@ class BundledDetector:
         self.model = ssdlite.load_ssdlite(WEIGHTS).to(self.device)
 
     def detect(self, image: Image.Image) -> Detections:
-        side = ssdlite.INPUT_SIZE
-        small = image.resize((side, side), Image.Resampling.BILINEAR)
-        pixels = pil_to_tensor(small)[None].to(self.device)
-        boxes, scores = self.model.detect(ssdlite.normalize(pixels))[0]
+        boxes, scores = self.model.detect(self.whole_picture(image).inputs)[0]
         kept = scores >= self.score_threshold
         scale = boxes.new_tensor([image.width, image.height] * 2)
         return Detections(
@@ -45,9 +52,22 @@ class BundledDetector:
             np.full(int(kept.sum()), self.categories.index("person")),
         )
 
+    def normalise(self, crops: torch.Tensor) -> torch.Tensor:
+        return crops.to(self.device) * 2 - 1
+
+    def whole_picture(self, image: Image.Image) -> WholePicture:
+        side = ssdlite.INPUT_SIZE
+        small = image.resize((side, side), Image.Resampling.BILINEAR)
+        pixels = pil_to_tensor(small)[None].to(self.device)
+        return WholePicture(ssdlite.normalize(pixels), (side / image.width, side / image.height))
+
     @torch.inference_mode()
-    def feature_map(self, crops: torch.Tensor) -> torch.Tensor:
-        return self.model.backbone(crops.to(self.device) * 2 - 1)
+    def map_before(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.model.map_before(inputs)
+
+    @torch.inference_mode()
+    def last_stage(self, before: torch.Tensor) -> torch.Tensor:
+        return self.model.last_stage(before)
 
     def details(self) -> dict[str, Any]:
         return {
@@ -75,7 +95,10 @@ class BundledDetector:
             "detections_per_image": ssdlite.MAX_DETECTIONS,
             "anchor_sizes": [list(ssdlite.LEVEL_SCALES)],
             "anchor_aspect_ratios": [list(ssdlite.ASPECT_RATIOS)],
-            "featurizer": "backbone, last map (stride 32, after ReLU6)",
+            "featurizer": (
+                "backbone; last map: after its last ReLU6 (1280 channels, stride 32); "
+                "map before: block 13's expansion after its ReLU6 (576 channels, stride 16)"
+            ),
             "vector_length": self.vector_length,
             "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
         }

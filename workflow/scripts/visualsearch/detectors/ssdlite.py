@@ -22,6 +22,7 @@ from torchvision.ops import nms
 from visualsearch.errors import InputError
 
 INPUT_SIZE = 300
+EXPANSION_CHANNELS = 576
 FEATURE_CHANNELS = 1280
 FEATURE_STRIDE = 32
 PERSON_CLASS = 1
@@ -59,7 +60,7 @@ TAPPED_BLOCK = 13
 EXTRA_LEVELS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
 GRID_SIZES = (19, 10, 5, 3, 2, 1)
-LEVEL_CHANNELS = (576, FEATURE_CHANNELS, 512, 256, 256, 128)
+LEVEL_CHANNELS = (EXPANSION_CHANNELS, FEATURE_CHANNELS, 512, 256, 256, 128)
 # (scale, aspect ratio w/h) of each level's anchors. 0.3333 and not 1/3: so the graph was trained.
 LOWEST_ANCHORS = ((0.1, 1.0), (0.2, 2.0), (0.2, 0.5))
 ASPECT_RATIOS = (1.0, 2.0, 0.5, 3.0, 0.3333)
@@ -243,32 +244,38 @@ class SSDLiteMobileNetV2(nn.Module):
             self.class_heads.append(Head(channels, anchors * 2))
         self.register_buffer("anchors", make_anchors(), persistent=False)
 
-    def backbone_maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the two maps of the backbone that the heads read, for x [N, 3, H, W] in [-1, 1].
+    def map_before(self, x: Tensor) -> Tensor:
+        """Return the expansion of block 13, in 0..6, for x [N, 3, H, W] in [-1, 1].
 
-        The expansion of block 13, [N, 576, ceil(H/16), ceil(W/16)], in 0..6; and the last map,
-        [N, 1280, ceil(H/32), ceil(W/32)], in 0..6.
+        It is [N, 576, ceil(H/16), ceil(W/16)], and the first of the maps that the heads read.
         """
         x = self.stem(x)
         for block in self.blocks[:TAPPED_BLOCK]:
             x = block(x)
+        return cast(InvertedResidual, self.blocks[TAPPED_BLOCK]).expand(x)
+
+    def last_stage(self, expansion: Tensor) -> Tensor:
+        """Return the last map, in 0..6, for the expansion of block 13, [N, 576, h, w].
+
+        It is [N, 1280, ceil(h/2), ceil(w/2)], and the second of the maps that the heads read.
+        """
         tapped = cast(InvertedResidual, self.blocks[TAPPED_BLOCK])
-        expansion = tapped.expand(x)
         x = tapped.project(tapped.depthwise(expansion))
         for block in self.blocks[TAPPED_BLOCK + 1 :]:
             x = block(x)
-        return expansion, self.last(x)
+        return self.last(x)
 
     def backbone(self, x: Tensor) -> Tensor:
         """Return the last map [N, 1280, ceil(H/32), ceil(W/32)] for x [N, 3, H, W] in [-1, 1]."""
-        return self.backbone_maps(x)[1]
+        return self.last_stage(self.map_before(x))
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Return the six maps the heads read; at 300x300 they are 19, 10, 5, 3, 2 and 1 wide.
 
         Their channels are 576, 1280, 512, 256, 256 and 128.
         """
-        maps = list(self.backbone_maps(x))
+        expansion = self.map_before(x)
+        maps = [expansion, self.last_stage(expansion)]
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         return maps

@@ -7,7 +7,7 @@ import pickle
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
 import numpy as np
@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.hub import download_url_to_file, get_dir
 from torchvision.models import get_model_builder, get_model_weights
+from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.transforms.v2.functional import pil_to_tensor
 
@@ -25,6 +26,7 @@ from visualsearch.detectors import is_file_name
 from visualsearch.detectors.base import (
     Detections,
     DetectorSettings,
+    WholePicture,
     count_parameters,
 )
 from visualsearch.errors import InputError
@@ -34,44 +36,71 @@ from visualsearch.hashing import sha256_file
 SCORE_THRESHOLD = 0.05
 
 
+class Backbone(NamedTuple):
+    """The two maps of a backbone that `split_body` gives: their channels, and what they are."""
+
+    lengths: dict[str, int]
+    before: str
+    last: str
+
+    def __str__(self) -> str:
+        return (
+            f"backbone.body; last map: {self.last} ({self.lengths['last']} channels, stride 32); "
+            f"map before: {self.before} ({self.lengths['before']} channels, stride 16)"
+        )
+
+
+RESNET50 = Backbone(
+    {"before": 1024, "last": 2048}, "layer3 after its ReLU", "layer4 after its ReLU"
+)
+MOBILENET_V3 = Backbone(
+    {"before": 672, "last": 960},
+    "expansion of its last block of stride 2, after the Hardswish",
+    "after its last Hardswish",
+)
+
+
 @dataclass(frozen=True)
 class Variant:
     """How a builder differs from the others.
 
-    vector_length: channels of the last map of `backbone.body`. frozen_norm: the published weights
-    were trained with FrozenBatchNorm2d, which the builder uses only when it loads weights itself.
+    frozen_norm: the published weights were trained with FrozenBatchNorm2d, which the builder uses
+    only when it loads weights itself.
     norm_eps: the epsilon those weights are published for, where the builder overrides it.
     threshold: the builder's name for its score threshold.
     """
 
-    vector_length: int
+    backbone: Backbone
     frozen_norm: bool = True
     norm_eps: float | None = None
     threshold: str = "score_thresh"
 
 
 VARIANTS = {
-    "fasterrcnn_resnet50_fpn": Variant(2048, norm_eps=0.0, threshold="box_score_thresh"),
-    "fasterrcnn_resnet50_fpn_v2": Variant(2048, frozen_norm=False, threshold="box_score_thresh"),
-    "fasterrcnn_mobilenet_v3_large_fpn": Variant(960, threshold="box_score_thresh"),
-    "fasterrcnn_mobilenet_v3_large_320_fpn": Variant(960, threshold="box_score_thresh"),
-    "retinanet_resnet50_fpn": Variant(2048, norm_eps=0.0),
-    "retinanet_resnet50_fpn_v2": Variant(2048, frozen_norm=False),
-    "fcos_resnet50_fpn": Variant(2048),
+    "fasterrcnn_resnet50_fpn": Variant(RESNET50, norm_eps=0.0, threshold="box_score_thresh"),
+    "fasterrcnn_resnet50_fpn_v2": Variant(
+        RESNET50, frozen_norm=False, threshold="box_score_thresh"
+    ),
+    "fasterrcnn_mobilenet_v3_large_fpn": Variant(MOBILENET_V3, threshold="box_score_thresh"),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": Variant(MOBILENET_V3, threshold="box_score_thresh"),
+    "retinanet_resnet50_fpn": Variant(RESNET50, norm_eps=0.0),
+    "retinanet_resnet50_fpn_v2": Variant(RESNET50, frozen_norm=False),
+    "fcos_resnet50_fpn": Variant(RESNET50),
 }
 
 
 class TorchvisionDetector:
-    """One of torchvision's detection models; its featurizer is `backbone.body`'s last map.
+    """One of torchvision's detection models; its featurizer is `backbone.body`.
 
-    For the ResNet-50 models that map is the output of `layer4` after its ReLU: 2048 channels at
-    stride 32, before the feature pyramid.
+    For the ResNet-50 models the last map is the output of `layer4` after its ReLU: 2048 channels at
+    stride 32, before the feature pyramid. The map before it is the output of `layer3`.
     """
 
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
         self.variant = VARIANTS[settings.name]
-        self.vector_length = self.variant.vector_length
+        self.map_lengths = self.variant.backbone.lengths
+        self.vector_length = self.map_lengths["last"]
         self.device = settings.torch_device()
         enum = get_model_weights(settings.name)
         if is_file_name(settings.weights):
@@ -92,11 +121,12 @@ class TorchvisionDetector:
         load_weights(self.model, self.weights_file, settings.name)
         self.weights_sha256 = sha256_file(self.weights_file)
         self.model.eval().to(self.device)
+        self._until_before, self._last_stage = split_body(self.model)
+        self.mean_colour = mean_colour(self.model)
 
     @torch.inference_mode()
     def detect(self, image: Image.Image) -> Detections:
-        tensor = pil_to_tensor(image).to(self.device).float() / 255
-        output = self.model([tensor])[0]
+        output = self.model([self._pixels(image)])[0]
         scores = output["scores"].cpu().numpy()
         order = np.argsort(-scores, kind="stable")
         return Detections(
@@ -105,14 +135,28 @@ class TorchvisionDetector:
             output["labels"].cpu().numpy()[order],
         )
 
-    @torch.inference_mode()
-    def feature_map(self, crops: torch.Tensor) -> torch.Tensor:
+    def _pixels(self, image: Image.Image) -> torch.Tensor:
+        return pil_to_tensor(image).to(self.device).float() / 255
+
+    def normalise(self, crops: torch.Tensor) -> torch.Tensor:
         transform = self.model.transform
         crops = crops.to(self.device)
         mean = torch.as_tensor(transform.image_mean, device=self.device).view(1, 3, 1, 1)
         std = torch.as_tensor(transform.image_std, device=self.device).view(1, 3, 1, 1)
-        maps = self.model.backbone.body((crops - mean) / std)
-        return list(maps.values())[-1]
+        return (crops - mean) / std
+
+    def whole_picture(self, image: Image.Image) -> WholePicture:
+        batch, _ = self.model.transform([self._pixels(image)])
+        height, width = batch.image_sizes[0]
+        return WholePicture(batch.tensors, (width / image.width, height / image.height))
+
+    @torch.inference_mode()
+    def map_before(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self._until_before(inputs)
+
+    @torch.inference_mode()
+    def last_stage(self, before: torch.Tensor) -> torch.Tensor:
+        return self._last_stage(before)
 
     def details(self) -> dict[str, Any]:
         digest = self.weights_sha256
@@ -140,7 +184,7 @@ class TorchvisionDetector:
             "normalise_mean": list(transform.image_mean),
             "normalise_std": list(transform.image_std),
             **_thresholds(self.model),
-            "featurizer": "backbone.body, last map (stride 32, after its activation)",
+            "featurizer": str(self.variant.backbone),
             "vector_length": self.vector_length,
             "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
         }
@@ -161,6 +205,32 @@ def build_model(settings: DetectorSettings, num_classes: int) -> torch.nn.Module
     if variant.frozen_norm:
         _freeze_batch_norms(model.backbone, variant.norm_eps)
     return model
+
+
+def split_body(model: Any) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Cut a model's `backbone.body` into what leads to the map before the last, and its last stage.
+
+    One after the other they give the body's last map. A ResNet is cut before `layer4`. MobileNetV3
+    is cut inside its last block of stride 2, after the expansion, where torchvision's own SSDLite
+    taps it: what the body returns of that block comes after the stride.
+    """
+    body = model.backbone.body
+    modules = list(body.values())
+    cut = list(body).index(list(body.return_layers)[-2])
+    until, after = [modules[cut]], []
+    if isinstance(modules[cut], InvertedResidual):
+        expand, *after = modules[cut].block
+        until = [expand]
+    return (
+        torch.nn.Sequential(*modules[:cut], *until),
+        torch.nn.Sequential(*after, *modules[cut + 1 :]),
+    )
+
+
+def mean_colour(model: Any) -> tuple[int, int, int]:
+    """The mean that a model's normalisation subtracts, as RGB in 0..255."""
+    red, green, blue = (round(255 * mean) for mean in model.transform.image_mean)
+    return red, green, blue
 
 
 def _freeze_batch_norms(module: torch.nn.Module, eps: float | None) -> None:

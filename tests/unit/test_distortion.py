@@ -1,0 +1,168 @@
+"""Distorted crops: how boxes are moved, and the vectors of real persons that were."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from PIL import ImageOps
+from test_embedding import DEFAULT
+
+from visualsearch.boxes import clip_to_image, mirror, xywh_to_xyxy
+from visualsearch.detectors import BUNDLED, load_detector
+from visualsearch.detectors.base import Detector, DetectorSettings
+from visualsearch.distortion import distorted_boxes, with_two_vectors
+from visualsearch.embedding import corners_of, embed_boxes, embed_distorted
+from visualsearch.images import read_image
+from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.pictures import Pictures
+from visualsearch.sampling import evenly_spaced
+from visualsearch.tables import vectors_of
+
+IMAGES = 12
+
+
+def test_sides_move_by_up_to_a_tenth_and_by_no_pattern() -> None:
+    ids = np.arange(500) * 1000
+    boxes = np.tile(np.array([[100, 200, 150, 300]], np.float32), (500, 1))
+    shares = (distorted_boxes(ids, boxes, 0) - boxes) / np.array([50, 100, 50, 100])
+    assert np.abs(shares).max(axis=0).min() > 0.095 and np.abs(shares).max() < 0.1 + 1e-6
+    assert np.abs(shares.mean(axis=0)).max() < 0.01
+    assert np.abs(np.corrcoef(shares.T) - np.eye(4)).max() < 0.15
+
+
+def test_a_box_moves_by_its_person_and_the_seed_alone() -> None:
+    ids = np.array([7, 2**43 * 1000 - 1, 9])
+    boxes = np.array([[0, 0, 50, 60], [10, 10, 90, 95], [5, 5, 6, 6]], np.float32)
+    moved = distorted_boxes(ids, boxes, 3)
+    assert moved.dtype == np.float32
+    assert np.array_equal(distorted_boxes(ids[[2, 1]], boxes[[2, 1]], 3), moved[[2, 1]])
+    assert not np.isclose(distorted_boxes(ids, boxes, 4), moved).any()
+    assert distorted_boxes(ids[:0], boxes[:0], 3).shape == (0, 4)
+
+
+def test_evenly_spaced_persons() -> None:
+    assert evenly_spaced(5, 10).tolist() == [0, 1, 2, 3, 4]
+    assert evenly_spaced(9, 3).tolist() == [0, 4, 8]
+    assert evenly_spaced(9, 1).tolist() == [0]
+    assert evenly_spaced(0, 3).tolist() == []
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector(DetectorSettings(BUNDLED, device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def persons(coco_sample: Path) -> pa.Table:
+    """Annotated persons of at least 48 pixels in the first pictures that hold any."""
+    annotations = json.loads((coco_sample / "instances.json").read_text())["annotations"]
+    found: dict[int, list[list[float]]] = {}
+    for annotation in annotations:
+        people = annotation["category_id"] == 1 and not annotation["iscrowd"]
+        if people and annotation["bbox"][3] >= 48:
+            found.setdefault(annotation["image_id"], []).append(annotation["bbox"])
+    rows = [
+        (image_id * 1000 + n, image_id, *box)
+        for image_id in sorted(found)[:IMAGES]
+        for n, box in enumerate(found[image_id])
+    ]
+    columns = zip(*rows, strict=True)
+    names = ["person_id", "image_id", "x", "y", "w", "h"]
+    return pa.table(dict(zip(names, map(np.array, columns), strict=True)))
+
+
+@pytest.fixture(scope="module")
+def pictures(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+    path = tmp_path_factory.mktemp("dataset") / "manifest.parquet"
+    images = json.loads((coco_sample / "instances.json").read_text())["images"]
+    fetched = [
+        FetchedImage(
+            ListedImage(image["id"], image["file_name"]), image["width"], image["height"], "0" * 64
+        )
+        for image in images
+    ]
+    write_manifest(path, fetched, 1)
+    return Pictures(path, str(coco_sample / "images"))
+
+
+def distorted(
+    detector: Detector, pictures: Pictures, persons: pa.Table, **settings: object
+) -> pa.Table:
+    tables = embed_distorted(detector, pictures, persons, DEFAULT | settings, seed=0)
+    return pa.concat_tables(list(tables))
+
+
+@pytest.fixture(scope="module")
+def plain(detector: Detector, pictures: Pictures, persons: pa.Table) -> pa.Table:
+    return distorted(detector, pictures, persons)
+
+
+def test_vectors_are_those_of_the_moved_box_both_ways_round(
+    detector: Detector, pictures: Pictures, persons: pa.Table, plain: pa.Table
+) -> None:
+    assert plain.schema == with_two_vectors(1280)
+    assert plain["person_id"].to_pylist() == sorted(persons["person_id"].to_pylist())
+    picture = next(p for p in pictures if p.image_id == persons["image_id"][0].as_py())
+    image = read_image(picture.path)
+    mine = persons.filter(pa.compute.equal(persons["image_id"], picture.image_id))
+    moved = distorted_boxes(mine["person_id"].to_numpy(), corners_of(mine), 0)
+    moved = clip_to_image(moved, *image.size)
+    n = len(mine)
+    assert corners_of(plain.slice(0, n)) == pytest.approx(moved, abs=1e-3)
+    expected = embed_boxes(detector, image, moved, DEFAULT)
+    assert np.array_equal(vectors_of(plain, "vector_unmirrored")[:n], expected)
+    turned = embed_boxes(detector, ImageOps.mirror(image), mirror(moved, image.width), DEFAULT)
+    assert np.array_equal(vectors_of(plain)[:n], turned)
+    assert not np.allclose(turned, expected, atol=1e-2)
+
+
+def test_same_bytes_again_and_same_boxes_whoever_else_is_there(
+    detector: Detector, pictures: Pictures, persons: pa.Table, plain: pa.Table
+) -> None:
+    half = persons.take(np.arange(0, len(persons), 2))
+    some, again = (distorted(detector, pictures, half) for _ in range(2))
+    assert some.equals(again)
+    among_all = plain.take(np.arange(0, len(persons), 2))
+    columns = ["person_id", "image_id", "x", "y", "w", "h"]
+    assert some.select(columns).equals(among_all.select(columns))
+    for name in ("vector", "vector_unmirrored"):
+        assert vectors_of(some, name) == pytest.approx(vectors_of(among_all, name), abs=1e-4)
+
+
+def test_boxes_stay_in_the_picture(pictures: Pictures, plain: pa.Table) -> None:
+    sizes = {picture.image_id: (picture.width, picture.height) for picture in pictures}
+    limits = np.array([sizes[image] for image in plain["image_id"].to_pylist()])
+    corners = xywh_to_xyxy(np.column_stack([plain[name].to_numpy() for name in "xywh"]))
+    assert (corners[:, :2] >= 0).all() and (corners[:, 2:] <= limits + 1e-3).all()
+
+
+def ranks(distorted: NDArray[np.float32], originals: NDArray[np.float32]) -> NDArray[np.int64]:
+    units = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (distorted, originals)]
+    cosines = units[0] @ units[1].T
+    return (cosines > np.diag(cosines)[:, None]).sum(axis=1)
+
+
+def test_most_distorted_persons_find_themselves_first(
+    detector: Detector, pictures: Pictures, persons: pa.Table, plain: pa.Table
+) -> None:
+    images = {picture.image_id: picture for picture in pictures}
+    originals = np.concatenate(
+        [
+            embed_boxes(detector, images[image].read(), corners_of(persons.slice(n, 1)), DEFAULT)
+            for n, image in enumerate(persons["image_id"].to_pylist())
+        ]
+    )
+    both = (ranks(vectors_of(plain, name), originals) for name in ("vector", "vector_unmirrored"))
+    first, first_unmirrored = ((each == 0).mean() for each in both)
+    assert len(persons) > 25 and 0.5 < first < first_unmirrored
+
+
+def test_mirroring_is_no_distortion_where_it_is_averaged_in(
+    detector: Detector, pictures: Pictures, persons: pa.Table
+) -> None:
+    table = distorted(detector, pictures, persons.slice(0, 3), mirrored=True)
+    vector, unmirrored = vectors_of(table), vectors_of(table, "vector_unmirrored")
+    assert vector == pytest.approx(unmirrored, abs=2e-3)

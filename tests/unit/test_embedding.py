@@ -1,0 +1,252 @@
+"""How a box becomes a vector, with the bundled detector; test_detectors.py has the others."""
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from visualsearch.boxes import mirror
+from visualsearch.detectors import BUNDLED, load_detector
+from visualsearch.detectors.base import Detector, DetectorSettings
+from visualsearch.embedding import (
+    CROPS_A_BATCH,
+    MAPS,
+    POOLINGS,
+    REGIONS,
+    crop_boxes,
+    embed_boxes,
+    embedding_length,
+    embedding_metadata,
+)
+
+DEFAULT = {
+    "region": "crop",
+    "fit": "stretch",
+    "margin": 0,
+    "size": [256, 128],
+    "maps": "last",
+    "pooling": "average",
+    "mirrored": False,
+}
+RED, GREY = (255, 0, 0), (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_detector(DetectorSettings(BUNDLED, device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def photo(coco_sample: Any) -> Image.Image:
+    return Image.open(coco_sample / "images/000000005001.jpg").convert("RGB")
+
+
+def noise(width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def boxes(*corners: list[float]) -> NDArray[np.float32]:
+    return np.array(corners, np.float32).reshape(-1, 4)
+
+
+def many_boxes(n: int, width: int, height: int) -> NDArray[np.float32]:
+    shares = np.random.default_rng(1).uniform(0, 0.5, (n, 4))
+    corners = np.column_stack([shares[:, :2], shares[:, :2] + 0.1 + 0.8 * shares[:, 2:]])
+    return (corners * [width, height, width, height]).astype(np.float32)
+
+
+def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def test_default_is_the_mean_of_the_last_map_of_the_stretched_crop(detector: Detector) -> None:
+    image, corners = noise(200, 300), many_boxes(CROPS_A_BATCH + 5, 200, 300)
+    resized = [image.resize((128, 256), 2, box=tuple(box)) for box in corners.tolist()]
+    crops = torch.stack([torch.from_numpy(np.array(crop)).permute(2, 0, 1) for crop in resized])
+    with torch.inference_mode():
+        expected = [
+            detector.model.backbone(part.contiguous() / 255 * 2 - 1).mean(dim=(2, 3))  # type: ignore[attr-defined]
+            for part in crops.split(CROPS_A_BATCH)
+        ]
+    vectors = embed_boxes(detector, image, corners, DEFAULT)
+    assert vectors.shape == (CROPS_A_BATCH + 5, 1280) and vectors.dtype == np.float32
+    assert np.array_equal(vectors, torch.cat(expected).numpy())
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_every_setting_gives_vectors_of_the_length_it_promises(
+    detector: Detector, region: str
+) -> None:
+    lengths = {"before": 576, "last": 1280, "both": 576 + 1280}
+    corners = boxes([10, 20, 90, 180], [30, 5, 120, 100])
+    for maps, pooling, mirrored in product(MAPS, POOLINGS, (False, True)):
+        settings = DEFAULT | {"region": region, "maps": maps, "size": [64, 32]}
+        settings |= {"pooling": pooling, "mirrored": mirrored}
+        vectors = embed_boxes(detector, noise(150, 200), corners, settings)
+        assert vectors.shape == (2, embedding_length(detector, settings)) == (2, lengths[maps])
+        assert np.isfinite(vectors).all() and vectors.std() > 0
+        assert not np.array_equal(vectors[0], vectors[1])
+        nobody = embed_boxes(detector, noise(150, 200), boxes(), settings)
+        assert nobody.shape == (0, lengths[maps]) and nobody.dtype == np.float32
+
+
+def test_poolings_of_known_maps() -> None:
+    maps = torch.tensor([[[[0.0, 2.0]], [[5.0, 5.0]], [[-3.0, 1.0]], [[0.0, 0.0]]]])
+    pooled = {name: pool(maps)[0].tolist() for name, pool in POOLINGS.items()}
+    assert pooled["average"] == [1, 5, -1, 0]
+    assert pooled["max"] == [2, 5, 1, 0]
+    # What is not positive counts as nought.
+    expected = [4 ** (1 / 3), 5, 0.5 ** (1 / 3), 0]
+    assert pooled["gem"] == pytest.approx(expected, abs=2e-6)
+
+
+def test_gem_lies_between_average_and_maximum(detector: Detector) -> None:
+    corners = many_boxes(4, 200, 300)
+    average, most, gem = (
+        embed_boxes(detector, noise(200, 300), corners, DEFAULT | {"pooling": pooling})
+        for pooling in ("average", "max", "gem")
+    )
+    some = most > 1e-3
+    assert some.mean() > 0.4
+    assert (average[some] <= gem[some] + 1e-5).all() and (gem[some] <= most[some] + 1e-5).all()
+    assert (gem[some] - average[some]).mean() > 0.01 < (most[some] - gem[some]).mean()
+
+
+def test_pad_keeps_the_aspect_and_is_grey_beside_the_box() -> None:
+    image = Image.new("RGB", (100, 100), RED)
+    crop = crop_boxes(image, boxes([30, 40, 70, 60]), (64, 64), "pad", GREY)[0] * 255
+    assert crop.shape == (3, 64, 64)
+    pixels = crop.permute(1, 2, 0).round().tolist()
+    assert all(pixel == list(RED) for row in pixels[16:48] for pixel in row)
+    assert all(pixel == list(GREY) for row in pixels[:16] + pixels[48:] for pixel in row)
+    upright = crop_boxes(image, boxes([30, 40, 70, 60]), (40, 20), "pad", GREY)[0] * 255
+    assert upright[0, :, 5].round().tolist() == [1] * 15 + [255] * 10 + [1] * 15
+
+
+def test_surroundings_are_the_pictures_own_as_far_as_it_goes() -> None:
+    image = noise(100, 100)
+    square = crop_boxes(image, boxes([40, 0, 60, 100]), (64, 64), "surroundings", GREY)
+    whole = crop_boxes(image, boxes([0, 0, 100, 100]), (64, 64), "stretch", GREY)
+    assert torch.equal(square, whole)
+    # Here four tenths of what is shown lie left of the picture.
+    at_border = crop_boxes(image, boxes([0, 0, 20, 100]), (100, 100), "surroundings", GREY)[0]
+    pixels = (at_border * 255).round().permute(1, 2, 0).numpy().astype(int)
+    assert (pixels[:, :40] == GREY).all()
+    assert np.array_equal(pixels[:, 40:], np.asarray(image)[:, :60])
+
+
+@pytest.mark.parametrize("fit", ["pad", "surroundings"])
+@pytest.mark.parametrize("box", [[0, 0, 100, 1], [99, 0, 100, 50], [20, 10, 21, 11]])
+def test_thinnest_boxes_can_be_shown(fit: str, box: list[float]) -> None:
+    crop = crop_boxes(Image.new("RGB", (100, 50), RED), boxes(box), (256, 128), fit, GREY)[0]
+    assert (crop[0] == 1).any()
+
+
+def test_boxes_over_the_border_are_cut_to_the_picture() -> None:
+    image = noise(50, 60)
+    crops = crop_boxes(image, boxes([-10, -10, 500, 500]), (60, 50), "stretch", GREY)
+    assert torch.equal(crops[0], torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_margin_grows_the_box_as_far_as_the_picture_goes(detector: Detector, region: str) -> None:
+    image, settings = noise(200, 300), DEFAULT | {"region": region}
+    grown = embed_boxes(detector, image, boxes([20, 50, 60, 150]), settings | {"margin": 0.75})
+    assert np.array_equal(grown, embed_boxes(detector, image, boxes([0, 0, 90, 225]), settings))
+
+
+def test_both_maps_are_joined_with_length_one_each(detector: Detector) -> None:
+    corners = many_boxes(3, 200, 300)
+    before, last, both = (
+        embed_boxes(detector, noise(200, 300), corners, DEFAULT | {"maps": maps, "mirrored": True})
+        for maps in ("before", "last", "both")
+    )
+    units = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (before, last)]
+    assert both == pytest.approx(np.concatenate(units, axis=1), abs=1e-6)
+    assert np.linalg.norm(both, axis=1) == pytest.approx(math.sqrt(2), abs=1e-5)
+
+
+def test_mirrored_is_the_mean_of_both_ways(detector: Detector, photo: Image.Image) -> None:
+    corners = many_boxes(3, *photo.size)
+    one = embed_boxes(detector, photo, corners, DEFAULT)
+    turned = mirror(corners, photo.width)
+    other = embed_boxes(detector, ImageOps.mirror(photo), turned, DEFAULT)
+    both = embed_boxes(detector, photo, corners, DEFAULT | {"mirrored": True})
+    assert np.array_equal(both, (one + other) / 2)
+
+
+@pytest.mark.parametrize("maps", ["last", "both"])
+@pytest.mark.parametrize("fit", ["stretch", "pad", "surroundings"])
+@pytest.mark.parametrize("region", REGIONS)
+def test_with_mirrored_a_mirrored_picture_has_the_same_vectors(
+    detector: Detector, photo: Image.Image, region: str, fit: str, maps: str
+) -> None:
+    if region != "crop" and fit != "stretch":
+        return
+    corners = many_boxes(3, *photo.size)
+    turned, mirrored = ImageOps.mirror(photo), mirror(corners, photo.width)
+    for averaged in (True, False):
+        settings = DEFAULT | {"region": region, "fit": fit, "maps": maps, "mirrored": averaged}
+        one = embed_boxes(detector, photo, corners, settings)
+        other = embed_boxes(detector, turned, mirrored, settings)
+        same = np.abs(one - other).max() < 1e-3 * np.abs(one).max()
+        assert same == averaged
+
+
+@pytest.mark.parametrize("region", ["roi_align_last", "roi_align_before"])
+def test_roi_align_of_the_whole_picture_is_nearly_its_crop(
+    detector: Detector, photo: Image.Image, region: str
+) -> None:
+    """Nearly: 300 pixels are no whole number of strides."""
+    whole, part = boxes([0, 0, *photo.size]), boxes([0, 0, photo.width / 2, photo.height])
+    settings = DEFAULT | {"size": [300, 300]}
+    crop = embed_boxes(detector, photo, whole, settings)[0]
+    aligned = embed_boxes(detector, photo, whole, settings | {"region": region})[0]
+    half = embed_boxes(detector, photo, part, settings | {"region": region})[0]
+    assert cosine(aligned, crop) > 0.996 > cosine(half, crop) + 0.003
+    assert np.linalg.norm(aligned) == pytest.approx(np.linalg.norm(crop), rel=0.05)
+
+
+@pytest.mark.parametrize("region", ["roi_align_last", "roi_align_before"])
+def test_roi_align_finds_its_box_in_a_picture_of_another_shape(
+    detector: Detector, photo: Image.Image, region: str
+) -> None:
+    """The picture is shrunk to half its width and not in height; 256 px are 4 strides then."""
+    person = photo.resize((192, 192))
+    settings = DEFAULT | {"region": region, "size": [128, 128]}
+    vectors = []
+    for left in (32, 288):
+        image = Image.new("RGB", (600, 300), (128, 128, 128))
+        image.paste(person, (left, 64))
+        there = boxes([left, 64, left + 192, 256], [320 - left, 64, 512 - left, 256])
+        vectors.append(embed_boxes(detector, image, there, settings))
+    (here, empty), (moved, _) = vectors
+    assert cosine(here, moved) > 0.96
+    assert cosine(here, empty) < 0.9
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_batches_of_one_picture_agree_with_single_boxes(
+    detector: Detector, photo: Image.Image, region: str
+) -> None:
+    corners = many_boxes(CROPS_A_BATCH + 3, *photo.size)
+    settings = DEFAULT | {"region": region, "maps": "both", "size": [96, 64]}
+    together = embed_boxes(detector, photo, corners, settings)
+    assert np.array_equal(together, embed_boxes(detector, photo, corners, settings))
+    for row in (0, CROPS_A_BATCH - 1, CROPS_A_BATCH, CROPS_A_BATCH + 2):
+        alone = embed_boxes(detector, photo, corners[row : row + 1], settings)
+        assert alone[0] == pytest.approx(together[row], abs=1e-4)
+
+
+def test_metadata_name_every_setting(detector: Detector) -> None:
+    settings = DEFAULT | {"size": (64, 32), "margin": 0.1}
+    metadata = embedding_metadata(detector.details(), settings)
+    assert DEFAULT.keys() <= metadata.keys()
+    assert metadata["size"] == [64, 32] and metadata["margin"] == 0.1
+    assert metadata["weights_sha256"] == detector.weights_sha256

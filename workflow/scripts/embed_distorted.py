@@ -1,0 +1,33 @@
+"""Embed persons whose boxes were moved and whose pictures were mirrored."""
+
+import pyarrow as pa
+
+from visualsearch.atomic import read_json
+from visualsearch.detectors import load_described
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.distortion import DISTORTED, with_two_vectors
+from visualsearch.embedding import embed_distorted, embedding_length, embedding_metadata
+from visualsearch.job import job
+from visualsearch.pictures import Pictures
+from visualsearch.sampling import evenly_spaced
+from visualsearch.tables import read_table, write_table
+
+with job(snakemake.log[0]):
+    shards = [read_table(path, DISTORTED.names) for path in snakemake.input.embeddings]
+    persons = pa.concat_tables(shards).sort_by("person_id")
+    embedding = snakemake.params.embedding
+    described = read_json(snakemake.input.detector)
+    detector = load_described(DetectorSettings(**snakemake.params.detector), described)
+    tables = embed_distorted(
+        detector,
+        Pictures(snakemake.input.manifest, snakemake.params.pictures),
+        persons.take(evenly_spaced(len(persons), snakemake.params.persons)),
+        embedding,
+        snakemake.params.seed,
+    )
+    write_table(
+        snakemake.output.distorted,
+        tables,
+        with_two_vectors(embedding_length(detector, embedding)),
+        embedding_metadata(described, embedding),
+    )

@@ -1,0 +1,51 @@
+"""Distorted crops: each must find the person it was made of. Their table, and how boxes are moved.
+
+embedding.embed_distorted makes the vectors.
+"""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from visualsearch.boxes import Boxes
+from visualsearch.tables import BOX_COLUMNS
+
+# Each side of a box is moved by at most this share of its width or height.
+JITTER = 0.1
+
+# x, y, w, h: the moved box, in pixels of the upright picture.
+DISTORTED = pa.schema(
+    [
+        ("person_id", pa.int64()),
+        ("image_id", pa.int64()),
+        *((name, pa.float32()) for name in BOX_COLUMNS),
+    ]
+)
+# Of the moved box in the mirrored picture, and of the moved box alone. Where the embedding averages
+# a mirrored crop in, mirroring is no distortion, and only the second says something.
+VECTORS = ("vector", "vector_unmirrored")
+
+
+def with_two_vectors(length: int) -> pa.Schema:
+    """DISTORTED and the two columns of vectors: fixed-size lists of `length` float32."""
+    schema = DISTORTED
+    for name in VECTORS:
+        schema = schema.append(pa.field(name, pa.list_(pa.float32(), length)))
+    return schema
+
+
+def distorted_boxes(person_ids: NDArray[np.int64], boxes: Boxes, seed: int) -> Boxes:
+    """Move each side of each box by a random share of its width or height.
+
+    person_ids: int64 [N]. boxes: corners [N, 4]. The shares, uniform in -JITTER..JITTER, come from
+    the seed and the person alone, so that they do not depend on who else is distorted. Returns
+    corners [N, 4] that may reach outside the image.
+    """
+    boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    shares = [
+        np.random.default_rng([seed, int(person)]).uniform(-JITTER, JITTER, 4)
+        for person in person_ids
+    ]
+    moves = np.array(shares, dtype=np.float32).reshape(-1, 4) * np.tile(sides, 2)
+    return boxes + moves
