@@ -159,6 +159,22 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
             {"dataset": {"source": "folder", "folder": {"path": ".", "annotations": "no.json"}}},
             "dataset.folder.annotations: 'no.json' is not allowed; expected a file",
         ),
+        (
+            {"dataset": {"source": "folder", "folder": {"path": ".", "keypoints": "no.json"}}},
+            "dataset.folder.keypoints: 'no.json' is not allowed; expected a file",
+        ),
+        (
+            {"dataset": {"source": "folder", "folder": {"path": ".", "keypoints": __file__}}},
+            "expected null, as dataset.folder.annotations is null",
+        ),
+        (
+            {"embedding": {"region": "roi_align_last", "fit": "pad"}},
+            "embedding.fit: 'pad' is not allowed; expected stretch",
+        ),
+        (
+            {"embedding": {"region": "roi_align_last", "maps": "before"}},
+            "embedding.region: 'roi_align_last' is not allowed; expected crop or roi_align_before",
+        ),
         ({"queries": {"count": 0}}, "queries.count: 0 is not allowed"),
         ({"queries": {"images": ["{a}.jpg"]}}, "expected a path without any of { } < >"),
         ({"queries": {"images": ["no.jpg"]}}, "queries.images: 'no.jpg' is not allowed"),

@@ -8,9 +8,9 @@ from sklearn.decomposition import PCA
 
 from helpers import persons_table
 from visualsearch.errors import InputError
+from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import (
     Reduction,
-    fit_reduction,
     l2_normalised,
     reduced_tables,
     write_explained_variance,

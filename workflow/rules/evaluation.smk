@@ -1,5 +1,5 @@
-# Requires: detections/persons.json with annotations, and search/hits.parquet. Gives:
-# evaluation/*.json with tables and figures. Without annotations detections are not evaluated.
+# Requires: what every stage before hands on. Gives: evaluation/*.json with tables and figures.
+# Without annotations detections are not evaluated, nor what needs them of the search.
 
 
 rule evaluate_detections:
@@ -33,19 +33,36 @@ rule evaluate_detections:
 
 rule evaluate_search:
     input:
+        **({"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {}),
         manifest=rules.build_manifest.output.manifest,
+        embeddings=expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        distorted=rules.embed_distorted.output.distorted,
+        model=rules.fit_pca.output.model,
+        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         queries=rules.select_queries.output.queries,
         hits=rules.search_persons.output.hits,
     output:
         numbers="<results>/evaluation/search.json",
+        figure=report(
+            "<results>/evaluation/components.svg",
+            caption="../report/components.rst",
+            category="How good it is",
+            labels={"figure": "What the number of components changes"},
+        ),
     log:
         "<logs>/evaluate_search.log",
     benchmark:
         "<benchmarks>/evaluate_search.tsv"
     conda:
         "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=4000,
     params:
+        category=lookup(within=config, dpath="dataset/category"),
+        evaluation=config["evaluation"],
+        rerank=lookup(within=config, dpath="search/rerank"),
         library=library("evaluate_search"),
     message:
         "Evaluating the neighbours"

@@ -1,9 +1,10 @@
 """Fit the reduction on all embeddings, with the table and figure of explained variance."""
 
 from visualsearch.figures import draw_explained_variance
+from visualsearch.fitting import fit_reduction
 from visualsearch.job import job
 from visualsearch.progress import progress
-from visualsearch.reduction import fit_reduction, write_explained_variance
+from visualsearch.reduction import write_explained_variance
 from visualsearch.tables import (
     common_metadata,
     count_rows,

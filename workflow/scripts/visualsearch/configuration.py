@@ -166,6 +166,19 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
     annotations = dataset["folder"]["annotations"]
     if source == "folder" and annotations and not Path(annotations).expanduser().is_file():
         yield _not_allowed("dataset.folder.annotations", annotations, "a file that is there")
+    keypoints = dataset["folder"]["keypoints"]
+    if source == "folder" and keypoints and not Path(keypoints).expanduser().is_file():
+        yield _not_allowed("dataset.folder.keypoints", keypoints, "a file that is there")
+    elif source == "folder" and keypoints and not annotations:
+        expected = "null, as dataset.folder.annotations is null"
+        yield _not_allowed("dataset.folder.keypoints", keypoints, expected)
+    embedding = config["embedding"]
+    if embedding["region"] != "crop" and embedding["fit"] != "stretch":
+        expected = f"stretch, as embedding.region is {embedding['region']} and nothing is cut out"
+        yield _not_allowed("embedding.fit", embedding["fit"], expected)
+    if embedding["region"] == "roi_align_last" and embedding["maps"] == "before":
+        expected = "crop or roi_align_before, as embedding.maps is before"
+        yield _not_allowed("embedding.region", embedding["region"], expected)
     if not queries["count"] and not queries["persons"] and not queries["images"]:
         expected = "an integer >= 1, as queries.persons and queries.images are empty"
         yield _not_allowed("queries.count", 0, expected)

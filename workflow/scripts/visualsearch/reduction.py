@@ -7,7 +7,7 @@ of the weight that the data gives to its strongest directions.
 
 import hashlib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import replacing, write_text
@@ -25,8 +24,6 @@ from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
 # Rows a matrix product. Always this many, padded with zeros: a product's low bits depend on its
 # shape, and a person's vector must not depend on who else is in the shard.
 BLOCK_ROWS = 256
-# Of vectors of length 1: what rounding alone leaves between equal ones is below.
-NO_VARIANCE = 1e-10
 
 
 def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,10 +53,14 @@ class Reduction:
         """k, the length of a reduced vector."""
         return len(self.components)
 
+    def deviations(self) -> NDArray[np.float64]:
+        """Standard deviation along each component, float64 [k], with a floor against zero."""
+        deviations = np.sqrt(self.explained_variance[: self.n_components])
+        return np.maximum(deviations, deviations.max() * 1e-6)
+
     def transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Reduce float32 [N, D] to float32 [N, k] of length 1. A row's bits depend on it alone."""
-        deviation = np.sqrt(self.explained_variance[: self.n_components])
-        scale = np.maximum(deviation, deviation.max() * 1e-6) ** -self.whiten_power
+        scale = self.deviations() ** -self.whiten_power
         projection = np.ascontiguousarray((self.components * scale[:, None]).T, dtype=np.float32)
         reduced = np.empty((len(vectors), self.n_components), dtype=np.float32)
         block = np.zeros((BLOCK_ROWS, vectors.shape[1]), dtype=np.float32)
@@ -108,68 +109,6 @@ class Reduction:
             raise InputError(
                 f"{path} is no PCA model ({error}); delete it and rerun fit_pca"
             ) from error
-
-
-def fit_reduction(
-    batches: Iterable[NDArray[np.float32]],
-    n_persons: int,
-    length: int,
-    n_components: float,
-    whiten_power: float,
-) -> Reduction:
-    """Fit the reduction in one pass with scikit-learn's IncrementalPCA.
-
-    batches: float32 [rows, length], n_persons rows together; memory grows with the batch and not
-    with n_persons. n_components: a number of components, or below 1 the share of the variance
-    they must explain together. Fewer persons than components give as many as there can be.
-    Raises InputError for fewer than two persons, and where all are the same.
-    https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.IncrementalPCA.html
-    """
-    if n_persons < 2:
-        raise InputError(
-            f"the search set holds {n_persons} person(s) and a search needs at least 2; "
-            "lower search_set.min_score or search_set.min_height, or give more pictures"
-        )
-    most = min(n_persons - 1, length)
-    asked = most if n_components < 1 else min(int(n_components), most)
-    pca = IncrementalPCA(n_components=asked)
-    with threadpool_limits(1):
-        for batch in _of_at_least(asked, batches):
-            pca.partial_fit(l2_normalised(batch))
-    if not pca.explained_variance_.sum() > NO_VARIANCE:
-        raise InputError(
-            "all persons of the search set have the same vector, so none is more alike than "
-            "another; give more pictures, or pictures that differ"
-        )
-    kept = asked
-    if n_components < 1:
-        cumulative = np.cumsum(pca.explained_variance_ratio_)
-        kept = min(int(np.searchsorted(cumulative, n_components - 1e-12)) + 1, asked)
-    return Reduction(
-        pca.mean_.astype(np.float32),
-        pca.components_[:kept].astype(np.float32),
-        pca.explained_variance_,
-        pca.explained_variance_ratio_,
-        whiten_power,
-        n_persons,
-    )
-
-
-def _of_at_least(
-    rows: int, batches: Iterable[NDArray[np.float32]]
-) -> Iterable[NDArray[np.float32]]:
-    """Join batches until each has `rows` rows or more, which IncrementalPCA asks for."""
-    held: NDArray[np.float32] | None = None
-    ready: NDArray[np.float32] | None = None
-    for batch in batches:
-        held = batch if held is None else np.concatenate([held, batch])
-        if len(held) >= rows:
-            if ready is not None:
-                yield ready
-            ready, held = held, None
-    parts = [part for part in (ready, held) if part is not None]
-    if parts:
-        yield np.concatenate(parts)
 
 
 def reduced_tables(reduction: Reduction, embeddings: pq.ParquetFile) -> Iterator[pa.Table]:
