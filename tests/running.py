@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,5 +67,17 @@ class Workspace:
             if path.is_file() and path.relative_to(self.results).parts[0] not in NO_RESULTS
         }
 
+    def without_clock(self) -> dict[str, str]:
+        """The report's pages without the part that shows what a clock measured."""
+        return {
+            name: clock.sub("", (self.results / "report" / name).read_text(encoding="utf-8"))
+            for name, clock in CLOCK.items()
+        }
+
 
 NO_RESULTS = ("logs", "benchmarks")
+CLOCK = {
+    "index.html": re.compile(r"<section data-clock.*?</section>", re.DOTALL),
+    "light.html": re.compile(r"<section data-clock.*?</section>", re.DOTALL),
+    "report.md": re.compile(r"<!-- clock -->.*?<!-- /clock -->", re.DOTALL),
+}

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -19,10 +20,18 @@ from PIL import Image
 from visualsearch import configuration, figures
 from visualsearch.atomic import write_json
 from visualsearch.detection import detections_table, write_coco_results
+from visualsearch.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluation import label_precision, labels_by_image
-from visualsearch.figures import draw_explained_variance, draw_precision_recall
+from visualsearch.figures import (
+    draw_components,
+    draw_explained_variance,
+    draw_precision_recall,
+    draw_recall,
+)
+from visualsearch.fitting import fit_reduction
 from visualsearch.index import open_index
 from visualsearch.index.building import build_index
+from visualsearch.index.timing import time_index
 from visualsearch.manifest import (
     FetchedImage,
     ListedImage,
@@ -32,8 +41,8 @@ from visualsearch.manifest import (
     write_skipped,
 )
 from visualsearch.queries import select_queries
-from visualsearch.reduction import Reduction, fit_reduction
-from visualsearch.report import template_files, wording
+from visualsearch.reduction import Reduction
+from visualsearch.report import template_files
 from visualsearch.report.crops import DENSITY, WIDEST
 from visualsearch.report.drawings import COLORS, inline_svg
 from visualsearch.report.hits_table import cell
@@ -45,8 +54,22 @@ from visualsearch.report.model import (
     load_results,
     web_address,
 )
+from visualsearch.report.page import together
+from visualsearch.report.wording import (
+    components,
+    detector,
+    gallery,
+    limits,
+    numbers,
+    search,
+    settings,
+    vectors,
+)
+from visualsearch.report.wording import index as index_words
 from visualsearch.report.writing import write_report
 from visualsearch.search import HITS, search_all
+from visualsearch.search_quality import measure_search
+from visualsearch.second_look import SecondLook
 from visualsearch.tables import (
     BOX_COLUMNS,
     DETECTIONS,
@@ -103,7 +126,7 @@ DETECTOR = {
     "versions": {"torch": "2.14.1", "torchvision": "0.29.1"},
     "a_new_detail": "shown <as> it is",
 }
-AP = {name: 0.5 for name, _ in (*wording.PRECISION, *wording.RECALL)} | {
+AP = {name: 0.5 for name, _ in (*detector.PRECISION, *detector.RECALL)} | {
     "AP_small": None,
     "category": "person",
     "images": 14,
@@ -123,10 +146,15 @@ def color_of(image_id: int) -> tuple[int, int, int]:
 
 
 class Run:
-    """A run's results, computed and written by the library from made vectors and pictures."""
+    """A run's results, computed and written by the library from made vectors and pictures.
 
-    def __init__(self, folder: Path) -> None:
+    backend: of the index. rerank: depth of the second look.
+    """
+
+    def __init__(self, folder: Path, backend: str = "exact", rerank: int = 0) -> None:
         self.folder = folder
+        self.backend = backend
+        self.rerank = rerank
         images = self._pictures(folder / "pictures")
         write_manifest(folder / "manifest.parquet", images, shards=1)
         write_skipped(folder / "skipped.tsv", [Skipped(None, "a.jpg", "empty | <file>")] * 3)
@@ -140,20 +168,37 @@ class Run:
         write_table(folder / "detections.parquet", tables, DETECTIONS)
         write_coco_results(folder / "persons.json", [folder / "detections.parquet"])
         self._search(boxes)
-        labels = labels_by_image(read_manifest(folder / "manifest.parquet"))
-        hits, queries = (read_table(folder / name) for name in ("hits.parquet", "queries.parquet"))
-        sidecar = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        numbers = {
-            "index_against_exact_search": sidecar["recall"],
-            "labels_of_hits": label_precision(hits, queries, labels),
-        }
-        write_json(folder / "search.json", numbers)
-        write_json(folder / "detections.json", AP)
+        self._measure()
         recall = np.linspace(0, 1, 101)
         draw_precision_recall(
             folder / "precision_recall.svg",
             np.column_stack([recall, 1 - recall, (1 - recall) ** 2, (1 - recall) ** 3]),
         )
+
+    def _measure(self) -> None:
+        folder = self.folder
+        labels = labels_by_image(read_manifest(folder / "manifest.parquet"))
+        hits, queries = (read_table(folder / name) for name in ("hits.parquet", "queries.parquet"))
+        sidecar = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        reduced = str(folder / "reduced.parquet")
+        measured = measure_search(
+            [str(folder / "embeddings.parquet")],
+            [reduced],
+            read_table(folder / "persons.parquet"),
+            self.reduction,
+            None,
+            labels,
+            read_table(folder / "distorted.parquet"),
+            config_of()["evaluation"] | {"resamples": 100},
+            self.rerank,
+        )
+        measured["index_against_exact_search"] = sidecar["recall"]
+        measured["labels_of_hits"] = label_precision(hits, queries, labels)
+        write_json(folder / "search.json", measured)
+        draw_components(folder / "components.svg", measured["by_components"])
+        write_json(folder / "detections.json", AP)
+        index = str(folder / "persons.index")
+        time_index([reduced], index, str(folder / "index.json"), str(folder / "timing.json"))
 
     def _pictures(self, folder: Path) -> list[FetchedImage]:
         images = []
@@ -179,7 +224,8 @@ class Run:
 
     def _search(self, boxes: np.ndarray) -> None:
         folder, n = self.folder, len(self.image_ids)
-        vectors = np.abs(np.random.default_rng(3).normal(size=(n, 24))).astype(np.float32)
+        rng = np.random.default_rng(3)
+        vectors = np.abs(rng.normal(size=(n, 24))).astype(np.float32)
         self.reduction = fit_reduction([vectors], n, 24, 6, 0.5)
         self.reduction.save(folder / "model.npz")
         draw_explained_variance(folder / "explained_variance.svg", self.reduction)
@@ -191,19 +237,30 @@ class Run:
             **dict(zip(BOX_COLUMNS, np.repeat(boxes, n, axis=0).T, strict=True)),
             "vector": vector_column(self.reduction.transform(vectors)),
         }
+        full_schema = with_vector(PERSONS, 24)
+        full = {**columns, "vector": vector_column(vectors)}
+        embeddings = str(folder / "embeddings.parquet")
+        write_table(embeddings, [pa.table(full).cast(full_schema)], full_schema)
+        copies = with_two_vectors(24)
+        moved = [vectors + noise * rng.random(vectors.shape) for noise in (0.9, 0.1)]
+        made = dict(zip(VECTORS, map(vector_column, moved), strict=True))
+        distorted = {**columns, **made}
+        rows = pa.table({name: distorted[name] for name in copies.names}).cast(copies)
+        write_table(folder / "distorted.parquet", [rows], copies)
         schema = with_vector(PERSONS, self.reduction.n_components)
         reduced = str(folder / "reduced.parquet")
         write_table(reduced, [pa.table(columns).cast(schema)], schema)
-        paths = {name: str(folder / name) for name in ("persons.npy", "persons.parquet")}
+        paths = {name: str(folder / name) for name in ("persons.index", "persons.parquet")}
         build_index(
             [reduced],
-            config_of(index={"backend": "exact"})["index"],
-            paths["persons.npy"],
+            config_of(index={"backend": self.backend})["index"],
+            paths["persons.index"],
             paths["persons.parquet"],
             str(folder / "index.json"),
         )
         own = {
             "query": [0],
+            "role": ["own picture"],
             "reason": ["your own picture, person 1 of 1 in it"],
             "person_id": pa.nulls(1, pa.int64()),
             "image_id": pa.nulls(1, pa.int64()),
@@ -219,12 +276,21 @@ class Run:
         queries = select_queries(persons, [reduced], settings, str(folder / "own.parquet"))
         write_table(folder / "queries.parquet", [queries], queries.schema)
         sidecar = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        index = open_index(paths["persons.npy"], sidecar)
-        hits = search_all(index, persons, queries, k=10, same_image=False)
+        index = open_index(paths["persons.index"], sidecar)
+        own_vectors = vectors[:1] * 0.5
+        look = SecondLook(self.rerank, [embeddings], self.reduction.mean, own_vectors)
+        hits = search_all(
+            index,
+            persons,
+            queries,
+            k=10,
+            same_image=False,
+            second_look=look if self.rerank else None,
+        )
         write_table(folder / "hits.parquet", [hits], HITS)
         write_skipped(folder / "no_query.tsv", [Skipped(None, "x/<u>.png", "no <person> in it")])
 
-    def files(self, annotated: bool = True) -> ResultFiles:
+    def files(self, annotated: bool = True, timings: bool = True) -> ResultFiles:
         path = {name: str(self.folder / name) for name in (p.name for p in self.folder.iterdir())}
         return ResultFiles(
             manifest=path["manifest.parquet"],
@@ -233,12 +299,14 @@ class Run:
             detections=path["persons.json"],
             model=path["model.npz"],
             variance_figure=path["explained_variance.svg"],
-            index=path["persons.npy"],
+            index=path["persons.index"],
             persons=path["persons.parquet"],
             sidecar=path["index.json"],
             queries=path["queries.parquet"],
             hits=path["hits.parquet"],
             search_numbers=path["search.json"],
+            components_figure=path["components.svg"],
+            timing=path["timing.json"] if timings else None,
             detection_numbers=path["detections.json"] if annotated else None,
             precision_recall_figure=path["precision_recall.svg"] if annotated else None,
             skipped_queries=path["no_query.tsv"],
@@ -249,7 +317,8 @@ class Run:
             **{
                 "dataset": {"source": "folder", "folder": {"path": str(self.folder / "pictures")}},
                 "reduction": {"n_components": 6},
-                "index": {"backend": "exact"},
+                "index": {"backend": self.backend},
+                "search": {"rerank": self.rerank},
                 "report": {"title": "<b>Title</b> & more", "thumbnail_height": 64},
                 **sections,
             }
@@ -259,15 +328,22 @@ class Run:
         folder = str(self.folder / "pictures")
         return load_results(self.files(annotated), self.config(**sections), folder)
 
-    def report(self, out: Path, annotated: bool = True, **sections: dict[str, Any]) -> Path:
+    def report(
+        self, out: Path, annotated: bool = True, timings: bool = True, **sections: dict[str, Any]
+    ) -> Path:
         write_report(
-            self.files(annotated),
+            self.files(annotated, timings),
             self.config(**sections),
             str(self.folder / "pictures"),
             *(str(out / name) for name in OUTPUTS),
             str(out / "figures"),
         )
         return out
+
+
+def changed(results: Results, **search: Any) -> Results:
+    """The results with other parts of search.json."""
+    return dataclasses.replace(results, search={**results.search, **search})
 
 
 def draw_picture(color: tuple[int, int, int]) -> Image.Image:
@@ -285,6 +361,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def report(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.report(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """With an Annoy index, and a second look at all."""
+    return Run(tmp_path_factory.mktemp("looked"), backend="annoy", rerank=13)
 
 
 class Page(HTMLParser):
@@ -438,7 +520,7 @@ def test_each_picture_is_embedded_once_with_its_boxes(run: Run, page: Page) -> N
     for picture in pictures.values():
         assert (picture["width"], picture["height"]) == (SIDE, SIDE)
         assert picture_of(picture["url"]).size == (SIDE, SIDE)
-    for view in (view for gallery in views for view in gallery):
+    for view in (view for query in views for view in query):
         assert view["box"] == list(BOX)
         assert view["picture"] in pictures
         assert all(url.startswith("http") or not url for _, _, url in view["links"])
@@ -466,6 +548,7 @@ def test_second_run_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path)
     other = run.report(tmp_path)
     files = sorted(p.relative_to(report) for p in report.rglob("*") if p.is_file())
     assert [str(f) for f in files if f.parts[0] == "figures"] == [
+        "figures/components.svg",
         "figures/explained_variance.svg",
         "figures/precision_recall.svg",
         "figures/query-001.jpg",
@@ -477,13 +560,13 @@ def test_second_run_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path)
 
 
 def test_report_does_not_depend_on_how_the_run_went(run: Run) -> None:
-    plain = wording.configuration_yaml(run.results())
+    plain = settings.configuration_yaml(run.results())
     config = run.config()
     config["shards"] = 99
     config["dataset"]["connections"] = 3
     config["detector"]["device"] = "cpu"
     changed = load_results(run.files(), config, str(run.folder / "pictures"))
-    assert wording.configuration_yaml(changed) == plain
+    assert settings.configuration_yaml(changed) == plain
     assert "n_components: 6" in plain and "size: [256, 128]" in plain
     assert "annotations_sha256" not in plain
 
@@ -515,7 +598,7 @@ def test_every_detail_of_the_detector_is_shown(report: Path) -> None:
 
 
 def test_reduction_is_told_with_the_numbers_of_the_run(run: Run) -> None:
-    text = " ".join(wording.reduction_paragraphs(run.results()))
+    text = " ".join(vectors.reduction_paragraphs(run.results()))
     reduction: Reduction = run.reduction
     kept = reduction.explained_variance_ratio[:6].sum()
     ratio = np.sqrt(reduction.explained_variance[0] / reduction.explained_variance[5])
@@ -525,15 +608,15 @@ def test_reduction_is_told_with_the_numbers_of_the_run(run: Run) -> None:
     assert f"a factor of {np.sqrt(ratio):,.1f}" in text
     assert "Jégou and Chum" in text
     many = run.results(reduction={"n_components": 500})
-    assert "500 were asked for" in " ".join(wording.reduction_paragraphs(many))
+    assert "500 were asked for" in " ".join(vectors.reduction_paragraphs(many))
     share = run.results(reduction={"n_components": 0.9})
-    assert "explain 90 % of the variance" in " ".join(wording.reduction_paragraphs(share))
+    assert "explain 90 % of the variance" in " ".join(vectors.reduction_paragraphs(share))
 
 
 def test_ap_says_what_it_was_measured_on(run: Run) -> None:
     def told(annotated: bool = True, **dataset: Any) -> str:
         results = run.results(annotated, dataset=dataset)
-        return " ".join([wording.ap_title(results), *wording.ap_notes(results)])
+        return " ".join([detector.ap_title(results), *detector.ap_notes(results)])
 
     trained = told(source="coco-minitrain")
     assert trained.startswith("Training-set AP") and "published weights were trained" in trained
@@ -549,37 +632,38 @@ def test_unknown_training_is_called_unknown(run: Run, tmp_path: Path) -> None:
     fields = {**run.files().__dict__, "detector": str(tmp_path / "detector.json")}
     config = run.config(dataset={"source": "coco-minitrain"})
     results = load_results(ResultFiles(**fields), config, str(run.folder / "pictures"))
-    assert "perhaps on the training set" in wording.ap_title(results)
+    assert "perhaps on the training set" in detector.ap_title(results)
 
 
 def test_generated_people_are_called_so(run: Run) -> None:
     assert "nobody in them exists" in (
-        wording.people_note(run.results(dataset={"source": "openpeople"})) or ""
+        gallery.people_note(run.results(dataset={"source": "openpeople"})) or ""
     )
-    assert wording.people_note(run.results()) is None
+    assert gallery.people_note(run.results()) is None
 
 
 def test_label_agreement_is_set_against_chance(run: Run) -> None:
     results = run.results()
     measure = results.labels_of_hits["view"]
-    sentence = wording.labels_sentence(results) or ""
+    sentence = search.labels_sentence(results) or ""
     assert f"{100 * measure['precision']:.0f} % of the neighbours share" in sentence
     assert f"by chance: {100 * measure['chance']:.0f} %" in sentence
+    assert "from 3 queries that is no more than a tendency" in sentence
     assert measure["chance"] == pytest.approx(6 / 13, abs=1e-6)
-    assert any("view" in paragraph for paragraph in wording.limits(results))
+    assert search.labels_sentence(changed(results, labels_of_hits={})) is None
 
 
 def test_markdown_keeps_its_tables_and_links(report: Path) -> None:
     text = (report / "report.md").read_text(encoding="utf-8")
     for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
         assert (report / figure).is_file()
-    assert text.count("](figures/") == 5
+    assert text.count("](figures/") == 6
     columns = 0
     for line in text.splitlines():
         here = len(re.split(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert not (columns and here) or here == columns, line
         columns = here
-    outside = re.sub(r"```.*?```", "", text, flags=re.S)
+    outside = re.sub(r"```.*?```|<!-- /?clock -->", "", text, flags=re.S)
     tags = set(re.findall(r"(?<!\\)<(?!https?:)/?(\w+)", outside))
     assert tags == {"details", "summary"}
     assert "](<javascript" not in text and "](javascript" not in outside.replace("\\]", "")
@@ -648,7 +732,7 @@ def test_only_web_addresses_are_linked(text: str | None) -> None:
     ("value", "text"), [(0.5, "0.50"), (-0.25, "−0.25"), (-0.001, "0.00"), (None, "–"), (1, "1.00")]
 )
 def test_decimals(value: float | None, text: str) -> None:
-    assert wording.decimals(value) == text
+    assert numbers.decimals(value) == text
 
 
 def test_drawings_follow_the_page(run: Run) -> None:
@@ -686,9 +770,13 @@ def test_five_queries_fit_into_six_megabytes(coco_sample: Path, run: Run, tmp_pa
         }
         for image in images
     ]
-    queries = [row | {"query": n, "reason": "", "vector": [0.0]} for n, row in enumerate(rows[:5])]
+    queries = [
+        row | {"query": n, "role": "typical", "reason": "", "vector": [0.0]}
+        for n, row in enumerate(rows[:5])
+    ]
+    same = {"similarity": 0.5, "same_image": False, "near_duplicate": False}
     hits = [
-        row | {"query": n // 10, "rank": n % 10 + 1, "similarity": 0.5, "same_image": False}
+        row | {"query": n // 10, "rank": n % 10 + 1, "index_rank": n % 10 + 1, **same}
         for n, row in enumerate(rows[5:])
     ]
     schema = with_vector(QUERIES, 1)
@@ -717,3 +805,528 @@ def test_templates_are_listed() -> None:
         "report.js",
         "report.md.j2",
     ]
+
+
+def summary(
+    value: float | None, ends: list[float] | None, chance: float | None = None, persons: int = 50
+) -> dict[str, Any]:
+    """As relevance.summary gives it; `ends` of what lies above chance where chance is known."""
+    found: dict[str, Any] = {"persons": persons, "value": value, "interval": ends}
+    if chance is not None and value is not None:
+        lift = [end + chance for end in ends] if ends else None
+        found |= {"interval": lift, "chance": chance}
+        found |= {"lift": value - chance, "lift_interval": ends}
+    return found | {"by_height": []}
+
+
+def copies(value: float, ends: list[float]) -> dict[str, Any]:
+    rank1 = summary(value, ends)
+    return {"rank1": rank1, "median_rank": 2.0, "worst_rank": 9, "by_height": []}
+
+
+def verdicts(run: Run, measures: dict[str, Any], raw: dict[str, Any] | None = None) -> Any:
+    return dict(limits.sees(changed(run.results(), measures=measures, raw_cosine=raw or {})))
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "verdict", "told"),
+    [
+        (0.25, [-0.01, 0.11], "no more than chance", "−0.010 to 0.110, holds 0"),
+        (0.25, [0.0, 0.11], "no more than chance", "holds 0"),
+        (0.25, [0.01, 0.09], "seen weakly", "1.2 times what chance gives, and 6 % of the way"),
+        (0.5, [0.2, 0.4], "seen clearly", "95 % interval 25 % to 50 %"),
+        (0.88, [0.6, 0.76], "seen strongly", "4.4 times what chance gives, and 85 % of the way"),
+        (0.1, [-0.15, -0.05], "less than chance", "−0.150 to −0.050, lies below 0"),
+        (0.1, None, "too few to tell", "0.100 for the ten neighbours"),
+    ],
+)
+def test_no_more_is_promised_than_the_interval_says(
+    run: Run, value: float, ends: list[float] | None, verdict: str, told: str
+) -> None:
+    (title, text), = verdicts(run, {"pose": summary(value, ends, 0.2)}).items()  # fmt: skip
+    assert title == f"Pose: {verdict}"
+    assert told in text and "0.200 for persons drawn at random (of 50 persons)" in text
+    assert ("times" in text) == verdict.startswith("seen")
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ([0.96, 1.0], "nearly always found"),
+        ([0.9, 1.0], "mostly found"),
+        ([0.6, 0.9], "found more often than not"),
+        ([0.4, 0.6], "found about every other time"),
+        ([0.1, 0.5], "missed more often than found"),
+    ],
+)
+def test_distorted_copies_are_judged_by_the_interval(
+    run: Run, ends: list[float], verdict: str
+) -> None:
+    told = verdicts(run, {"self": copies(0.5, ends), "self_unmirrored": copies(0.97, [0.95, 1])})
+    (text,) = told.values()
+    assert list(told) == [f"A distorted copy: {verdict}"]
+    assert "50 % find their original" in text and "Without mirroring, 97 % do" in text
+    assert ("left and right make a difference" in text) == (ends[1] < 0.95)
+
+
+def test_mirroring_is_no_distortion_where_it_is_averaged_in(run: Run) -> None:
+    results = changed(
+        run.results(embedding={"mirrored": True}),
+        measures={"self": copies(0.99, [0.98, 1]), "self_unmirrored": copies(0.7, [0.6, 0.8])},
+    )
+    ((verdict, text),) = limits.sees(results)
+    assert verdict == "A distorted copy: found more often than not"
+    assert "mirror" not in text and "70 % find" in text
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ([0.02, 0.05], "The raw cosine gives 0.210: clearly less."),
+        ([-0.2, -0.1], "The raw cosine gives 0.210: clearly more."),
+        ([0.0, 0.02], "The raw cosine gives 0.210: no clear difference, as the intervals overlap."),
+    ],
+)
+def test_the_raw_cosine_is_compared_by_intervals(run: Run, ends: list[float], told: str) -> None:
+    raw = {"pose": summary(0.21, [0.005, 0.015], 0.2)}
+    (text,) = verdicts(run, {"pose": summary(0.23, ends, 0.2)}, raw).values()
+    assert text.endswith(told)
+
+
+def test_the_table_of_relevance_has_what_was_measured(run: Run) -> None:
+    results = run.results()
+    rows = {(row.name, row.meaning): row for row in search.relevance(results)}
+    assert [name for name, _ in rows] == [
+        "mirrored copy", "mirrored copy", "moved copy", "same view", "same view", "same picture",
+    ]  # fmt: skip
+    mirrored = next(iter(rows.values()))
+    found = results.search["measures"]["self"]["rank1"]
+    assert mirrored.value == f"{found['value']:.3f}" and mirrored.persons == "14"
+    # A copy of one of 14 persons finds it first by chance once in 14.
+    assert mirrored.chance == f"{1 / 14:.3f}"
+    assert mirrored.lift == f"{found['value'] - 1 / 14:+.3f}".replace("-", "−")
+    assert rows["mirrored copy", "median rank of the original"].chance == "7.5"
+    ranking = rows["same view", search.RANKING]
+    mean = results.search["mean_average_precision"]["view"]
+    assert ranking.value == f"{mean['value']:.3f}" and ranking.raw == "–"
+    # No two are of one picture.
+    assert rows["same picture", search.SAME_PICTURE].value == "0.000"
+    without = changed(results, measures={}, same_image=summary(None, None))
+    assert search.relevance(without) == [] == limits.sees(without) == search.strata(without)
+
+
+def test_measures_are_shown_by_height(run: Run) -> None:
+    parts = [
+        summary(0.2, [0.1, 0.3], 0.15, persons=9) | {"height_from": low, "height_below": below}
+        for low, below in ((0.0, 96.0), (96.0, 192.0), (192.0, None))
+    ]
+    measures = {"context": summary(0.2, [0.1, 0.3], 0.15) | {"by_height": parts}}
+    rows = search.strata(changed(run.results(), measures=measures))
+    assert [row.height for row in rows] == [
+        "under 96 px", "96 px to under 192 px", "192 px or more",
+    ]  # fmt: skip
+    assert {(row.name, row.lift, row.lift_interval, row.persons) for row in rows} == {
+        ("context", "+0.050", "0.100 to 0.300", "9")
+    }
+
+
+def test_recall_is_told_in_two_stages(run: Run) -> None:
+    results = run.results()
+    index, reduction = search.recall_stages(results)
+    assert (index.recall_at_1, index.recall_at_10, index.interval_at_10, index.persons) == (
+        "1.000", "1.000", "1.000 to 1.000", "7",
+    )  # fmt: skip
+    measured = results.search["reduced_against_full_length"]
+    assert reduction.recall_at_10 == f"{measured['recall@10']:.3f}"
+    ends = measured["recall@10_interval"]
+    assert reduction.interval_at_10 == f"{ends[0]:.3f} to {ends[1]:.3f}"
+    assert reduction.persons == "14"
+    text = " ".join(search.recall_paragraphs(results))
+    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
+    assert "whitening (power 0.5) weighs the directions anew" in text
+    assert f"without whitening, keeps {100 * alone:.1f} % of the ten nearest" in text
+    plain = dataclasses.replace(
+        results, reduction=dataclasses.replace(results.reduction, whiten_power=0.0)
+    )
+    assert "whitening" not in " ".join(search.recall_paragraphs(plain))
+
+
+def row_of(n: int, pose: float, self_rank1: float) -> dict[str, Any]:
+    return {
+        "n_components": n,
+        "explained_variance": 0.5,
+        "recall_without_whitening": {"recall@10": 0.75},
+        "measures": {
+            "pose": summary(0.2 + pose, [pose - 0.02, pose + 0.02], 0.2),
+            "self": copies(self_rank1, [self_rank1 - 0.05, self_rank1 + 0.05]),
+        },
+    }
+
+
+def test_the_number_of_components_follows_from_the_intervals(run: Run) -> None:
+    rows = [row_of(2, 0.03, 0.5), row_of(4, 0.07, 0.7), row_of(6, 0.08, 0.72)]
+    results = changed(run.results(), by_components=rows, measures=rows[-1]["measures"])
+    assert components.enough(results) == {"self": 4, "pose": 4}
+    text = " ".join(components.sentences(results))
+    assert "beyond so many components: 4 for mirrored copy and pose." in text
+    assert "of the 6 kept here, the first 4 serve as well" in text
+    assert "vectors 1.5 times shorter (reduction.n_components: 4)" in text
+    assert "4 components hold 50 % of the variance and find 75 %" in text
+    rows[-1] = row_of(6, 0.08, 0.9)
+    rising = changed(results, by_components=rows)
+    assert components.enough(rising) == {"self": 6, "pose": 4}
+    assert "To the 6 kept here something still rises" in " ".join(components.sentences(rising))
+    # What does not show at all says nothing about how many are needed.
+    rows = [row_of(n, 0.01, 0.04) for n in (2, 4, 6)]
+    assert "none says how many" in components.sentences(changed(results, by_components=rows))[0]
+    assert "no fewer to compare" in components.sentences(run.results())[0]
+
+
+def test_the_second_look_is_told(looked: Run, run: Run) -> None:
+    results = looked.results()
+    told = []
+    for query in results.queries:
+        new = [hit for hit in query.hits if hit.index_rank > 10]
+        moved = [hit for hit in query.hits if hit.index_rank not in (hit.rank, 11, 12, 13)]
+        told.append(len(new))
+        assert gallery.second_look(query) == (
+            f"The second look brought in {len(new)} of these 10 and moved {len(moved)}."
+        )
+        assert [hit.shown_similarity for hit in query.hits] == sorted(
+            (hit.full_similarity for hit in query.hits), reverse=True
+        )
+    assert any(told)
+    (text,) = search.second_look_paragraphs(results)
+    share = results.search["rerank"]["changed"]["value"]
+    assert "The 13 nearest" in text and f"that replaces {100 * share:.0f} %" in text
+    assert [row.name for row in search.second_look_table(results)] == ["same view"]
+    assert "full-length vectors" in gallery.hint(results)
+    plain = run.results()
+    assert search.second_look_paragraphs(plain) == [search.TRY_SECOND_LOOK]
+    assert not search.second_look_table(plain) and "full-length" not in gallery.hint(plain)
+    assert all(gallery.second_look(query) is None for query in plain.queries)
+
+
+def test_the_page_shows_where_the_index_had_a_hit(looked: Run, tmp_path: Path) -> None:
+    out = looked.report(tmp_path)
+    page = Page((out / "index.html").read_text(encoding="utf-8"))
+    words = page.words
+    views = page.data("large-views")
+    with (out / "hits.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    hits = read_table(looked.folder / "hits.parquet").to_pylist()
+    moved = [hit for hit in hits if hit["index_rank"] != hit["rank"]]
+    assert sum(word.startswith("was ") for word in words) == len(moved) > 0
+    assert f"was {numbers.ordinal(moved[0]['index_rank'])}" in words
+    for hit, row in zip(hits, rows, strict=True):
+        assert int(row["index_rank"]) == hit["index_rank"]
+        full = float(row["full_similarity"])
+        assert full == pytest.approx(hit["full_similarity"], abs=1e-6)
+        facts = dict(views[hit["query"]][hit["rank"]]["facts"])
+        assert facts["cosine, full-length"] == numbers.decimals(hit["full_similarity"], 3)
+        assert facts["cosine, reduced"] == numbers.decimals(hit["similarity"], 3)
+        assert facts["rank by the index"] == str(hit["index_rank"])
+
+
+def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
+    hits = read_table(run.folder / "hits.parquet")
+    twins = pa.array([True] * 2 + [False] * (len(hits) - 2))
+    for name in ("near_duplicate", "same_image"):
+        hits = hits.set_column(hits.schema.get_field_index(name), hits.schema.field(name), twins)
+    write_table(tmp_path / "hits.parquet", [hits], HITS)
+    fields = {**run.files().__dict__, "hits": str(tmp_path / "hits.parquet")}
+    results = load_results(ResultFiles(**fields), run.config(), str(run.folder / "pictures"))
+    assert "A near-duplicate has a cosine of 0.95 or more" in gallery.hint(results)
+    assert [query.role for query in results.queries] == ["own picture", "named", "named"]
+    assert [gallery.marks(hit) for hit in results.queries[0].hits[1:3]] == [
+        ["same image", "near-duplicate"], [],
+    ]  # fmt: skip
+    write_report(
+        ResultFiles(**fields),
+        run.config(),
+        str(run.folder / "pictures"),
+        *(str(tmp_path / name) for name in OUTPUTS),
+        str(tmp_path / "figures"),
+    )
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert page.words.count("near-duplicate") == page.words.count("same image") == 2
+    assert page.data("large-views")[0][1]["marks"] == ["same image", "near-duplicate"]
+    chips = [attrs for attrs in page.all("span") if attrs.get("class") == "role"]
+    assert len(chips) == 3 and "own picture" in page.words
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert markdown.count("same image, near-duplicate") == 2
+    assert "### Query 1: own picture" in markdown
+    with (tmp_path / "hits.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["near_duplicate"] for row in rows[:3]] == ["yes", "yes", "no"]
+    assert {row["query_role"] for row in rows} == {"own picture", "named"}
+    assert {row["full_similarity"] for row in rows} == {""}
+    excluded = run.results(search={"exclude_near_duplicates": True})
+    assert "of cosine 0.95 or more to it, are left out" in gallery.hint(excluded)
+
+
+@pytest.mark.parametrize(
+    ("role", "told", "shown"),
+    [
+        ("typical", "typical, in a dense region: x", "in a dense region: x"),
+        ("small", "small: 50 px high", "50 px high"),
+        ("surest", "surest of its neighbours: x", "surest of its neighbours: x"),
+        ("crowd", "in a crowd: x", "in a crowd: x"),
+    ],
+)
+def test_a_reason_does_not_repeat_the_role(run: Run, role: str, told: str, shown: str) -> None:
+    query = dataclasses.replace(run.results().queries[0], role=role, reason=told)
+    assert gallery.reason(query) == shown
+
+
+CLOCK = {
+    "index.html": re.compile(r"<section data-clock.*?</section>\n", re.S),
+    "light.html": re.compile(r"<section data-clock.*?</section>\n", re.S),
+    "report.md": re.compile(r"<!-- clock -->.*?<!-- /clock -->\n\n", re.S),
+}
+
+
+@pytest.mark.parametrize("backend", ["annoy", "exact"])
+def test_the_clock_is_told_in_one_place(
+    looked: Run, run: Run, backend: str, tmp_path: Path
+) -> None:
+    """Cut it out, and the report is the one without times, byte for byte."""
+    made = looked if backend == "annoy" else run
+    with_times = made.report(tmp_path / "with")
+    without = made.report(tmp_path / "without", timings=False, report=NO_TIMES)
+    for name, clock in CLOCK.items():
+        text = (with_times / name).read_text(encoding="utf-8")
+        (section,) = clock.findall(text)
+        assert "ms a query" in section and "not measured" in section
+        assert clock.sub("", text) == (without / name).read_text(encoding="utf-8"), name
+        assert "ms a query" not in clock.sub("", text)
+    only = {p.name for p in (with_times / "figures").iterdir()}
+    only -= {p.name for p in (without / "figures").iterdir()}
+    assert only == ({"index_clock.svg"} if backend == "annoy" else set())
+    assert ("index_work.svg" in str(list((without / "figures").iterdir()))) == (backend == "annoy")
+
+
+NO_TIMES = {"title": "<b>Title</b> & more", "thumbnail_height": 64, "timings": False}
+
+
+def test_times_and_projection_are_those_measured(looked: Run, tmp_path: Path) -> None:
+    timing = json.loads((looked.folder / "timing.json").read_text(encoding="utf-8"))
+    results = looked.results()
+    rows = index_words.projection(results)
+    assert [row[0] for row in rows] == ["14", "140", "1,400"]
+    assert rows[0][2] == numbers.milliseconds(timing["chosen_milliseconds"])
+    assert rows[2][4] == numbers.milliseconds(timing["projection"][2]["exact_milliseconds"])
+    text = (looked.report(tmp_path) / "report.md").read_text(encoding="utf-8")
+    assert escaped(timing["advice_text"]) in text
+    assert escaped(timing["projection_basis"]) in text
+
+
+def sidecar_of(run: Run, **changes: Any) -> Results:
+    results = run.results()
+    return dataclasses.replace(results, sidecar={**results.sidecar, **changes})
+
+
+def test_the_choice_of_the_index_is_explained(looked: Run, run: Run) -> None:
+    results = looked.results()
+    chosen, reached = index_words.choice(results)
+    assert "The target is to find 0.99 of the ten nearest (index.target_recall)" in chosen
+    assert "is the least of those tried that reached it" in chosen
+    assert "of the 14 vectors on average" in chosen
+    assert "On 7 persons that had no part in this" in reached and "is reached" in reached
+    missed = " ".join(index_words.choice(sidecar_of(looked, target_reached=False)))
+    assert "the target is not reached. index.backend: exact misses nothing." in missed
+    given = looked.results(index={"backend": "annoy", "n_trees": 12, "search_k": 50})
+    assert " are set in the configuration." in index_words.choice(given)[0]
+    assert "least of those tried" not in index_words.choice(given)[0]
+    assert index_words.choice(run.results()) == [] and index_words.curve(run.results()) is None
+
+
+def test_a_graph_index_is_told(run: Run) -> None:
+    curve = [
+        {"connectivity": 16, "expansion_search": 16, "recall@10": 0.9, "compared": 100.5},
+        {"connectivity": 16, "expansion_search": 32, "recall@10": 0.995, "compared": 200.5},
+    ]
+    results = sidecar_of(
+        run,
+        backend="hnsw",
+        connectivity=16,
+        expansion_search=32,
+        tuning={"persons_sampled": 7, "curve": curve, "chosen": {}, "builds": [{}]},
+    )
+    assert "graph (HNSW)" in index_words.paragraph(results)
+    drawn = index_words.curve(results)
+    assert drawn is not None and [point.chosen for point in drawn.points] == [False, True]
+    assert index_words.curve_table(drawn, clock=False) == [
+        ("16", "0.900", "100", ""),
+        ("32", "0.995", "200", "chosen"),
+        ("exact search", "1.000", "14", ""),
+    ]
+    assert "expansion_search 32 is the least" in index_words.choice(results)[0]
+    assert ("links a vector", "16") in index_words.facts(results)
+
+
+def test_a_set_too_small_to_measure_is_still_shown(run: Run, tmp_path: Path) -> None:
+    nothing = {"persons_sampled": 1, "recall@1": None, "recall@1_interval": None}
+    nothing |= {"recall@10": None, "recall@10_interval": None}
+    unknown = summary(None, None)
+    measures = {"label:view": unknown | {"chance": None, "lift": None, "lift_interval": None}}
+    row = {"n_components": 1, "explained_variance": 1.0, "measures": measures}
+    numbers_of = run.results().search | {
+        "reduced_against_full_length": nothing,
+        "measures": measures,
+        "raw_cosine": measures,
+        "same_image": unknown,
+        "by_components": [row | {"recall": nothing, "recall_without_whitening": nothing}],
+        "labels_of_hits": {},
+        "rerank": {"candidates": 100, "changed": unknown, "measures": measures},
+    }
+    del numbers_of["mean_average_precision"]
+    write_json(tmp_path / "search.json", numbers_of)
+    draw_components(tmp_path / "components.svg", numbers_of["by_components"])
+    fields = run.files(annotated=False, timings=False).__dict__ | {
+        "search_numbers": str(tmp_path / "search.json"),
+        "components_figure": str(tmp_path / "components.svg"),
+    }
+    write_report(
+        ResultFiles(**fields),
+        run.config(),
+        str(run.folder / "pictures"),
+        *(str(tmp_path / name) for name in OUTPUTS),
+        str(tmp_path / "figures"),
+    )
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Pose and context need annotated pictures" in text
+    assert "None" not in text and "nan" not in text.lower().replace("nand", "")
+    assert "What neighbours have in common" not in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_names_of_labels_stay_text(run: Run, tmp_path: Path) -> None:
+    kind = "</td><script>alert(1)</script>|`x` $\\frac{"
+    found = summary(0.5, [0.1, 0.3], 0.3)
+    part = found | {"height_from": 0.0, "height_below": None}
+    measures = {f"label:{kind}": found | {"by_height": [part]}}
+    row = {"explained_variance": 1.0, "recall_without_whitening": {"recall@10": 1.0}}
+    rows = [row | {"n_components": n, "measures": measures} for n in (3, 6)]
+    numbers_of = run.results().search | {
+        "measures": measures,
+        "raw_cosine": measures,
+        "by_components": rows,
+        "rerank": {"candidates": 100, "changed": found, "measures": measures},
+        "mean_average_precision": {kind: found},
+        "labels_of_hits": {kind: {"precision": 0.5, "chance": 0.2, "hits": 10}},
+    }
+    write_json(tmp_path / "search.json", numbers_of)
+    draw_components(tmp_path / "components.svg", rows)
+    fields = run.files().__dict__ | {
+        "search_numbers": str(tmp_path / "search.json"),
+        "components_figure": str(tmp_path / "components.svg"),
+    }
+    write_report(
+        ResultFiles(**fields),
+        run.config(),
+        str(run.folder / "pictures"),
+        *(str(tmp_path / name) for name in OUTPUTS),
+        str(tmp_path / "figures"),
+    )
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert len(page.scripts) == 3
+    assert "".join(page.words).count(f"same {kind}") >= 4
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "<script" not in markdown.replace("\\<script", "")
+    headed = next(line for line in markdown.splitlines() if line.startswith("| measure |"))
+    row_text = next(line for line in markdown.splitlines() if line.startswith("| same \\<"))
+    cells = [len(re.split(r"(?<!\\)\|", line)) for line in (headed, row_text)]
+    assert cells[0] == cells[1]
+
+
+EMBEDDINGS = [
+    ({}, ["cut out of its picture, resized to 256 × 128 pixels", "The last map was averaged"]),
+    ({"fit": "pad"}, ["its shape kept and grey beside it"]),
+    ({"fit": "surroundings"}, ["what is around it in the picture beside it"]),
+    ({"margin": 0.1}, ["grown by 10 % of its width and height on each side, was cut out"]),
+    ({"region": "roi_align_last"}, ["as a whole", "read from the finished map by RoIAlign"]),
+    ({"region": "roi_align_before"}, ["went through the last stage by itself. The last map was"]),
+    (
+        {"region": "roi_align_before", "maps": "before"},
+        ["pixels (height × width) would have. The map before the last was averaged"],
+    ),
+    ({"maps": "both"}, ["were each averaged", "both were brought to length 1 and joined"]),
+    ({"pooling": "gem"}, ["generalised mean (GeM, power 3)"]),
+    ({"pooling": "max"}, ["its largest value in each channel"]),
+    ({"mirrored": True}, ["averaged with what the mirrored picture gives"]),
+]
+
+
+@pytest.mark.parametrize(("embedding", "told"), EMBEDDINGS)
+def test_every_way_to_describe_a_person_has_words(
+    run: Run, embedding: dict[str, Any], told: list[str]
+) -> None:
+    text, *_ = vectors.embedding_paragraphs(run.results(embedding=embedding))
+    for part in told:
+        assert part in text
+    # The length is that of the vectors, whatever maps they come from.
+    assert "That gives 24 values" in text
+
+
+def test_better_ways_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(**embedding: Any) -> str:
+        return " ".join(vectors.embedding_paragraphs(run.results(embedding=embedding))[1:])
+
+    ways = (
+        vectors.Way({}, "the last map", vectors.Measured(0.927, 2.5, 1.04)),
+        vectors.Way({"maps": "before"}, "the map before", vectors.Measured(0.996, 2.33, 1.73)),
+        vectors.Way({"maps": "both"}, "both maps", None),
+    )
+    monkeypatch.setattr(vectors, "WAYS", ways)
+    text = told()
+    assert "embedding.maps: before takes the map before (0.996, 2.3 and 1.7);" in text
+    assert "embedding.maps: both takes both maps." in text
+    assert "of the bundled detector" in text and "the default has 0.927, 2.5 and 1.0." in text
+    assert "embedding.maps: before takes" not in told(maps="before")
+    monkeypatch.setattr(vectors, "WAYS", ways[::2])
+    assert "bundled" not in told() and told(maps="both") == ""
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (numbers.milliseconds(0.0413), "0.041 ms"),
+        (numbers.milliseconds(0.615), "0.61 ms"),
+        (numbers.milliseconds(6.149), "6.1 ms"),
+        (numbers.milliseconds(6149.2), "6,149 ms"),
+        (numbers.size(77184), "77 kB"),
+        (numbers.size(21_318_000), "21 MB"),
+        (numbers.size(2.13e9), "2.1 GB"),
+        (" ".join(map(numbers.ordinal, (1, 2, 3, 4, 11, 12, 21, 101, 112))),
+         "1st 2nd 3rd 4th 11th 12th 21st 101st 112th"),
+        (numbers.signed(0.0429), "+0.043"),
+        (numbers.signed(-0.0489), "−0.049"),
+        (numbers.signed(0.0001), "0.000"),
+        (numbers.signed(None), "–"),
+        (numbers.interval([-0.1, 0.25]), "−0.100 to 0.250"),
+        (numbers.interval(None), "–"),
+        (numbers.percent(-0.02), "−2 %"),
+        (numbers.listed([]), ""),
+        (numbers.listed(["a"]), "a"),
+        (numbers.listed(["a", "b", "c"]), "a, b and c"),
+        (together("95 % of 3 persons in 5 ms"), "95\u00a0% of 3 persons in 5\u00a0ms"),
+    ],
+)  # fmt: skip
+def test_numbers(shown: str, text: str) -> None:
+    assert shown == text
+
+
+def test_curves_are_drawn_alike_and_follow_the_page(tmp_path: Path) -> None:
+    points = [(60.0, 0.62), (420.0, 0.96), (900.0, 0.992)]
+    for name in ("a", "b"):
+        draw_recall(tmp_path / name, points, [2], 45000, 0.99, "vectors compared")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    rows = [row_of(n, 0.05, 0.5) for n in (8, 16, 17)]
+    draw_components(tmp_path / "c", rows)
+    for name in ("a", "c"):
+        svg = inline_svg(tmp_path / name, "x-", "seen")
+        assert not re.search(r"#[0-9a-f]{6}\b(?!\")", re.sub(r'(id|href)="[^"]*"', "", svg))
+        assert "currentColor" in svg and "var(--series-2)" in svg
+    drawn = (tmp_path / "c").read_text(encoding="utf-8")
+    # 16 is too near to 17 to be read beside it.
+    assert ">17</text>" in drawn and ">16</text>" not in drawn and ">8</text>" in drawn

@@ -8,8 +8,9 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.company import nearest_elsewhere
+from visualsearch.fitting import fit_reduction
 from visualsearch.queries import Evidence, select_queries
-from visualsearch.reduction import Reduction, fit_reduction, l2_normalised
+from visualsearch.reduction import Reduction, l2_normalised
 from visualsearch.revealing import Surroundings, choose_revealing, surroundings
 from visualsearch.second_look import centred
 from visualsearch.tables import (

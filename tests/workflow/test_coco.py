@@ -23,7 +23,8 @@ def server(coco_sample: Path) -> Iterator[CocoServer]:
     instances = json.loads((coco_sample / "instances.json").read_text())
     instances["images"] = [image for image in instances["images"] if image["id"] in IMAGES]
     instances["annotations"] = [a for a in instances["annotations"] if a["image_id"] in IMAGES]
-    with CocoServer(coco_sample / "images", instances) as running:
+    keypoints = json.loads((coco_sample / "person_keypoints.json").read_text())
+    with CocoServer(coco_sample / "images", instances, keypoints) as running:
         yield running
 
 
@@ -75,6 +76,13 @@ def test_every_stage_left_its_files(coco: Workspace) -> None:
     assert json.loads((coco.results / "index/index.json").read_text())["recall"]["recall@10"] > 0.99
     page = (coco.results / "report/index.html").read_text(encoding="utf-8")
     assert "training" in page  # AP on minitrain is training-set AP and must be labelled so
+
+
+def test_keypoints_of_the_archive_reach_the_annotations(coco: Workspace) -> None:
+    document = json.loads((coco.results / "dataset/annotations.json").read_text())
+    with_pose = [entry for entry in document["annotations"] if entry.get("num_keypoints")]
+    assert len(with_pose) == 6
+    assert all(len(entry["keypoints"]) == 51 for entry in with_pose)
 
 
 def test_only_images_with_the_category_were_asked_for(coco: Workspace, server: CocoServer) -> None:

@@ -1,6 +1,7 @@
 """The demo's pictures through the whole workflow, and what a rerun does."""
 
 import csv
+import html
 import json
 import shutil
 from pathlib import Path
@@ -47,6 +48,37 @@ def test_neighbours_share_the_view_far_more_often_than_by_chance(demo: Workspace
     assert set(labels) == {"person", "view"}
 
 
+def test_the_search_is_measured_on_persons_that_were_not_tuned_on(demo: Workspace) -> None:
+    measured = json.loads((demo.results / "evaluation/search.json").read_text())
+    sidecar = json.loads((demo.results / "index/index.json").read_text())
+    for recall in (measured["index_against_exact_search"], measured["reduced_against_full_length"]):
+        low, high = recall["recall@10_interval"]
+        assert 0 < low <= recall["recall@10"] <= high <= 1
+    assert sidecar["target_reached"] and sidecar["recall"]["recall@10"] >= 0.99
+    assert (
+        sidecar["recall"]["persons_sampled"] + sidecar["tuning"]["persons_sampled"]
+        <= (sidecar["n_items"])
+    )
+
+
+def test_a_distorted_copy_finds_its_person_far_more_often_than_by_chance(demo: Workspace) -> None:
+    measures = json.loads((demo.results / "evaluation/search.json").read_text())["measures"]
+    low, _ = measures["self"]["rank1"]["interval"]
+    assert low > 20 / measures["self"]["rank1"]["persons"]
+    low, _ = measures["label:view"]["lift_interval"]
+    assert low > 0.3
+
+
+def test_five_queries_show_different_things(demo: Workspace) -> None:
+    queries = pq.read_table(demo.results / "search/queries.parquet").to_pylist()
+    roles = [query["role"] for query in queries]
+    assert roles == ["typical", "rare", "small", "crowd", "surest"]
+    assert len({query["image_id"] for query in queries}) == 5
+    page = (demo.results / "report/index.html").read_text(encoding="utf-8")
+    for query in queries:
+        assert html.escape(query["reason"], quote=False) in page.replace("&#39;", "'")
+
+
 def test_details_of_the_detector_are_written(demo: Workspace) -> None:
     detector = json.loads((demo.results / "detections/detector.json").read_text())
     for key in (
@@ -88,20 +120,31 @@ def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
     ("section", "change", "rerun"),
     [
         ("search", {"neighbours": 3}, {"search_persons", "evaluate_search", "render_report"}),
-        ("index", {"n_trees": 3}, {"build_index", *AFTER_INDEX}),
+        ("search", {"rerank": 50}, {"search_persons", "evaluate_search", "render_report"}),
+        ("index", {"target_recall": 0.9}, {"build_index", "time_index", *AFTER_INDEX}),
+        ("evaluation", {"resamples": 500}, {"evaluate_search", "render_report"}),
         ("queries", {"count": 2}, AFTER_INDEX),
         (
             "reduction",
             {"whiten_power": 1},
-            {"fit_pca", "reduce_vectors", "build_index", *AFTER_INDEX},
+            {"fit_pca", "reduce_vectors", "build_index", "time_index", *AFTER_INDEX},
         ),
         (
             "embedding",
             {"size": [128, 64]},
-            {"embed_persons", "fit_pca", "reduce_vectors", "build_index", *AFTER_INDEX},
+            {
+                "embed_persons",
+                "embed_distorted",
+                "fit_pca",
+                "reduce_vectors",
+                "build_index",
+                "time_index",
+                *AFTER_INDEX,
+            },
         ),
         ("dataset", {"connections": 2, "retries": 1, "max_skipped_fraction": 0.02}, set()),
         ("report", {"title": "Another"}, {"render_report"}),
+        ("report", {"timings": False}, {"render_report"}),
     ],
 )
 def test_a_changed_parameter_reruns_what_depends_on_it(
@@ -122,7 +165,7 @@ def test_a_changed_parameter_reruns_what_depends_on_it(
         ("detect", "gather_detections"),
         ("embed", "embed_persons"),
         ("reduce", "reduce_vectors"),
-        ("index", "build_index"),
+        ("index", "time_index"),
         ("search", "search_persons"),
         ("evaluate", "evaluate_search"),
         ("report", "render_report"),
@@ -146,34 +189,49 @@ def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: P
     assert there.planned() == set()
     module = copy / "workflow/scripts/visualsearch/index/annoy_backend.py"
     module.write_text(module.read_text() + "\n# edited\n")
-    assert there.planned() == {"build_index", *AFTER_INDEX}
+    assert there.planned() == {"build_index", "time_index", *AFTER_INDEX}
     template = copy / "workflow/scripts/visualsearch/report/templates/report.css"
     template.write_text(template.read_text() + "\n")
     assert "render_report" in there.planned()
 
 
 def test_results_are_the_same_bytes_for_any_shards_and_cores(tmp_path: Path) -> None:
-    found = []
+    """All but the times of queries, which a clock measures, and what the report shows of them."""
+    found, pages = [], []
     for shards, cores in ((1, 1), (3, 2)):
-        config = demo_config(dataset={"max_images": 14}, shards=shards)
+        config = demo_config(dataset={"max_images": 14}, search={"rerank": 20}, shards=shards)
         workspace = Workspace(tmp_path / str(shards), config)
         workspace.run(cores=cores)
+        pages.append(workspace.without_clock())
+        workspace.config["report"] = {**config["report"], "timings": False}
+        workspace.run()
         found.append(workspace.hashes())
     by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
-    by_shard += ("dataset/manifest.parquet",)  # names each picture's shard
+    by_shard += ("dataset/manifest.parquet", "index/timing.json")  # manifest: each picture's shard
     one, three = (
         {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
         for hashes in found
     )
-    whole = {"index/persons.ann", "search/hits.parquet", "pca/model.npz", "report/index.html"}
+    whole = {
+        "index/persons.ann",
+        "index/index.json",
+        "search/hits.parquet",
+        "pca/model.npz",
+        "evaluation/search.json",
+        "report/index.html",
+        "report/report.md",
+    }
     assert whole <= one.keys() == three.keys()
     assert [name for name in one if one[name] != three[name]] == []
+    # With the times shown, the pages differ in nothing but the part that is marked as theirs.
+    assert pages[0] == pages[1]
+    assert all(text for text in pages[0].values())
 
 
 def test_exact_search_finds_the_same_persons(demo: Workspace, tmp_path: Path) -> None:
     shutil.copytree(demo.folder, tmp_path / "exact")
     exact = Workspace(tmp_path / "exact", demo_config(index={"backend": "exact"}))
-    assert exact.planned() == {"build_index", *AFTER_INDEX}
+    assert exact.planned() == {"build_index", "time_index", *AFTER_INDEX}
     exact.run("search")
     tables = [pq.read_table(w.results / "search/hits.parquet") for w in (demo, exact)]
     assert tables[0]["person_id"].equals(tables[1]["person_id"])

@@ -33,6 +33,7 @@ def folder_config(path: Path, annotations: Path | None = None, **sections: objec
 @pytest.fixture(scope="module")
 def sample(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     config = folder_config(coco_sample / "images", coco_sample / "instances.json")
+    config["dataset"]["folder"]["keypoints"] = str(coco_sample / "person_keypoints.json")
     workspace = Workspace(tmp_path_factory.mktemp("sample"), config)
     workspace.run()
     return workspace
@@ -48,6 +49,20 @@ def test_person_ap_is_that_of_the_reference(sample: Workspace, shared: Path) -> 
         annotations = shared / "coco-sample/instances.json"
         reference, _ = evaluate_detections(annotations, results, "person", image_ids)
         assert numbers["AP"] == pytest.approx(reference["AP"], abs=0.005), name
+
+
+def test_poses_and_surroundings_of_neighbours_are_measured(sample: Workspace) -> None:
+    measured = json.loads((sample.results / "evaluation/search.json").read_text())
+    persons = len(pq.read_table(sample.results / "index/persons.parquet"))
+    for name in ("pose", "context"):
+        found = measured["measures"][name]
+        # Those that an annotation was found for, and of these those with keypoints.
+        assert 0.4 * persons < found["persons"] < persons
+        low, _ = found["lift_interval"]
+        assert low > 0, name
+        assert sum(stratum["persons"] for stratum in found["by_height"]) == found["persons"]
+    page = (sample.results / "report/index.html").read_text(encoding="utf-8")
+    assert "pose" in page and "surroundings" in page
 
 
 def test_every_picture_is_in_the_manifest_with_its_licence(sample: Workspace) -> None:

@@ -1,6 +1,7 @@
 # Requires: what every stage hands on. Gives: report/index.html, one page that needs no other file;
 # report/light.html, the same with smaller pictures, for `snakemake --report`; report/report.md with
-# report/figures/, the same for a code host; report/hits.csv, all hits.
+# report/figures/, the same for a code host; report/hits.csv, all hits. Times of the clock come in
+# only with report.timings.
 
 
 rule render_report:
@@ -18,6 +19,11 @@ rule render_report:
             if config["queries"]["images"]
             else {}
         ),
+        **(
+            {"timing": rules.time_index.output.timing}
+            if config["report"]["timings"]
+            else {}
+        ),
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
         detector=rules.fetch_weights.output.detector,
@@ -30,6 +36,7 @@ rule render_report:
         queries=rules.select_queries.output.queries,
         hits=rules.search_persons.output.hits,
         search_numbers=rules.evaluate_search.output.numbers,
+        components_figure=rules.evaluate_search.output.figure,
     output:
         index="<results>/report/index.html",
         light=report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from visualsearch.atomic import replacing
@@ -35,16 +37,34 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": PAPER,
     "legend.frameon": False,
 }
+# Lines are told apart by more than their colour.
+LOOKS: list[dict[str, Any]] = [
+    {"color": color, "linestyle": style, "marker": marker, "linewidth": 2, "markersize": 5}
+    for styles, marker in ((("-", "--", ":"), "o"), (("--", ":", "-"), "s"))
+    for color, style in zip((BLUE, ORANGE, GREEN), styles, strict=True)
+]
+
+
+@contextmanager
+def drawing_panels(
+    path: str | Path, panels: int, width: float = 6.4, height: float = 3.6
+) -> Iterator[list[Axes]]:
+    """Yield axes one below the other; write them as SVG to `path`, atomically.
+
+    width, height: of each panel, in inches.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, panels * height), layout="constrained")
+        yield [figure.add_subplot(panels, 1, number) for number in range(1, panels + 1)]
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
 
 
 @contextmanager
 def drawing(path: str | Path, width: float = 6.4, height: float = 3.6) -> Iterator[Axes]:
-    """Yield axes; write them as SVG to `path`, atomically. Width and height in inches."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure.add_subplot()
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
+    """`drawing_panels` with one panel."""
+    with drawing_panels(path, 1, width, height) as (axes,):
+        yield axes
 
 
 def draw_explained_variance(path: str | Path, reduction: Reduction) -> None:
@@ -85,3 +105,117 @@ def draw_precision_recall(path: str | Path, curve: NDArray[np.float64]) -> None:
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
         axes.legend(title="a box counts as found at")
+
+
+def draw_components(path: str | Path, by_components: list[dict[str, Any]]) -> None:
+    """What the number of components keeps, and what it does to the neighbours.
+
+    by_components: as search_quality.measure_search gives it.
+    """
+    shares = {
+        "variance held": [row["explained_variance"] for row in by_components],
+        "neighbours kept": [row["recall_without_whitening"]["recall@10"] for row in by_components],
+        "copies found": [
+            row["measures"].get("self", {}).get("rank1", {}).get("value") for row in by_components
+        ],
+    }
+    shares = {name: values for name, values in shares.items() if None not in values}
+    names = by_components[-1]["measures"]
+    alike = {
+        name: [row["measures"].get(name, {}) for row in by_components]
+        for name in ("pose", "context", *sorted(name for name in names if ":" in name))
+        if name in names
+    }
+    alike = {
+        name: rows
+        for name, rows in alike.items()
+        if all(row.get("lift_interval") is not None for row in rows)
+    }
+    numbers = [row["n_components"] for row in by_components]
+    with drawing_panels(path, 2 if alike else 1, height=3.4) as (kept, *below):
+        for (name, values), look in zip(shares.items(), LOOKS, strict=False):
+            percent = 100 * np.array(values)
+            kept.plot(numbers, percent, label=name, **look)
+        kept.set_ylabel("%")
+        kept.set_ylim(0, 102)
+        for axes in below:
+            for (name, rows), look in zip(alike.items(), LOOKS, strict=False):
+                low, high = np.array([row["lift_interval"] for row in rows]).T
+                axes.fill_between(numbers, low, high, color=look["color"], alpha=0.15, linewidth=0)
+                title = name if name in ("pose", "context") else f"same {name[6:]}"
+                axes.plot(numbers, [row["lift"] for row in rows], label=_short(title), **look)
+            axes.axhline(0, color=INK, linewidth=1)
+            axes.set_ylabel("in common, above chance")
+        for axes in (kept, *below):
+            axes.set_xscale("log", base=2)
+            axes.minorticks_off()
+            axes.set_xticks(*_spaced(numbers))
+            _legend_above(axes)
+        (below[-1] if below else kept).set_xlabel("components")
+
+
+def draw_recall(
+    path: str | Path,
+    points: list[tuple[float, float]],
+    chosen: list[int],
+    exact: float,
+    target: float,
+    unit: str,
+) -> None:
+    """Recall of the ten nearest against what a search costs, with exact search on it.
+
+    points: (cost, recall) of each search tried, and `chosen` the numbers of those taken.
+    exact: cost of exact search. target: recall to reach. unit: of the costs.
+    """
+    costs, recalls = np.array(points).T
+    with drawing(path, height=3.2) as axes:
+        axes.axhline(target, color=INK, linewidth=1, linestyle="--", label=f"target, {target:g}")
+        axes.plot(costs, recalls, "-o", color=BLUE, linewidth=2, markersize=4, label="index")
+        if chosen:
+            axes.plot(costs[chosen], recalls[chosen], "o", color=BLUE, markersize=9, label="chosen")
+        axes.plot([exact], [1], "s", color=ORANGE, markersize=8, label="exact search", zorder=3)
+        least = min(recalls.min(), target, 0.95)
+        axes.set_ylim(least - 0.05 * (1 - least), 1 + 0.05 * (1 - least))
+        axes.ticklabel_format(axis="y", useOffset=False)
+        low, high = min(costs.min(), exact), max(costs.max(), exact)
+        if low > 0 and high > 8 * low:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+            axes.minorticks_off()
+        else:
+            axes.set_xlim(0, 1.05 * high)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+        axes.set_xlabel(unit)
+        axes.set_ylabel("recall of the ten nearest")
+        _legend_above(axes)
+
+
+def _spaced(numbers: list[int]) -> tuple[list[int], list[str]]:
+    """Ticks at the numbers and their labels, without those too near the next to be read."""
+    far = [one for one, after in pairwise(numbers) if after >= 1.4 * one] + numbers[-1:]
+    return far, [str(number) for number in far]
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= 28 else title[:27] + "…"
+
+
+def _legend_above(axes: Axes) -> None:
+    """A legend above the axes, where no line is."""
+    labels = axes.get_legend_handles_labels()[1]
+    if not labels:
+        return
+    # Spaced so that the larger letters of narrow screens have room.
+    legend = axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=max(1, min(len(labels), 64 // (max(map(len, labels)) + 4))),
+        fontsize=10,
+        borderaxespad=0.3,
+        borderpad=0,
+        handlelength=1.8,
+        columnspacing=2.4,
+    )
+    # Labels are what users call them: a dollar sign begins no formula.
+    for text in legend.get_texts():
+        text.set_parse_math(False)

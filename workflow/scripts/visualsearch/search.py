@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -118,28 +118,3 @@ def search_all(
         columns["full_similarity"] = full[n][order] if full else pa.nulls(len(order))
         tables.append(pa.table({name: columns[name] for name in HITS.names}).cast(HITS))
     return pa.concat_tables(tables) if tables else HITS.empty_table()
-
-
-class Changed(NamedTuple):
-    """What a second look did to a query's hits: `new` ones, and known ones that `moved`."""
-
-    new: int
-    moved: int
-
-
-def changed_by_second_look(hits: pa.Table) -> dict[int, Changed]:
-    """For each query, how many of its hits the second look brought in, and how many it moved.
-
-    hits: rows of HITS. A hit is new where its rank by the index lies beyond those shown, and moved
-    where it would be shown at another rank. Without a second look all are 0.
-    """
-    ranks: dict[int, list[tuple[int, int]]] = {}
-    for hit in hits.select(["query", "rank", "index_rank"]).to_pylist():
-        ranks.setdefault(hit["query"], []).append((hit["rank"], hit["index_rank"]))
-    return {
-        query: Changed(
-            new=sum(before > len(pairs) for _, before in pairs),
-            moved=sum(before <= len(pairs) and before != rank for rank, before in pairs),
-        )
-        for query, pairs in ranks.items()
-    }

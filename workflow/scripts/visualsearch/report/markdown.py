@@ -7,8 +7,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from visualsearch.report import TEMPLATES, wording
+from visualsearch.report import TEMPLATES
+from visualsearch.report.figures import Figure
 from visualsearch.report.model import Label, Picture, Results, web_address
+from visualsearch.report.wording import WORDS
+from visualsearch.report.wording.numbers import decimals
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$])")
 
@@ -17,7 +20,7 @@ class Ready(str):
     """Text that is Markdown already."""
 
 
-def render_markdown(results: Results, precision_recall: bool) -> str:
+def render_markdown(results: Results, figures: dict[str, Figure]) -> str:
     """The whole document; figures are expected in the folder figures/ beside it.
 
     Every value that the template puts in is escaped, unless it is Ready.
@@ -30,12 +33,12 @@ def render_markdown(results: Results, precision_recall: bool) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["decimals"] = wording.decimals
+    environment.filters["decimals"] = decimals
     text = environment.get_template("report.md.j2").render(
         results=results,
         config=results.config,
-        words=wording,
-        precision_recall=precision_recall,
+        **WORDS,
+        figures=figures,
         gallery_file=gallery_file,
         fenced=fenced,
         link=link,

@@ -35,6 +35,8 @@ class ResultFiles:
     queries: str
     hits: str
     search_numbers: str
+    components_figure: str
+    timing: str | None = None
     detection_numbers: str | None = None
     precision_recall_figure: str | None = None
     skipped_queries: str | None = None
@@ -93,20 +95,33 @@ class Label:
 
 @dataclass(frozen=True)
 class Hit:
-    """A neighbour of a query; rank counts from 1, similarity is a cosine."""
+    """A neighbour of a query.
+
+    rank counts from 1; index_rank is the one before a second look. similarity, full_similarity:
+    cosines of the reduced vectors, and of the full-length ones where a second look was taken.
+    """
 
     rank: int
     person: Person
     similarity: float
     same_image: bool
+    near_duplicate: bool
+    index_rank: int
+    full_similarity: float | None
     labels: list[Label]
+
+    @property
+    def shown_similarity(self) -> float:
+        """The cosine that hits are sorted by."""
+        return self.similarity if self.full_similarity is None else self.full_similarity
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query with its neighbours; number counts from 1."""
+    """A query with its neighbours; number counts from 1, role is what it is to show."""
 
     number: int
+    role: str
     reason: str
     person: Person
     labels: list[Label]
@@ -124,7 +139,11 @@ class LicenseGroup:
 
 @dataclass(frozen=True)
 class Results:
-    """All that a report says. config: the checked configuration."""
+    """All that a report says.
+
+    config: the checked configuration. search: evaluation/search.json. timing: index/timing.json,
+    None where no times are to be shown.
+    """
 
     config: dict[str, Any]
     n_pictures: int
@@ -137,9 +156,19 @@ class Results:
     reduction: Reduction
     sidecar: dict[str, Any]
     index_bytes: int
-    recall: dict[str, Any]
-    labels_of_hits: dict[str, dict[str, Any]]
+    search: dict[str, Any]
+    timing: dict[str, Any] | None
     detection_numbers: dict[str, Any] | None
+
+    @property
+    def recall(self) -> dict[str, Any]:
+        """How much of exact search the index finds."""
+        return self.search["index_against_exact_search"]
+
+    @property
+    def labels_of_hits(self) -> dict[str, dict[str, Any]]:
+        """What the hits shown have of the queries' labels, by kind."""
+        return self.search["labels_of_hits"]
 
     def pictures_shown(self) -> list[Picture]:
         """Each picture of a query or a hit once, in the order in which they are shown."""
@@ -172,7 +201,6 @@ def load_results(
         shown.query(number, row, hits.get(row["query"], []))
         for number, row in enumerate(read_table(files.queries).to_pylist(), start=1)
     ]
-    numbers = read_json(files.search_numbers)
     return Results(
         config=config,
         n_pictures=len(shown.rows),
@@ -185,8 +213,8 @@ def load_results(
         reduction=Reduction.load(files.model),
         sidecar=read_json(files.sidecar),
         index_bytes=Path(files.index).stat().st_size,
-        recall=numbers["index_against_exact_search"],
-        labels_of_hits=numbers["labels_of_hits"],
+        search=read_json(files.search_numbers),
+        timing=read_json(files.timing) if files.timing else None,
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 
@@ -237,6 +265,7 @@ class _Shown:
         labels = picture.labels
         return Query(
             number=number,
+            role=row["role"],
             reason=row["reason"],
             person=self.person(row, picture),
             labels=[Label(kind, value) for kind, value in labels.items()],
@@ -248,8 +277,16 @@ class _Shown:
         labels = [
             Label(kind, value, wanted.get(kind) == value) for kind, value in picture.labels.items()
         ]
-        person = self.person(row, picture)
-        return Hit(row["rank"], person, row["similarity"], bool(row["same_image"]), labels)
+        return Hit(
+            rank=row["rank"],
+            person=self.person(row, picture),
+            similarity=row["similarity"],
+            same_image=bool(row["same_image"]),
+            near_duplicate=bool(row["near_duplicate"]),
+            index_rank=row["index_rank"],
+            full_similarity=row["full_similarity"],
+            labels=labels,
+        )
 
 
 def web_address(text: str | None) -> str | None:

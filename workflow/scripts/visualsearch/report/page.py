@@ -2,21 +2,23 @@
 
 import base64
 import hashlib
+import re
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from visualsearch.report import TEMPLATES, wording
+from visualsearch.report import TEMPLATES
 from visualsearch.report.crops import Crops, Jpeg
 from visualsearch.report.drawings import inline_svg
-from visualsearch.report.model import Label, Person, Results
+from visualsearch.report.figures import Figure
+from visualsearch.report.model import Hit, Label, Person, Results
+from visualsearch.report.wording import WORDS, gallery
+from visualsearch.report.wording.numbers import decimals
 
 
-def render_page(
-    results: Results, crops: Crops, variance_figure: str, precision_recall_figure: str | None
-) -> str:
-    """The whole page. The figures are SVG files.
+def render_page(results: Results, crops: Crops, figures: dict[str, Figure]) -> str:
+    """The whole page.
 
     Jinja escapes all that it is given; only the project's own files go in as they are.
     """
@@ -27,30 +29,34 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["decimals"] = wording.decimals
+    environment.filters["decimals"] = decimals
+    environment.filters["together"] = together
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         results=results,
         config=results.config,
-        words=wording,
+        **WORDS,
         crops=crops,
         data_url=data_url,
         style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8").strip()),
         script=Markup(script),
         script_digest=digest,
-        variance=inline_svg(variance_figure, "variance-", wording.variance_text(results)),
-        precision_recall=inline_svg(
-            precision_recall_figure, "curve-", wording.PRECISION_RECALL_TEXT
-        )
-        if precision_recall_figure
-        else None,
+        figures={
+            name: inline_svg(figure.path, f"{name}-", figure.text)
+            for name, figure in figures.items()
+        },
         large_views=_large_views(results),
         pictures={
             key: {"url": data_url(jpeg), "width": jpeg.width, "height": jpeg.height}
             for key, jpeg in crops.whole.items()
         },
     )
+
+
+def together(text: str) -> str:
+    """A sentence in which no line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=(?:%|px|ms|kB|MB|GB)(?!\w))", "\u00a0", text)
 
 
 def data_url(jpeg: Jpeg) -> str:
@@ -63,16 +69,15 @@ def _large_views(results: Results) -> list[list[dict[str, Any]]]:
     return [
         [
             _large_view(
-                f"Query {query.number}", wording.describe_query(query), query.person, query.labels
+                f"Query {query.number}", gallery.describe_query(query), query.person, query.labels
             ),
             *(
                 _large_view(
                     f"Query {query.number}, neighbour {hit.rank}",
-                    wording.describe_hit(query, hit),
+                    gallery.describe_hit(query, hit),
                     hit.person,
                     hit.labels,
-                    hit.similarity,
-                    hit.same_image,
+                    hit,
                 )
                 for hit in query.hits
             ),
@@ -82,12 +87,7 @@ def _large_views(results: Results) -> list[list[dict[str, Any]]]:
 
 
 def _large_view(
-    heading: str,
-    text: str,
-    person: Person,
-    labels: list[Label],
-    similarity: float | None = None,
-    same_image: bool = False,
+    heading: str, text: str, person: Person, labels: list[Label], hit: Hit | None = None
 ) -> dict[str, Any]:
     picture = person.picture
     links = []
@@ -95,13 +95,14 @@ def _large_view(
         links.append(["licence", picture.license or "no licence stated", picture.license_url or ""])
     if picture.source_url:
         links.append(["source", picture.source_url, picture.source_url])
+    facts = [*(gallery.hit_facts(hit) if hit else []), *gallery.person_facts(person)]
     return {
         "heading": heading,
         "text": text,
         "picture": picture.key,
         "box": [round(value, 2) for value in person.box],
-        "facts": [list(fact) for fact in wording.person_facts(person, similarity)],
+        "facts": [list(fact) for fact in facts],
         "labels": [[label.kind, label.value, label.agrees] for label in labels],
         "links": links,
-        "sameImage": same_image,
+        "marks": gallery.marks(hit) if hit else [],
     }

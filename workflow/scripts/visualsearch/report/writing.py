@@ -1,11 +1,11 @@
 """Every form of the report, written to its place."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from visualsearch.atomic import replacing, write_text
 from visualsearch.report.crops import draw_gallery, lighter, make_crops
+from visualsearch.report.figures import make_figures
 from visualsearch.report.hits_table import hits_csv
 from visualsearch.report.markdown import gallery_file, render_markdown
 from visualsearch.report.model import ResultFiles, load_results
@@ -34,12 +34,8 @@ def write_report(
     for query in results.queries:
         with replacing(Path(figures) / gallery_file(query.number)) as temporary:
             temporary.write_bytes(draw_gallery(query, crops, height))
-    drawings = (files.variance_figure, files.precision_recall_figure)
-    for drawing in drawings:
-        if drawing:
-            with replacing(Path(figures) / Path(drawing).name) as temporary:
-                shutil.copyfile(drawing, temporary)
-    write_text(markdown, render_markdown(results, bool(files.precision_recall_figure)))
+    drawn = make_figures(files, results, figures)
+    write_text(markdown, render_markdown(results, drawn))
     write_text(hits, hits_csv(results))
-    write_text(index, render_page(results, crops, *drawings))
-    write_text(light, render_page(results, lighter(crops), *drawings))
+    write_text(index, render_page(results, crops, drawn))
+    write_text(light, render_page(results, lighter(crops), drawn))

@@ -62,7 +62,7 @@
       ...view.links.map(([term, text, url]) => fact(term, link(text, url))),
     );
     const chips = view.labels.map(chip);
-    if (view.sameImage) chips.unshift(element("li", "same image", "chip warning"));
+    chips.unshift(...view.marks.map((mark) => element("li", mark, "chip warning")));
     part("labels").replaceChildren(...chips);
     part("back").setAttribute("aria-disabled", item === 0);
     part("next").setAttribute("aria-disabled", item === views[query].length - 1);

@@ -1,0 +1,370 @@
+"""Which representation of a person serves the search best: every variant, side by side.
+
+Persons are the annotated ones of a folder of pictures with COCO annotations, so that no detector's
+misses come in. Every person is a query; all others, in other images, are what is searched. The
+images fall into two halves, every other one by id: whatever is chosen is chosen by the queries of
+the first half and reported for those of the second. The PCA is fitted on the vectors of all, as it
+is in a run; it knows no annotation.
+
+    python benchmarks/representation.py PICTURES instances.json person_keypoints.json
+
+What this does not show: other detectors than the one named; a set larger than the one given, where
+more components may pay; identity, which nothing here annotates.
+"""
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from PIL import ImageOps
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+from visualsearch.boxes import clip_to_image, mirror, xywh_to_xyxy
+from visualsearch.detectors import BUNDLED, load_detector
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.distortion import distorted_boxes
+from visualsearch.embedding import MAPS, embed_boxes
+from visualsearch.fitting import fit_reduction
+from visualsearch.images import read_image
+from visualsearch.nearest import Nearest, Ranks
+from visualsearch.progress import progress
+from visualsearch.reduction import l2_normalised
+from visualsearch.relevance import Bootstrap, interval_of
+from visualsearch.search_quality import NEIGHBOURS, Alikeness, Sample, person_facts
+
+MIN_HEIGHT = 48
+RESAMPLES = 2000
+SEED = 0
+PLAIN = {
+    "region": "crop",
+    "fit": "stretch",
+    "margin": 0,
+    "size": [256, 128],
+    "maps": "last",
+    "pooling": "average",
+    "mirrored": False,
+}
+# What the lifts are compared with, without reduction: the plain way at the bundled detector's size.
+BASELINE = {**PLAIN, "size": [300, 300]}
+REDUCTION = (256, 0.5)
+COST_PERSONS = 40
+LEAST_SELF = 0.97
+# Lifts over the raw cosine's that the choice goes for: of the default, and of any way.
+GOALS = {"its last map": {"pose": 2.5, "context": 1.3}, "any map": {"pose": 3, "context": 2}}
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Annotated persons. table: as rows of PERSONS; files: of each row."""
+
+    folder: Path
+    table: pa.Table
+    files: list[str]
+    annotations: dict[str, Any]
+
+
+def annotated_persons(folder: Path, instances: Path, keypoints: Path) -> Persons:
+    """Persons of at least MIN_HEIGHT pixels that are no crowds, by image id."""
+    annotations = json.loads(instances.read_text())
+    points = {entry["id"]: entry for entry in json.loads(keypoints.read_text())["annotations"]}
+    for entry in annotations["annotations"]:
+        if entry["id"] in points:
+            entry["keypoints"] = points[entry["id"]]["keypoints"]
+    person = next(c["id"] for c in annotations["categories"] if c["name"] == "person")
+    files = {image["id"]: image["file_name"] for image in annotations["images"]}
+    wanted = sorted(
+        (
+            entry
+            for entry in annotations["annotations"]
+            if entry["category_id"] == person
+            and not entry["iscrowd"]
+            and entry["bbox"][3] >= MIN_HEIGHT
+        ),
+        key=lambda entry: (entry["image_id"], entry["id"]),
+    )
+    boxes = np.array([entry["bbox"] for entry in wanted], dtype=np.float32)
+    images = np.array([entry["image_id"] for entry in wanted])
+    first = np.r_[True, images[1:] != images[:-1]]
+    place = np.arange(len(images)) - np.maximum.accumulate(
+        np.where(first, np.arange(len(images)), 0)
+    )
+    table = pa.table(
+        {
+            "person_id": images * 1000 + place,
+            "image_id": images,
+            **{name: boxes[:, i] for i, name in enumerate("xywh")},
+        }
+    )
+    return Persons(folder, table, [files[image] for image in images.tolist()], annotations)
+
+
+@cache
+def _detector(name: str, weights: str) -> Any:
+    return load_detector(DetectorSettings(name, weights))
+
+
+def embedded(
+    persons: Persons, settings: dict[str, Any], detector: str, weights: str
+) -> dict[str, dict[str, Any]]:
+    """Vectors of all persons and of their distorted copies, by which maps they are of.
+
+    settings: of both maps; one pass gives these and each alone, as lengths do not count. Each has
+    the milliseconds that a person costs by itself, over the first COST_PERSONS.
+    """
+    torch.set_num_threads(1)
+    network = _detector(detector, weights)
+    boxes = xywh_to_xyxy(np.column_stack([persons.table[name].to_numpy() for name in "xywh"]))
+    moved = distorted_boxes(persons.table["person_id"].to_numpy(), boxes, SEED)
+    names = np.array(persons.files)
+    clean, copies = [], []
+    spent, timed = dict.fromkeys(MAPS, 0.0), 0
+    for name in dict.fromkeys(persons.files):
+        rows = np.flatnonzero(names == name)
+        image = read_image(persons.folder / name)
+        clean.append(embed_boxes(network, image, boxes[rows], settings))
+        there = mirror(clip_to_image(moved[rows], *image.size), image.width)
+        copies.append(embed_boxes(network, ImageOps.mirror(image), there, settings))
+        if timed < COST_PERSONS:
+            timed += len(rows)
+            for maps in MAPS:
+                start = time.perf_counter()
+                embed_boxes(network, image, boxes[rows], settings | {"maps": maps})
+                spent[maps] += time.perf_counter() - start
+    length = network.map_lengths["before"]
+    parts = {"before": slice(0, length), "last": slice(length, None), "both": slice(None)}
+    return {
+        maps: {
+            "vectors": np.concatenate(clean)[:, part],
+            "copies": np.concatenate(copies)[:, part],
+            "milliseconds": 1000 * spent[maps] / timed,
+        }
+        for maps, part in parts.items()
+    }
+
+
+class Judge:
+    """Measures vectors, by half of the images."""
+
+    def __init__(self, persons: Persons) -> None:
+        self.image_ids = persons.table["image_id"].to_numpy()
+        n = len(self.image_ids)
+        rows = np.arange(n)
+        others = np.broadcast_to(rows, (n, n))
+        others = np.where(self.image_ids[None] == self.image_ids[:, None], -1, others)
+        heights = persons.table["h"].to_numpy().astype(np.float64)
+        bootstrap = Bootstrap(self.image_ids, RESAMPLES, SEED)
+        self.sample = Sample(rows, self.image_ids, heights, others, bootstrap)
+        facts = person_facts(persons.annotations, persons.table, "person")
+        self.alike = Alikeness(self.sample, facts, pd.DataFrame())
+        second = np.isin(self.image_ids, np.unique(self.image_ids)[1::2])
+        self.halves = {"chosen on": ~second, "held out": second}
+        self.bootstraps = {
+            name: Bootstrap(self.image_ids[mask], RESAMPLES, SEED)
+            for name, mask in self.halves.items()
+        }
+
+    def values(
+        self, vectors: NDArray[np.float32], copies: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float64]]:
+        """For each person: whether its copy finds it first, and pose and context above chance."""
+        nearest = Nearest(vectors, NEIGHBOURS, self.sample.rows, self.image_ids)
+        ranks = Ranks(copies, vectors)
+        nearest.add(vectors, self.image_ids)
+        ranks.add(vectors)
+        found = {"self": (ranks.ranks == 1).astype(np.float64)}
+        for name in ("pose", "context"):
+            value = self.alike.of_neighbours(name, nearest.neighbours)
+            found[name] = value - self.alike.chance[name]
+        return found
+
+    def mean(self, values: NDArray[np.float64], half: str) -> float:
+        """Mean over a half's persons, those not known left out."""
+        return float(np.nanmean(values[self.halves[half]]))
+
+    def ratio_interval(
+        self, values: NDArray[np.float64], base: NDArray[np.float64], half: str
+    ) -> list[float]:
+        """95 % interval of the ratio of two means, both from the same resampled images."""
+        means = self.bootstraps[half].means
+        mask = self.halves[half]
+        return interval_of(means(values[mask]) / means(base[mask])) or [np.nan, np.nan]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One variant, measured. values: as Judge.values gives them."""
+
+    settings: dict[str, Any]
+    reduction: tuple[int, float] | None
+    milliseconds: float
+    length: int
+    values: dict[str, NDArray[np.float64]]
+
+    @property
+    def name(self) -> str:
+        """What is not plain about it."""
+        s = self.settings
+        region = {"crop": "crop", "roi_align_last": "RoIAlign, last map"}.get(
+            s["region"], "RoIAlign, map before, last stage"
+        )
+        parts = [region, "{}x{}".format(*s["size"])]
+        parts += [s["fit"]] if s["region"] == "crop" else []
+        parts += [f"margin {s['margin']:g}"] if s["margin"] else []
+        parts += [{"last": "last map", "before": "map before", "both": "both maps"}[s["maps"]]]
+        parts += [s["pooling"]] + (["mirrored"] if s["mirrored"] else [])
+        return ", ".join(parts)
+
+    @property
+    def shortened(self) -> str:
+        """Its reduction."""
+        return "none" if self.reduction is None else "{} / {:g}".format(*self.reduction)
+
+
+def reduced(
+    found: dict[str, Any], reduction: tuple[int, float] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Unit vectors of persons and copies, shortened as a run shortens them."""
+    vectors, copies = found["vectors"], found["copies"]
+    if reduction is None:
+        return l2_normalised(vectors), l2_normalised(copies)
+    n_components, power = reduction
+    model = fit_reduction([vectors], len(vectors), vectors.shape[1], n_components, power)
+    return model.transform(vectors), model.transform(copies)
+
+
+def passes() -> list[dict[str, Any]]:
+    """What goes through the network: ways to see a box, as they are and mirrored, pooled."""
+    crops: list[dict[str, Any]] = [
+        {"size": [300, 300]},
+        {"size": [256, 128]},
+        {"size": [224, 224]},
+        {"size": [224, 224], "margin": 0.1},
+        {"size": [224, 224], "margin": 0.25},
+        {"size": [256, 128], "fit": "pad"},
+        {"size": [224, 224], "fit": "pad"},
+        {"size": [300, 300], "fit": "pad"},
+        {"size": [256, 128], "fit": "surroundings"},
+        {"size": [192, 192], "fit": "surroundings"},
+        {"size": [224, 224], "fit": "surroundings"},
+        {"size": [256, 256], "fit": "surroundings"},
+        {"size": [224, 224], "fit": "surroundings", "margin": 0.1},
+        {"region": "roi_align_last"},
+        {"region": "roi_align_before"},
+        {"region": "roi_align_before", "size": [224, 224]},
+    ]
+    ways = [
+        {},
+        {"mirrored": True},
+        {"mirrored": True, "pooling": "gem"},
+        {"mirrored": True, "pooling": "max"},
+    ]
+    return [{**PLAIN, **crop, **way, "maps": "both"} for crop in crops for way in ways]
+
+
+def table(judge: Judge, results: list[Result], base: Result, half: str, intervals: bool) -> str:
+    """Rows of Markdown."""
+    lines = [
+        "| representation | components / whitening | values | self rank-1 | pose lift | × raw |"
+        " context lift | × raw | ms a person |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        cells = [result.name, result.shortened, str(result.length)]
+        cells.append(f"{judge.mean(result.values['self'], half):.3f}")
+        for name in ("pose", "context"):
+            mean = judge.mean(result.values[name], half)
+            times = f"{mean / judge.mean(base.values[name], half):.2f}"
+            if intervals:
+                low, high = judge.ratio_interval(result.values[name], base.values[name], half)
+                times += f" ({low:.1f} to {high:.1f})"
+            cells += [f"{mean:.4f}", times]
+        cells.append(f"{result.milliseconds:.0f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def score(judge: Judge, result: Result, base: Result, goals: dict[str, float]) -> float:
+    """What is chosen by, on the first half: the lift that is furthest from its goal, as its share.
+
+    Nothing for less than LEAST_SELF.
+    """
+    half = "chosen on"
+    if judge.mean(result.values["self"], half) < LEAST_SELF:
+        return -np.inf
+    return min(
+        judge.mean(result.values[name], half) / judge.mean(base.values[name], half) / goal
+        for name, goal in goals.items()
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("instances", type=Path)
+    parser.add_argument("keypoints", type=Path)
+    parser.add_argument("--detector", default=BUNDLED)
+    parser.add_argument("--weights", default="default")
+    parser.add_argument("--jobs", type=int, default=1, help="passes at a time")
+    given = parser.parse_args()
+    persons = annotated_persons(given.pictures, given.instances, given.keypoints)
+    judge = Judge(persons)
+    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+        jobs = [
+            (settings, pool.submit(embedded, persons, settings, given.detector, given.weights))
+            for settings in passes()
+        ]
+        for settings, job in progress(jobs, "embedding", "passes"):
+            for maps, vectors in job.result().items():
+                found.append(({**settings, "maps": maps}, vectors))
+
+    def measured(i: int, reduction: tuple[int, float] | None) -> Result:
+        settings, made = found[i]
+        vectors, copies = reduced(made, reduction)
+        values = judge.values(vectors, copies)
+        return Result(settings, reduction, made["milliseconds"], made["vectors"].shape[1], values)
+
+    base = measured([settings for settings, _ in found].index(BASELINE), None)
+    results = [measured(i, REDUCTION) for i in range(len(found))]
+    n, known = len(judge.image_ids), int((~np.isnan(base.values["pose"])).sum())
+    print(f"{n} persons in {len(np.unique(judge.image_ids))} images, {known} with keypoints.")
+    for name in ("pose", "context"):
+        print(f"Random pairs: {name} {np.nanmean(judge.alike.chance[name]):.3f}.")
+    print("\n## Every way, by the queries of the held-out half\n")
+    print(table(judge, [base, *results], base, "held out", intervals=False))
+    for what, goals in GOALS.items():
+        fit = [
+            i
+            for i, result in enumerate(results)
+            if what == "any map" or result.settings["maps"] == "last"
+        ]
+        best = max(fit, key=lambda i: score(judge, results[i], base, goals))
+        grid = [
+            measured(best, (components, power))
+            for power in (0.0, 0.25, 0.5, 1.0)
+            for components in (64, 128, 256, 512)
+            if components < n
+        ]
+        print(f"\n## Best of {what}: {results[best].name}; its reduction\n")
+        print(table(judge, grid, base, "held out", intervals=False))
+        chosen = max(grid, key=lambda result: score(judge, result, base, goals))
+        for half in judge.halves:
+            print(f"\nChosen: {chosen.name}, {chosen.shortened}; the half {half}\n")
+            print(table(judge, [base, chosen], base, half, intervals=True))
+
+
+if __name__ == "__main__":
+    main()

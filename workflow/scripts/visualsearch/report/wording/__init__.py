@@ -1,0 +1,26 @@
+"""What a run did and found, in words: plain sentences, tables and pairs, nothing escaped."""
+
+from visualsearch.report.wording import (
+    components,
+    detector,
+    gallery,
+    index,
+    limits,
+    numbers,
+    search,
+    settings,
+    vectors,
+)
+
+# What templates know each module by.
+WORDS = {
+    "components": components,
+    "detector": detector,
+    "gallery": gallery,
+    "index": index,
+    "limits": limits,
+    "numbers": numbers,
+    "search": search,
+    "settings": settings,
+    "vectors": vectors,
+}

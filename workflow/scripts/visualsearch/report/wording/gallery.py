@@ -1,0 +1,144 @@
+"""Queries and their neighbours in words, and what was searched."""
+
+from collections.abc import Iterable
+
+from visualsearch.report.model import Hit, Label, Person, Query, Results
+from visualsearch.report.wording.numbers import Facts, count, decimals, ordinal
+
+
+def things(results: Results) -> tuple[str, str]:
+    """What is searched for: its singular and plural."""
+    category = results.config["dataset"]["category"]
+    if category == "person":
+        return "person", "persons"
+    return f"“{category}”", f"objects of the category “{category}”"
+
+
+def lead(results: Results) -> str:
+    """What was asked, in one sentence."""
+    one, many = things(results)
+    neighbours, n = results.config["search"]["neighbours"], len(results.queries)
+    wanted = one if neighbours == 1 else f"{neighbours:,} {many}"
+    if any(len(query.hits) < neighbours for query in results.queries):
+        wanted = f"{many} (up to {neighbours:,})"
+    elsewhere = "" if results.config["search"]["same_image"] else " in other pictures"
+    return (
+        f"For {'one query' if n == 1 else f'each of {n:,} queries'}, the {wanted} most like it"
+        f"{elsewhere}, among {results.n_persons:,} that a pretrained detector found in "
+        f"{count(results.n_pictures, 'picture')} and describes by its own features."
+    )
+
+
+def totals(results: Results) -> Facts:
+    """The four numbers at the top: (what, how many)."""
+    threshold = decimals(results.detector["score_threshold"])
+    return [
+        ("pictures", f"{results.n_pictures:,}"),
+        (f"detections of score {threshold} or more", f"{results.n_detections:,}"),
+        (f"{things(results)[1]} in the search set", f"{results.n_persons:,}"),
+        ("queries", f"{len(results.queries):,}"),
+    ]
+
+
+def people_note(results: Results) -> str | None:
+    """What must be known about the people shown."""
+    if results.config["dataset"]["source"] != "openpeople":
+        return None
+    return (
+        "The people in these pictures are computer-generated: they look like photographs, and "
+        "nobody in them exists."
+    )
+
+
+def hint(results: Results) -> str:
+    """How a gallery is to be read."""
+    search = results.config["search"]
+    order = "its neighbours follow by falling cosine similarity"
+    if search["rerank"]:
+        order += (
+            " of the full-length vectors, as a second look at the "
+            f"{search['rerank']:,} nearest has it; where the index had another order, its rank is "
+            "told"
+        )
+    text = f"The query stands at the left, {order}."
+    least = f"{search['near_duplicate']:g}"
+    if search["exclude_near_duplicates"]:
+        text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
+    elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
+        text += f" A near-duplicate has a cosine of {least} or more to its query."
+    return text
+
+
+def reason(query: Query) -> str:
+    """Why a query was chosen, without its role where that is told first."""
+    said = query.reason.removeprefix(query.role)
+    return said[2:] if said != query.reason and said[:2] in (", ", ": ") else query.reason
+
+
+def second_look(query: Query) -> str | None:
+    """What the second look did to a gallery; None where it did nothing, or was not taken."""
+    ranks = [(hit.rank, hit.index_rank) for hit in query.hits]
+    new = sum(before > len(ranks) for _, before in ranks)
+    moved = sum(before <= len(ranks) and before != rank for rank, before in ranks)
+    if not new and not moved:
+        return None
+    return f"The second look brought in {new:,} of these {len(ranks):,} and moved {moved:,}."
+
+
+def marks(hit: Hit) -> list[str]:
+    """What a reader must know of a hit before taking it for a find."""
+    return [
+        *(["same image"] if hit.same_image else []),
+        *(["near-duplicate"] if hit.near_duplicate else []),
+    ]
+
+
+def was(hit: Hit) -> str | None:
+    """Where the index had a hit, if a second look put it elsewhere."""
+    return None if hit.index_rank == hit.rank else f"was {ordinal(hit.index_rank)}"
+
+
+def hit_facts(hit: Hit) -> Facts:
+    """How near a hit is, for the large view."""
+    if hit.full_similarity is None:
+        return [("cosine similarity", decimals(hit.similarity, 3))]
+    return [
+        ("cosine, full-length", decimals(hit.full_similarity, 3)),
+        ("cosine, reduced", decimals(hit.similarity, 3)),
+        ("rank by the index", f"{hit.index_rank:,}"),
+    ]
+
+
+def person_facts(person: Person) -> Facts:
+    """All that is known of a detection, for the large view."""
+    x, y, w, h = person.box
+    picture = person.picture
+    facts = []
+    facts.append(("detector score", decimals(person.score, 3)))
+    if person.person_id is not None:
+        facts.append(("person id", str(person.person_id)))
+    if picture.image_id is not None:
+        facts.append(("image id", str(picture.image_id)))
+    facts.append(("file", picture.file if picture.stored else picture.name))
+    facts.append(("box", f"{w:.0f} × {h:.0f} px at {x:.0f}, {y:.0f}"))
+    return facts
+
+
+def describe_labels(labels: Iterable[Label]) -> str:
+    """Labels as a phrase for alternative texts: `, view studio portrait, person P001`."""
+    return "".join(f", {label.kind} {label.value}" for label in labels)
+
+
+def describe_query(query: Query) -> str:
+    """Alternative text of a query's picture."""
+    return f"Query {query.number}: {query.person.picture.name}" + describe_labels(query.labels)
+
+
+def describe_hit(query: Query, hit: Hit) -> str:
+    """Alternative text of a hit's picture."""
+    told = "".join(f", {mark}" for mark in marks(hit))
+    return (
+        f"Neighbour {hit.rank} of query {query.number}: cosine similarity "
+        f"{decimals(hit.shown_similarity)}, {hit.person.picture.name}{told}"
+        + describe_labels(hit.labels)
+    )

@@ -1,0 +1,158 @@
+"""What the vectors see and what not, by this run's numbers; and what no number here says."""
+
+from typing import Any
+
+from visualsearch.report.model import Results
+from visualsearch.report.wording.detector import is_training_set
+from visualsearch.report.wording.gallery import things
+from visualsearch.report.wording.numbers import (
+    count,
+    decimals,
+    interval,
+    percent,
+    percent_interval,
+)
+from visualsearch.report.wording.search import compared, names, summary_of
+
+# How much of the way from chance to full agreement neighbours must go to be called alike so.
+STRONGLY, CLEARLY = 0.5, 0.2
+
+
+def sees(results: Results) -> list[tuple[str, str]]:
+    """(verdict, its numbers) for each measure: never more than they say."""
+    measures, raw = results.search["measures"], results.search["raw_cosine"]
+    # With the mirrored box averaged in, mirroring is no distortion.
+    copy = "self_unmirrored" if results.config["embedding"]["mirrored"] else "self"
+    told = []
+    for name in names(results):
+        found, other = summary_of(measures, name), summary_of(raw, name)
+        assert found is not None
+        if name == copy:
+            verdict, text = _distorted(measures, name)
+        elif name.startswith("self"):
+            continue
+        else:
+            verdict, text = _alike(name, found)
+        if other is not None:
+            text += f" {_beside_raw(name, found, other)}"
+        told.append((verdict, text))
+    return told
+
+
+def _distorted(measures: dict[str, Any], name: str) -> tuple[str, str]:
+    found = summary_of(measures, name)
+    assert found is not None
+    mirrored = " and the picture mirrored" if name == "self" else ""
+    text = (
+        f"Of {count(found['persons'], 'copy', 'copies')} with the box moved a little{mirrored}, "
+        f"{percent(found['value'])} find their original before all others"
+    )
+    ends = found["interval"]
+    if ends is None:
+        return "A distorted copy: too few to tell", f"{text}."
+    low, high = ends
+    if low >= 0.95:
+        verdict = "nearly always found"
+    elif low >= 0.8:
+        verdict = "mostly found"
+    elif low >= 0.5:
+        verdict = "found more often than not"
+    elif high <= 0.5:
+        verdict = "missed more often than found"
+    else:
+        verdict = "found about every other time"
+    text += f" (95 % interval {percent_interval(ends)})."
+    plain = summary_of(measures, "self_unmirrored")
+    if mirrored and plain is not None:
+        cost = compared(plain, found)
+        text += f" Without mirroring, {percent(plain['value'])} do"
+        text += ": left and right make a difference to these vectors." if cost > 0 else "."
+    return f"A distorted copy: {verdict}", text
+
+
+def _alike(name: str, found: dict[str, Any]) -> tuple[str, str]:
+    value, chance, ends = found["value"], found["chance"], found["lift_interval"]
+    persons = count(found["persons"], "person")
+    if name.startswith("label:"):
+        what = f"The same {name.removeprefix('label:')}"
+        text = (
+            f"{percent(value)} of the ten neighbours share it, and {percent(chance)} of persons "
+            "drawn at random"
+        )
+    else:
+        what, unit = WHAT[name]
+        text = (
+            f"{unit} is {decimals(value, 3)} for the ten neighbours, and {decimals(chance, 3)} for "
+            "persons drawn at random"
+        )
+    text += f" (of {persons})."
+    if ends is None:
+        return f"{what}: too few to tell", text
+    difference = f"the 95 % interval of the difference, {interval(ends)}"
+    if ends[1] < 0:
+        return f"{what}: less than chance", f"{text} {difference.capitalize()}, lies below 0."
+    if ends[0] <= 0:
+        return f"{what}: no more than chance", f"{text} {difference.capitalize()}, holds 0."
+    if chance >= 1:
+        return f"{what}: seen", text
+    way = found["lift"] / (1 - chance)
+    verdict = "strongly" if way >= STRONGLY else "clearly" if way >= CLEARLY else "weakly"
+    times = f"{value / chance:.1f} times what chance gives, and " if chance > 0 else ""
+    shares = [end / (1 - chance) for end in ends]
+    text += (
+        f" That is {times}{percent(way)} of the way from chance to full agreement (95 % interval "
+        f"{percent_interval(shares)})."
+    )
+    return f"{what}: seen {verdict}", text
+
+
+WHAT = {
+    "pose": ("Pose", "Keypoint similarity, 1 for the same pose,"),
+    "context": ("Surroundings", "The overlap of the other categories, 1 for the same ones,"),
+}
+
+
+def _beside_raw(name: str, found: dict[str, Any], raw: dict[str, Any]) -> str:
+    verdict = {
+        -1: "clearly more",
+        0: "no clear difference, as the intervals overlap",
+        1: "clearly less",
+    }[compared(found, raw)]
+    value = decimals(raw["value"], 3) if name in WHAT else percent(raw["value"])
+    return f"The raw cosine gives {value}: {verdict}."
+
+
+def limits(results: Results) -> list[str]:
+    """What the report does not show."""
+    _, many = things(results)
+    paragraphs = [
+        "The features were trained to tell categories of objects apart and to place boxes. Nothing "
+        "in them was made to tell who somebody is: neighbours are persons shown alike, and must "
+        "not be taken for the same person."
+        if many == "persons"
+        else "The features were trained to tell categories of objects apart and to place boxes. "
+        "Nothing in them was made to tell one object from another of its category."
+    ]
+    paragraphs.append(
+        "Relevance is measured by what annotations and labels happen to say, over this search set. "
+        "What nobody wrote down, such as clothes, light or style, may count for more or for less; "
+        "and another set has other numbers."
+    )
+    if results.detection_numbers is not None and is_training_set(results) is not False:
+        paragraphs.append(
+            "The AP above is, or may be, that of the training set, and says little about pictures "
+            "that the detector has not seen."
+        )
+    chosen = results.config["search_set"]
+    paragraphs.append(
+        f"Who can be found depends on two thresholds, score {chosen['min_score']:g} and height "
+        f"{chosen['min_height']:g} px: of {count(results.n_detections, 'detection')}, "
+        f"{results.n_persons:,} are in the search set. The small, the hidden and the doubtful are "
+        "not, and a false find above the thresholds is."
+    )
+    paragraphs.append(
+        "A neighbour is the nearest there is, not one near enough: a query without anything alike "
+        "in the set still gets its neighbours, at a low cosine. Cosines compare within this run "
+        "only, as they depend on its mean and components."
+    )
+    return paragraphs

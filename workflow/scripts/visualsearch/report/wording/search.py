@@ -1,0 +1,359 @@
+"""How good the search is: recall in two stages, relevance, the second look."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from visualsearch.report.model import Results
+from visualsearch.report.wording.numbers import (
+    NONE,
+    count,
+    decimals,
+    interval,
+    percent,
+    percent_interval,
+    signed,
+)
+
+Summary = dict[str, Any]
+
+TRY_SECOND_LOOK = (
+    "None was taken here. search.rerank: 100 takes it: the hundred nearest by the index are sorted "
+    "anew by their full-length vectors."
+)
+RELEVANCE_UNITS = (
+    "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Raw "
+    "cosine: the same for the full-length vectors, compared without mean, PCA and whitening."
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row of the table of recall, ready to show."""
+
+    name: str
+    meaning: str
+    recall_at_1: str
+    interval_at_1: str
+    recall_at_10: str
+    interval_at_10: str
+    persons: str
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A row of the table of relevance, ready to show; a dash where there is no number."""
+
+    name: str
+    meaning: str
+    value: str
+    interval: str
+    chance: str
+    lift: str
+    lift_interval: str
+    raw: str
+    persons: str
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A measure of the persons of one range of height, ready to show."""
+
+    name: str
+    height: str
+    value: str
+    interval: str
+    chance: str
+    lift: str
+    lift_interval: str
+    persons: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """A measure without the second look and with it, ready to show."""
+
+    name: str
+    without: str
+    interval_without: str
+    with_it: str
+    interval_with: str
+    chance: str
+    persons: str
+
+
+def title_of(name: str) -> str:
+    """What readers call a measure of search.json."""
+    titles = {"self": "mirrored copy", "self_unmirrored": "moved copy"}
+    if name.startswith("label:"):
+        return f"same {name.removeprefix('label:')}"
+    return titles.get(name, name)
+
+
+def summary_of(measures: dict[str, Any], name: str) -> Summary | None:
+    """A measure's value with interval and persons; None where it was not taken."""
+    measure = measures.get(name)
+    if measure is not None and name.startswith("self"):
+        measure = measure["rank1"]
+    return measure if measure is not None and measure["value"] is not None else None
+
+
+def names(results: Results) -> list[str]:
+    """The measures that were taken, in the order in which they are shown."""
+    measures = results.search["measures"]
+    order = ("self", "self_unmirrored", "pose", "context")
+    labels = sorted(name for name in measures if name.startswith("label:"))
+    return [name for name in (*order, *labels) if summary_of(measures, name)]
+
+
+def recall_stages(results: Results) -> list[Stage]:
+    """What the index loses, and what the reduction changes."""
+    exact = results.sidecar["backend"] == "exact"
+    return [
+        _stage(
+            "index",
+            "exact search is the index, and misses nothing"
+            if exact
+            else "nearest reduced vectors that the index finds",
+            results.recall,
+        ),
+        _stage(
+            "reduction",
+            "nearest full-length vectors that exact search of the reduced ones finds",
+            results.search["reduced_against_full_length"],
+        ),
+    ]
+
+
+def _stage(name: str, meaning: str, recall: dict[str, Any]) -> Stage:
+    return Stage(
+        name,
+        meaning,
+        decimals(recall["recall@1"], 3),
+        interval(recall["recall@1_interval"]),
+        decimals(recall["recall@10"], 3),
+        interval(recall["recall@10_interval"]),
+        f"{recall['persons_sampled']:,}",
+    )
+
+
+def recall_paragraphs(results: Results) -> list[str]:
+    """How the two stages are to be read."""
+    first = (
+        "A neighbour can be lost in two places: the index may not come across it, and the "
+        "shortened vectors may put others before it. Each is measured by itself, against exact "
+        "search, and neither says whether neighbours are alike; that is the next table."
+    )
+    reduction = results.reduction
+    kept = f"the {reduction.n_components:,} components"
+    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
+    power = reduction.whiten_power
+    if power:
+        second = (
+            "The second stage is not meant to reach 1: the mean is taken away and whitening "
+            f"(power {power:g}) weighs the directions anew, which changes the order on purpose."
+        )
+        but = "Shortening alone, without whitening,"
+    else:
+        second = (
+            "The second stage is not meant to reach 1: the mean is taken away, which changes the "
+            "order on purpose."
+        )
+        but = "Shortening alone"
+    if alone is not None:
+        second += (
+            f" {but} keeps {percent(alone, 1)} of the ten nearest with {kept} (compared with "
+            "full-length vectors less their mean)."
+        )
+    return [first, second]
+
+
+def relevance_paragraphs(results: Results) -> list[str]:
+    """How relevance was measured."""
+    measured = results.search["persons_measured"]
+    text = (
+        f"{count(measured, 'person')}, evenly spread over the search set, "
+        f"{'was' if measured == 1 else 'were'} searched for exactly, in other pictures than their "
+        "own; what is measured is the vectors, not the index. Intervals hold 95 % of bootstrap "
+        "resamples of whole pictures."
+    )
+    if results.detection_numbers is None:
+        text += " Pose and context need annotated pictures, which these are not."
+    elif "pose" not in names(results):
+        text += " Pose needs annotated keypoints, which these pictures have not."
+    return [text, RELEVANCE_UNITS]
+
+
+def relevance(results: Results) -> list[Measure]:
+    """The table of relevance: only what was measured."""
+    measures, raw = results.search["measures"], results.search["raw_cosine"]
+    rankings = results.search.get("mean_average_precision", {})
+    rows = []
+    for name in names(results):
+        found = summary_of(measures, name)
+        other = summary_of(raw, name)
+        assert found is not None
+        if name.startswith("self"):
+            found = _against_chance(found, 1 / results.n_persons)
+        rows.append(_measure(title_of(name), MEANINGS.get(name, LABEL), found, other))
+        if name == "self":
+            rows.append(_rank_row(measures[name], raw.get(name), found, results.n_persons))
+        ranking = rankings.get(name.removeprefix("label:"))
+        if name.startswith("label:") and ranking and ranking["value"] is not None:
+            rows.append(_measure(title_of(name), RANKING, ranking, None))
+    same_image = results.search["same_image"]
+    if same_image["value"] is not None:
+        rows.append(_measure("same picture", SAME_PICTURE, same_image, None))
+    return rows
+
+
+MEANINGS = {
+    "self": "moved and mirrored copies that find their original first",
+    "self_unmirrored": "copies only moved that find their original first",
+    "pose": "keypoint similarity of the ten neighbours",
+    "context": "overlap of the other categories in the ten neighbours' pictures",
+}
+LABEL = "precision@10: the ten neighbours that share it"
+RANKING = "mean average precision of the whole ranking"
+SAME_PICTURE = "of the ten nearest, where the query's own picture is allowed"
+
+
+def _against_chance(found: Summary, chance: float) -> Summary:
+    """What a share of copies has above chance, which is one in all persons."""
+    ends = found["interval"]
+    return {
+        **found,
+        "chance": chance,
+        "lift": found["value"] - chance,
+        "lift_interval": ends and [end - chance for end in ends],
+    }
+
+
+def _measure(name: str, meaning: str, found: Summary, raw: Summary | None) -> Measure:
+    return Measure(
+        name,
+        meaning,
+        decimals(found["value"], 3),
+        interval(found["interval"]),
+        decimals(found.get("chance"), 3),
+        signed(found.get("lift")),
+        interval(found.get("lift_interval")),
+        decimals(None if raw is None else raw["value"], 3),
+        f"{found['persons']:,}",
+    )
+
+
+def _rank_row(
+    ranks: dict[str, Any], raw: dict[str, Any] | None, found: Summary, n_persons: int
+) -> Measure:
+    return Measure(
+        title_of("self"),
+        "median rank of the original",
+        f"{ranks['median_rank']:g}",
+        NONE,
+        f"{(n_persons + 1) / 2:g}",
+        NONE,
+        NONE,
+        NONE if raw is None else f"{raw['median_rank']:g}",
+        f"{found['persons']:,}",
+    )
+
+
+def strata(results: Results) -> list[Stratum]:
+    """Each measure by height of the box."""
+    rows = []
+    for name in names(results):
+        for part in results.search["measures"][name]["by_height"]:
+            rows.append(
+                Stratum(
+                    title_of(name),
+                    _heights(part["height_from"], part["height_below"]),
+                    decimals(part["value"], 3),
+                    interval(part["interval"]),
+                    decimals(part.get("chance"), 3),
+                    signed(part.get("lift")),
+                    interval(part.get("lift_interval")),
+                    f"{part['persons']:,}",
+                )
+            )
+    return rows
+
+
+def _heights(low: float, below: float | None) -> str:
+    if below is None:
+        return f"{low:g} px or more" if low else "any"
+    return f"{low:g} px to under {below:g} px" if low else f"under {below:g} px"
+
+
+def labels_sentence(results: Results) -> str | None:
+    """What the galleries show of labels; None where pictures carry none."""
+    if not results.labels_of_hits:
+        return None
+    parts = [
+        f"{percent(measure['precision'])} of the neighbours share the query's {kind} "
+        f"(by chance: {percent(measure['chance'])})"
+        for kind, measure in results.labels_of_hits.items()
+    ]
+    n = len(results.queries)
+    few = f"; from {count(n, 'query', 'queries')} that is no more than a tendency"
+    return f"In the galleries above, {'; '.join(parts)}{few if n < 30 else ''}."
+
+
+def second_look_paragraphs(results: Results) -> list[str]:
+    """What the second look changes, or how to take one."""
+    looked = results.search.get("rerank")
+    if looked is None:
+        return [TRY_SECOND_LOOK]
+    text = (
+        f"The {looked['candidates']:,} nearest by the reduced vectors were sorted anew by the "
+        "full-length ones, less their mean."
+    )
+    changed = looked["changed"]
+    if changed["value"] is not None:
+        text += (
+            f" Of a person's ten neighbours that replaces {percent(changed['value'])} "
+            f"(95 % interval {percent_interval(changed['interval'])})."
+        )
+    verdicts = []
+    measures = results.search["measures"]
+    for name, found in looked["measures"].items():
+        before = summary_of(measures, name)
+        if before is not None and found["value"] is not None:
+            verdict = {-1: "falls", 0: "does not clearly change", 1: "rises"}
+            apart = compared(found, before)
+            verdicts.append(f"{title_of(name)} {verdict[apart]}")
+    if verdicts:
+        text += f" What neighbours have in common, by the 95 % intervals: {'; '.join(verdicts)}."
+    return [text]
+
+
+def compared(first: Summary, second: Summary) -> int:
+    """1 or -1 where the first is clearly above or below: their intervals do not overlap; else 0.
+
+    What lies above chance is compared where chance is known.
+    """
+    key = "lift_interval" if "lift_interval" in first and "lift_interval" in second else "interval"
+    one, other = first[key], second[key]
+    if one is None or other is None:
+        return 0
+    return int(one[0] > other[1]) - int(one[1] < other[0])
+
+
+def second_look_table(results: Results) -> list[Look]:
+    """Each measure without the second look and with it."""
+    looked = results.search.get("rerank")
+    rows = []
+    for name, found in (looked or {"measures": {}})["measures"].items():
+        before = summary_of(results.search["measures"], name)
+        if before is not None and found["value"] is not None:
+            rows.append(
+                Look(
+                    title_of(name),
+                    decimals(before["value"], 3),
+                    interval(before["interval"]),
+                    decimals(found["value"], 3),
+                    interval(found["interval"]),
+                    decimals(found["chance"], 3),
+                    f"{found['persons']:,}",
+                )
+            )
+    return rows

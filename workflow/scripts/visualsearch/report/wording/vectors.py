@@ -1,0 +1,196 @@
+"""How a box became a vector, and a vector a short one."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from visualsearch.report.model import Results
+from visualsearch.report.wording.numbers import count, percent
+
+VARIANCE_CAPTION = (
+    "How much of the variance the first components hold together. A line that bends early means "
+    "that the vectors differ in few ways; the dashed line is where they were cut."
+)
+
+
+class Measured(NamedTuple):
+    """What benchmarks/representation.py measured of one way to describe a person.
+
+    self_rank1: share of moved and mirrored crops that find their original first. pose, context:
+    lifts above chance, as multiples of the raw cosine's.
+    """
+
+    self_rank1: float
+    pose: float
+    context: float
+
+
+class Way(NamedTuple):
+    """Settings of `embedding` that go over the default, what they see, and what was measured."""
+
+    settings: dict[str, Any]
+    sees: str
+    measured: Measured | None
+
+
+# TO FILL IN from the table in docs/representation.md: the bundled detector, the half of coco-sample
+# on which nothing was chosen. The first is the default; the others are named as one line away.
+# Measured(self_rank1, pose, context), or None while there is no number to tell.
+WAYS = (
+    Way({}, "the last map", None),
+    Way({"maps": "before"}, "the map before the last, which sees more of the surroundings", None),
+    Way({"maps": "both"}, "both maps, joined", None),
+)
+
+
+def embedding_paragraphs(results: Results) -> list[str]:
+    """How a box became a vector, and which other ways are known to see more."""
+    embedding = results.config["embedding"]
+    height, width = embedding["size"]
+    grid = f"{height} × {width} pixels (height × width)"
+    box = "Each box of the search set"
+    if embedding["margin"]:
+        box += f", grown by {percent(embedding['margin'])} of its width and height on each side,"
+    if embedding["region"] == "crop":
+        fit = {
+            "stretch": f"resized to {grid} whatever its shape",
+            "pad": f"scaled to fit into {grid} with its shape kept and grey beside it",
+            "surroundings": f"scaled to fit into {grid} with its shape kept and what is around it "
+            "in the picture beside it",
+        }[embedding["fit"]]
+        text = (
+            f"{box} was cut out of its picture, {fit}, normalised as the detector expects, and "
+            "sent through the detector's own backbone."
+        )
+    elif embedding["region"] == "roi_align_last":
+        text = (
+            "Each picture went through the detector's own backbone as a whole, as it does for "
+            f"detection. {box} was then read from the finished map by RoIAlign, in as many places "
+            f"as a crop of {grid} would have."
+        )
+    else:
+        text = (
+            "Each picture went through the detector's own backbone as a whole, up to the map "
+            f"before the last. {box} was read from it by RoIAlign, in as many places as a crop of "
+            f"{grid} would have"
+        )
+        last = embedding["maps"] != "before"
+        text += ", and went through the last stage by itself." if last else "."
+    length = len(results.reduction.mean)
+    maps = {
+        "last": "The last map was",
+        "before": "The map before the last was",
+        "both": "The last map and the one before it were each",
+    }[embedding["maps"]]
+    pooling = {
+        "average": "averaged over its places",
+        "max": "reduced to its largest value in each channel",
+        "gem": "pooled by the generalised mean (GeM, power 3) over its places",
+    }[embedding["pooling"]]
+    text += f" {maps} {pooling}"
+    if embedding["mirrored"]:
+        text += ", and averaged with what the mirrored picture gives"
+    if embedding["maps"] == "both":
+        text += "; both were brought to length 1 and joined"
+    text += (
+        f". That gives {length:,} values: the person's vector. No network but the detector was "
+        "used, and nothing was trained."
+    )
+    return [text, *_other_ways(results)]
+
+
+def _other_ways(results: Results) -> list[str]:
+    used = results.config["embedding"]
+    (_, _, default), *others = WAYS
+    others = [way for way in others if any(used[k] != v for k, v in way.settings.items())]
+    if not others:
+        return []
+    sentences = []
+    for settings, seen, measured in others:
+        line = ", ".join(f"embedding.{key}: {value}" for key, value in settings.items())
+        numbers = f" ({_numbers(measured)})" if measured else ""
+        sentences.append(f"{line} takes {seen}{numbers}")
+    text = (
+        "Other ways to describe a person are one line of the configuration away: "
+        f"{'; '.join(sentences)}."
+    )
+    if any(way.measured for way in others):
+        text += (
+            " The numbers are of the bundled detector, on annotated persons of images on which "
+            "nothing was chosen: how often a moved and mirrored copy finds its original first, and "
+            "how many times the raw cosine's lift above chance pose and context have"
+        )
+        text += f"; the default has {_numbers(default)}." if default else "."
+    return [text]
+
+
+def _numbers(measured: Measured) -> str:
+    return f"{measured.self_rank1:.3f}, {measured.pose:.1f} and {measured.context:.1f}"
+
+
+def reduction_paragraphs(results: Results) -> list[str]:
+    """What was done to the vectors, and why, with this run's numbers."""
+    reduction = results.reduction
+    length, kept = len(reduction.mean), reduction.n_components
+    shares = reduction.explained_variance_ratio
+    explained = float(np.sum(shares[:kept]))
+    asked = results.config["reduction"]["n_components"]
+    power = reduction.whiten_power
+    if asked < 1:
+        choice = f"as many as explain {percent(asked)} of the variance, as asked"
+    elif asked > kept:
+        cause = f"{reduction.n_persons:,} persons" if kept < length else f"{length:,} values"
+        choice = f"{asked} were asked for, and {cause} allow no more"
+    else:
+        choice = "as asked"
+    if explained > 0.999:
+        left_out = "The directions left out hold next to nothing of it."
+    elif explained >= 0.8:
+        left_out = "The directions left out vary little."
+    else:
+        left_out = "What the directions left out hold is lost to the search."
+    if kept == 1:
+        whitening = "With a single component there is nothing to whiten."
+    elif power == 0:
+        whitening = (
+            "No whitening was done (power 0), so the strongest directions weigh most in every "
+            "comparison."
+        )
+    else:
+        ratio = float(
+            np.sqrt(reduction.explained_variance[0] / reduction.explained_variance[kept - 1])
+        )
+        left = (
+            "none of that is left"
+            if power == 1
+            else f"the power {power:g} leaves a factor of {ratio ** (1 - power):,.1f}"
+        )
+        whitening = (
+            "A few strong directions, often of light and framing, would decide alone what counts "
+            f"as alike: the first component deviates {ratio:,.1f} times as much as the last one "
+            "kept. So each was divided by its standard deviation to the power "
+            f"{power:g}, and {left} (whitening after Jégou and Chum, ECCV 2012)."
+        )
+    return [
+        "The features come after a rectifier, so none is negative: any two vectors point into the "
+        "same corner of space, and their cosines crowd near 1. Each vector was therefore brought "
+        "to length 1 and the mean of all was taken away. What is left is how a person differs "
+        "from the average, and cosines spread between −1 and 1.",
+        f"Then an incremental PCA, fitted on {count(reduction.n_persons, 'person')}, turned "
+        f"{length:,} values into {kept:,} ({choice}). They keep {percent(explained, 1)} of the "
+        f"variance. {left_out} Each vector is {length / kept:,.1f} times shorter, which makes the "
+        "index smaller and searching faster.",
+        f"{whitening} Last, vectors were brought to length 1 again, so that the angle between two "
+        "of them is all that counts.",
+    ]
+
+
+def variance_text(results: Results) -> str:
+    """What the figure of explained variance shows, for those who do not see it."""
+    reduction = results.reduction
+    shares = np.cumsum(reduction.explained_variance_ratio)
+    kept = reduction.n_components
+    return (
+        f"Variance explained by the first components: {percent(float(shares[0]))} by one, "
+        f"{percent(float(shares[kept - 1]), 1)} by the {kept} kept"
+    )
