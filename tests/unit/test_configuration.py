@@ -168,10 +168,6 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
             "expected null, as dataset.folder.annotations is null",
         ),
         (
-            {"embedding": {"region": "roi_align_last", "fit": "pad"}},
-            "embedding.fit: 'pad' is not allowed; expected stretch",
-        ),
-        (
             {"embedding": {"region": "roi_align_last", "maps": "before"}},
             "embedding.region: 'roi_align_last' is not allowed; expected crop or roi_align_before",
         ),

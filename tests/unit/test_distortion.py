@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from PIL import ImageOps
-from test_embedding import DEFAULT
+from test_embedding import PLAIN
 
 from visualsearch.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.detectors import BUNDLED, load_detector
@@ -91,7 +91,7 @@ def pictures(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pic
 def distorted(
     detector: Detector, pictures: Pictures, persons: pa.Table, **settings: object
 ) -> pa.Table:
-    tables = embed_distorted(detector, pictures, persons, DEFAULT | settings, seed=0)
+    tables = embed_distorted(detector, pictures, persons, PLAIN | settings, seed=0)
     return pa.concat_tables(list(tables))
 
 
@@ -112,9 +112,9 @@ def test_vectors_are_those_of_the_moved_box_both_ways_round(
     moved = clip_to_image(moved, *image.size)
     n = len(mine)
     assert corners_of(plain.slice(0, n)) == pytest.approx(moved, abs=1e-3)
-    expected = embed_boxes(detector, image, moved, DEFAULT)
+    expected = embed_boxes(detector, image, moved, PLAIN)
     assert np.array_equal(vectors_of(plain, "vector_unmirrored")[:n], expected)
-    turned = embed_boxes(detector, ImageOps.mirror(image), mirror(moved, image.width), DEFAULT)
+    turned = embed_boxes(detector, ImageOps.mirror(image), mirror(moved, image.width), PLAIN)
     assert np.array_equal(vectors_of(plain)[:n], turned)
     assert not np.allclose(turned, expected, atol=1e-2)
 
@@ -151,7 +151,7 @@ def test_most_distorted_persons_find_themselves_first(
     images = {picture.image_id: picture for picture in pictures}
     originals = np.concatenate(
         [
-            embed_boxes(detector, images[image].read(), corners_of(persons.slice(n, 1)), DEFAULT)
+            embed_boxes(detector, images[image].read(), corners_of(persons.slice(n, 1)), PLAIN)
             for n, image in enumerate(persons["image_id"].to_pylist())
         ]
     )

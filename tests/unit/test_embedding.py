@@ -24,7 +24,7 @@ from visualsearch.embedding import (
     embedding_metadata,
 )
 
-DEFAULT = {
+PLAIN = {
     "region": "crop",
     "fit": "stretch",
     "margin": 0,
@@ -65,7 +65,7 @@ def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-def test_default_is_the_mean_of_the_last_map_of_the_stretched_crop(detector: Detector) -> None:
+def test_plain_is_the_mean_of_the_last_map_of_the_stretched_crop(detector: Detector) -> None:
     image, corners = noise(200, 300), many_boxes(CROPS_A_BATCH + 5, 200, 300)
     resized = [image.resize((128, 256), 2, box=tuple(box)) for box in corners.tolist()]
     crops = torch.stack([torch.from_numpy(np.array(crop)).permute(2, 0, 1) for crop in resized])
@@ -74,7 +74,7 @@ def test_default_is_the_mean_of_the_last_map_of_the_stretched_crop(detector: Det
             detector.model.backbone(part.contiguous() / 255 * 2 - 1).mean(dim=(2, 3))  # type: ignore[attr-defined]
             for part in crops.split(CROPS_A_BATCH)
         ]
-    vectors = embed_boxes(detector, image, corners, DEFAULT)
+    vectors = embed_boxes(detector, image, corners, PLAIN)
     assert vectors.shape == (CROPS_A_BATCH + 5, 1280) and vectors.dtype == np.float32
     assert np.array_equal(vectors, torch.cat(expected).numpy())
 
@@ -86,7 +86,7 @@ def test_every_setting_gives_vectors_of_the_length_it_promises(
     lengths = {"before": 576, "last": 1280, "both": 576 + 1280}
     corners = boxes([10, 20, 90, 180], [30, 5, 120, 100])
     for maps, pooling, mirrored in product(MAPS, POOLINGS, (False, True)):
-        settings = DEFAULT | {"region": region, "maps": maps, "size": [64, 32]}
+        settings = PLAIN | {"region": region, "maps": maps, "size": [64, 32]}
         settings |= {"pooling": pooling, "mirrored": mirrored}
         vectors = embed_boxes(detector, noise(150, 200), corners, settings)
         assert vectors.shape == (2, embedding_length(detector, settings)) == (2, lengths[maps])
@@ -109,7 +109,7 @@ def test_poolings_of_known_maps() -> None:
 def test_gem_lies_between_average_and_maximum(detector: Detector) -> None:
     corners = many_boxes(4, 200, 300)
     average, most, gem = (
-        embed_boxes(detector, noise(200, 300), corners, DEFAULT | {"pooling": pooling})
+        embed_boxes(detector, noise(200, 300), corners, PLAIN | {"pooling": pooling})
         for pooling in ("average", "max", "gem")
     )
     some = most > 1e-3
@@ -156,7 +156,7 @@ def test_boxes_over_the_border_are_cut_to_the_picture() -> None:
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_a_margin_grows_the_box_as_far_as_the_picture_goes(detector: Detector, region: str) -> None:
-    image, settings = noise(200, 300), DEFAULT | {"region": region}
+    image, settings = noise(200, 300), PLAIN | {"region": region}
     grown = embed_boxes(detector, image, boxes([20, 50, 60, 150]), settings | {"margin": 0.75})
     assert np.array_equal(grown, embed_boxes(detector, image, boxes([0, 0, 90, 225]), settings))
 
@@ -164,7 +164,7 @@ def test_a_margin_grows_the_box_as_far_as_the_picture_goes(detector: Detector, r
 def test_both_maps_are_joined_with_length_one_each(detector: Detector) -> None:
     corners = many_boxes(3, 200, 300)
     before, last, both = (
-        embed_boxes(detector, noise(200, 300), corners, DEFAULT | {"maps": maps, "mirrored": True})
+        embed_boxes(detector, noise(200, 300), corners, PLAIN | {"maps": maps, "mirrored": True})
         for maps in ("before", "last", "both")
     )
     units = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (before, last)]
@@ -174,10 +174,10 @@ def test_both_maps_are_joined_with_length_one_each(detector: Detector) -> None:
 
 def test_mirrored_is_the_mean_of_both_ways(detector: Detector, photo: Image.Image) -> None:
     corners = many_boxes(3, *photo.size)
-    one = embed_boxes(detector, photo, corners, DEFAULT)
+    one = embed_boxes(detector, photo, corners, PLAIN)
     turned = mirror(corners, photo.width)
-    other = embed_boxes(detector, ImageOps.mirror(photo), turned, DEFAULT)
-    both = embed_boxes(detector, photo, corners, DEFAULT | {"mirrored": True})
+    other = embed_boxes(detector, ImageOps.mirror(photo), turned, PLAIN)
+    both = embed_boxes(detector, photo, corners, PLAIN | {"mirrored": True})
     assert np.array_equal(both, (one + other) / 2)
 
 
@@ -192,7 +192,7 @@ def test_with_mirrored_a_mirrored_picture_has_the_same_vectors(
     corners = many_boxes(3, *photo.size)
     turned, mirrored = ImageOps.mirror(photo), mirror(corners, photo.width)
     for averaged in (True, False):
-        settings = DEFAULT | {"region": region, "fit": fit, "maps": maps, "mirrored": averaged}
+        settings = PLAIN | {"region": region, "fit": fit, "maps": maps, "mirrored": averaged}
         one = embed_boxes(detector, photo, corners, settings)
         other = embed_boxes(detector, turned, mirrored, settings)
         same = np.abs(one - other).max() < 1e-3 * np.abs(one).max()
@@ -205,7 +205,7 @@ def test_roi_align_of_the_whole_picture_is_nearly_its_crop(
 ) -> None:
     """Nearly: 300 pixels are no whole number of strides."""
     whole, part = boxes([0, 0, *photo.size]), boxes([0, 0, photo.width / 2, photo.height])
-    settings = DEFAULT | {"size": [300, 300]}
+    settings = PLAIN | {"size": [300, 300]}
     crop = embed_boxes(detector, photo, whole, settings)[0]
     aligned = embed_boxes(detector, photo, whole, settings | {"region": region})[0]
     half = embed_boxes(detector, photo, part, settings | {"region": region})[0]
@@ -219,7 +219,7 @@ def test_roi_align_finds_its_box_in_a_picture_of_another_shape(
 ) -> None:
     """The picture is shrunk to half its width and not in height; 256 px are 4 strides then."""
     person = photo.resize((192, 192))
-    settings = DEFAULT | {"region": region, "size": [128, 128]}
+    settings = PLAIN | {"region": region, "size": [128, 128]}
     vectors = []
     for left in (32, 288):
         image = Image.new("RGB", (600, 300), (128, 128, 128))
@@ -236,7 +236,7 @@ def test_batches_of_one_picture_agree_with_single_boxes(
     detector: Detector, photo: Image.Image, region: str
 ) -> None:
     corners = many_boxes(CROPS_A_BATCH + 3, *photo.size)
-    settings = DEFAULT | {"region": region, "maps": "both", "size": [96, 64]}
+    settings = PLAIN | {"region": region, "maps": "both", "size": [96, 64]}
     together = embed_boxes(detector, photo, corners, settings)
     assert np.array_equal(together, embed_boxes(detector, photo, corners, settings))
     for row in (0, CROPS_A_BATCH - 1, CROPS_A_BATCH, CROPS_A_BATCH + 2):
@@ -245,8 +245,8 @@ def test_batches_of_one_picture_agree_with_single_boxes(
 
 
 def test_metadata_name_every_setting(detector: Detector) -> None:
-    settings = DEFAULT | {"size": (64, 32), "margin": 0.1}
+    settings = PLAIN | {"size": (64, 32), "margin": 0.1}
     metadata = embedding_metadata(detector.details(), settings)
-    assert DEFAULT.keys() <= metadata.keys()
+    assert PLAIN.keys() <= metadata.keys()
     assert metadata["size"] == [64, 32] and metadata["margin"] == 0.1
     assert metadata["weights_sha256"] == detector.weights_sha256

@@ -137,6 +137,10 @@ AP = {name: 0.5 for name, _ in (*detector.PRECISION, *detector.RECALL)} | {
 }
 
 
+# The simplest way to describe a person; words for the others are tested one by one.
+PLAIN = {"fit": "stretch", "size": [256, 128], "pooling": "average", "mirrored": False}
+
+
 def config_of(**sections: dict[str, Any]) -> dict[str, Any]:
     return configuration.checked(sections, configuration.load_schema(SCHEMA))
 
@@ -321,6 +325,7 @@ class Run:
                 "search": {"rerank": self.rerank},
                 "report": {"title": "<b>Title</b> & more", "thumbnail_height": 64},
                 **sections,
+                "embedding": PLAIN | sections.get("embedding", {}),
             }
         )
 

@@ -105,7 +105,8 @@ def test_embeddings_name_where_they_come_from(demo: Workspace) -> None:
     table = pq.read_table(demo.results / "embeddings/0.parquet")
     facts = json.loads(table.schema.metadata[b"visualsearch"])
     assert facts["detector"] == "ssdlite_mobilenet_v2_person"
-    assert facts["pooling"] == "average" and len(facts["weights_sha256"]) == 64
+    assert facts["pooling"] == "gem" and facts["mirrored"] is True
+    assert len(facts["weights_sha256"]) == 64
     assert table.schema.field("vector").type.list_size == 1280
 
 

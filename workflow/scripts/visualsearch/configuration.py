@@ -173,9 +173,6 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
         expected = "null, as dataset.folder.annotations is null"
         yield _not_allowed("dataset.folder.keypoints", keypoints, expected)
     embedding = config["embedding"]
-    if embedding["region"] != "crop" and embedding["fit"] != "stretch":
-        expected = f"stretch, as embedding.region is {embedding['region']} and nothing is cut out"
-        yield _not_allowed("embedding.fit", embedding["fit"], expected)
     if embedding["region"] == "roi_align_last" and embedding["maps"] == "before":
         expected = "crop or roi_align_before, as embedding.maps is before"
         yield _not_allowed("embedding.region", embedding["region"], expected)
