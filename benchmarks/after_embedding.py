@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
@@ -23,9 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from visualsearch.fitting import fit_reduction
 from visualsearch.index import open_index
 from visualsearch.index.building import build_index
-from visualsearch.queries import select_queries
+from visualsearch.queries import Evidence, select_queries
 from visualsearch.reduction import Reduction, reduced_tables
+from visualsearch.sampling import evenly_spaced
 from visualsearch.search import search_all
+from visualsearch.search_quality import measure_search
 from visualsearch.tables import (
     PERSONS,
     in_person_order,
@@ -33,11 +36,13 @@ from visualsearch.tables import (
     read_table,
     vector_column,
     vectors_of,
+    vectors_of_rows,
     with_vector,
     write_table,
 )
 
 PERSONS_AN_IMAGE = 3
+EVALUATED = 1000
 
 
 def made_vectors(rng: np.random.Generator, persons: int, length: int) -> np.ndarray:
@@ -135,8 +140,15 @@ def main() -> None:
             build_index(reduced, settings, *map(str, paths))
 
         def queries() -> None:
-            settings = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
-            table = select_queries(read_table(folder / "persons.parquet"), reduced, settings)
+            settings = {"count": 5, "strategy": "revealing", "seed": 0, "persons": []}
+            manifest = str(folder / "manifest.parquet")
+            persons = read_table(folder / "persons.parquet")
+            images = pa.table({"image_id": persons["image_id"].unique()})
+            for side in ("width", "height"):
+                images = images.append_column(side, pa.array([640] * len(images)))
+            write_table(manifest, [images], images.schema)
+            evidence = Evidence(manifest, embeddings, str(folder / "model.npz"))
+            table = select_queries(persons, reduced, settings, evidence=evidence)
             write_table(folder / "queries.parquet", [table], table.schema)
 
         def search() -> None:
@@ -149,10 +161,29 @@ def main() -> None:
                 same_image=False,
             )
 
+        def evaluate() -> None:
+            # A person's own vector stands for its distorted copy; that costs the same.
+            persons = read_table(folder / "persons.parquet")
+            rows = evenly_spaced(len(persons), EVALUATED)
+            own = vector_column(vectors_of_rows(embeddings, rows))
+            copies = persons.take(rows).append_column("vector", own)
+            copies = copies.append_column("vector_unmirrored", own)
+            measure_search(
+                embeddings,
+                reduced,
+                persons,
+                Reduction.load(folder / "model.npz"),
+                None,
+                pd.DataFrame(),
+                copies,
+                {"persons": EVALUATED, "resamples": 1000, "seed": 0},
+                rerank=0,
+            )
+
         measured(make)
         print(f"{options.persons:,} x {options.length}, {options.components} components")
         print(f"{'stage':<16}{'seconds':>9}{'peak MB':>9}")
-        for stage in (fit_pca, reduce_vectors, index, queries, search):
+        for stage in (fit_pca, reduce_vectors, index, queries, search, evaluate):
             seconds, peak = measured(stage)
             print(f"{stage.__name__:<16}{seconds:>9.1f}{peak:>9.0f}", flush=True)
         sidecar = json.loads((folder / "index.json").read_text())
