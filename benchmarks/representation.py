@@ -198,13 +198,19 @@ class Judge:
         """Mean over a half's persons, those not known left out."""
         return float(np.nanmean(values[self.halves[half]]))
 
-    def ratio_interval(
+    def ratio(
         self, values: NDArray[np.float64], base: NDArray[np.float64], half: str
-    ) -> list[float]:
-        """95 % interval of the ratio of two means, both from the same resampled images."""
-        means = self.bootstraps[half].means
+    ) -> tuple[float, list[float]]:
+        """Ratio of two means over a half's persons known in both, with its 95 % interval.
+
+        Both means of a resample are of the same images.
+        """
         mask = self.halves[half]
-        return interval_of(means(values[mask]) / means(base[mask])) or [np.nan, np.nan]
+        both = np.where(np.isnan(values + base), np.nan, 1)[mask]
+        values, base = values[mask] * both, base[mask] * both
+        means = self.bootstraps[half].means
+        interval = interval_of(means(values) / means(base)) or [np.nan, np.nan]
+        return float(np.nanmean(values) / np.nanmean(base)), interval
 
 
 @dataclass(frozen=True)
@@ -289,12 +295,9 @@ def table(judge: Judge, results: list[Result], base: Result, half: str, interval
         cells = [result.name, result.shortened, str(result.length)]
         cells.append(f"{judge.mean(result.values['self'], half):.3f}")
         for name in ("pose", "context"):
-            mean = judge.mean(result.values[name], half)
-            times = f"{mean / judge.mean(base.values[name], half):.2f}"
-            if intervals:
-                low, high = judge.ratio_interval(result.values[name], base.values[name], half)
-                times += f" ({low:.1f} to {high:.1f})"
-            cells += [f"{mean:.4f}", times]
+            ratio, (low, high) = judge.ratio(result.values[name], base.values[name], half)
+            times = f"{ratio:.2f}" + (f" ({low:.1f} to {high:.1f})" if intervals else "")
+            cells += [f"{judge.mean(result.values[name], half):.4f}", times]
         cells.append(f"{result.milliseconds:.0f}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -309,7 +312,7 @@ def score(judge: Judge, result: Result, base: Result, goals: dict[str, float]) -
     if judge.mean(result.values["self"], half) < goals["self"]:
         return -np.inf
     return min(
-        judge.mean(result.values[name], half) / judge.mean(base.values[name], half) / goals[name]
+        judge.ratio(result.values[name], base.values[name], half)[0] / goals[name]
         for name in ("pose", "context")
     )
 
@@ -356,6 +359,9 @@ def main() -> None:
             if what == "any map" or result.settings["maps"] == "last"
         ]
         best = max(fit, key=lambda i: score(judge, results[i], base, goals))
+        if not np.isfinite(score(judge, results[best], base, goals)):
+            print(f"\n## Of {what} none finds {goals['self']} of the copies first\n")
+            continue
         grid = [
             measured(best, (components, power))
             for power in (0.0, 0.25, 0.5, 1.0)
