@@ -171,6 +171,22 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
             {"embedding": {"region": "roi_align_last", "maps": "before"}},
             "embedding.region: 'roi_align_last' is not allowed; expected crop or roi_align_before",
         ),
+        (
+            {"dataset": {"folder": {"keypoints": "k.json"}}},
+            "dataset.folder.keypoints: 'k.json' is not allowed; expected null",
+        ),
+        (
+            {"dataset": {"coco": {"keypoints": "/no/such.json"}}},
+            "dataset.coco.keypoints: '/no/such.json' is not allowed; expected a file",
+        ),
+        (
+            {"index": {"backend": "exact", "n_trees": 3}},
+            "index.n_trees: 3 is not allowed; expected null, as index.backend is exact",
+        ),
+        (
+            {"search": {"rerank": 20, "neighbours": 50}},
+            "search.rerank: 20 is not allowed; expected 0, or 50 or more",
+        ),
         ({"queries": {"count": 0}}, "queries.count: 0 is not allowed"),
         ({"queries": {"images": ["{a}.jpg"]}}, "expected a path without any of { } < >"),
         ({"queries": {"images": ["no.jpg"]}}, "queries.images: 'no.jpg' is not allowed"),

@@ -12,7 +12,6 @@ from visualsearch.detection import detections_table, write_coco_results
 from visualsearch.errors import InputError
 from visualsearch.evaluation import (
     evaluate_detections,
-    label_precision,
     labels_by_image,
     write_precision_recall,
 )
@@ -143,23 +142,10 @@ def test_no_detections_are_an_empty_list(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r.json").read_text()) == []
 
 
-def test_label_precision_of_a_known_case() -> None:
-    labels = [{"view": v} for v in ("front", "front", "front", "back")] + [None]
-    manifest = pa.table(
-        {
-            "image_id": [1, 2, 3, 4, 5],
-            "labels": [json.dumps(value) if value else None for value in labels],
-        }
-    )
-    queries = pa.table({"query": [0, 1], "image_id": [1, None]})
-    hits = pa.table({"query": [0, 0, 0, 1], "image_id": [2, 4, 5, 2]})
-    # Image 5 has no label and query 1 is a picture of the user's: neither counts.
-    assert label_precision(hits, queries, labels_by_image(manifest)) == {
-        "view": {"precision": 0.5, "chance": pytest.approx(2 / 3, abs=1e-6), "hits": 2}
-    }
-
-
-def test_without_labels_there_is_nothing_to_say() -> None:
-    manifest = pa.table({"image_id": [1], "labels": pa.array([None], pa.string())})
-    tables = pa.table({"query": [0], "image_id": [1]})
-    assert label_precision(tables, tables, labels_by_image(manifest)) == {}
+def test_labels_are_those_of_the_images_that_carry_any() -> None:
+    rows = ['{"person": "A", "view": "face"}', None, '{"view": "back"}']
+    manifest = pa.table({"image_id": [1, 2, 3], "labels": rows})
+    labels = labels_by_image(manifest)
+    assert labels.index.tolist() == [1, 3]
+    assert labels["view"].tolist() == ["face", "back"]
+    assert labels["person"].isna().tolist() == [False, True]

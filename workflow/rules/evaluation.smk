@@ -1,4 +1,4 @@
-# Requires: what every stage before hands on. Gives: evaluation/*.json with tables and figures.
+# Requires: what the stages up to the reduction hand on. Gives: evaluation/*.json with tables and figures.
 # Without annotations detections are not evaluated, nor what needs them of the search.
 
 
@@ -39,10 +39,6 @@ rule evaluate_search:
         distorted=rules.embed_distorted.output.distorted,
         model=rules.fit_pca.output.model,
         reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
-        persons=rules.build_index.output.persons,
-        sidecar=rules.build_index.output.sidecar,
-        queries=rules.select_queries.output.queries,
-        hits=rules.search_persons.output.hits,
     output:
         numbers="<results>/evaluation/search.json",
         figure=report(

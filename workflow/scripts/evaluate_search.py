@@ -1,18 +1,22 @@
-"""What the search is worth: what the index and the reduction lose, and how alike neighbours are."""
+"""What the search is worth: what the reduction loses, and how alike neighbours are."""
+
+import pyarrow as pa
 
 from visualsearch.atomic import read_json, write_json
-from visualsearch.evaluation import label_precision, labels_by_image
+from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components
 from visualsearch.job import job
 from visualsearch.reduction import Reduction
 from visualsearch.search_quality import measure_search, person_facts
-from visualsearch.tables import common_metadata, read_table
+from visualsearch.tables import PERSONS, common_metadata, read_table
 
 with job(snakemake.log[0]):
     # Copies made by other settings than the embeddings would measure nothing.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
-    persons = read_table(snakemake.input.persons)
+    # Of the reduced vectors and not of the index, which decides nothing here.
+    shards = [read_table(path, PERSONS.names) for path in snakemake.input.reduced]
+    persons = pa.concat_tables(shards).sort_by("person_id")
     annotations = snakemake.input.get("annotations")
     numbers = measure_search(
         list(snakemake.input.embeddings),
@@ -26,10 +30,6 @@ with job(snakemake.log[0]):
         read_table(snakemake.input.distorted),
         snakemake.params.evaluation,
         snakemake.params.rerank,
-    )
-    numbers["index_against_exact_search"] = read_json(snakemake.input.sidecar)["recall"]
-    numbers["labels_of_hits"] = label_precision(
-        read_table(snakemake.input.hits), read_table(snakemake.input.queries), labels
     )
     write_json(snakemake.output.numbers, numbers)
     draw_components(snakemake.output.figure, numbers["by_components"])

@@ -167,11 +167,25 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
     if source == "folder" and annotations and not Path(annotations).expanduser().is_file():
         yield _not_allowed("dataset.folder.annotations", annotations, "a file that is there")
     keypoints = dataset["folder"]["keypoints"]
-    if source == "folder" and keypoints and not Path(keypoints).expanduser().is_file():
+    if keypoints and source != "folder":
+        expected = f"null, as dataset.source is {source!r}"
+        yield _not_allowed("dataset.folder.keypoints", keypoints, expected)
+    elif source == "folder" and keypoints and not Path(keypoints).expanduser().is_file():
         yield _not_allowed("dataset.folder.keypoints", keypoints, "a file that is there")
     elif source == "folder" and keypoints and not annotations:
         expected = "null, as dataset.folder.annotations is null"
         yield _not_allowed("dataset.folder.keypoints", keypoints, expected)
+    keypoints = dataset["coco"]["keypoints"]
+    if source.startswith("coco-") and keypoints and not Path(keypoints).expanduser().is_file():
+        yield _not_allowed("dataset.coco.keypoints", keypoints, "a file that is there")
+    index, search = config["index"], config["search"]
+    for key in ("n_trees", "search_k"):
+        if index["backend"] != "annoy" and index[key] is not None:
+            expected = f"null, as index.backend is {index['backend']}"
+            yield _not_allowed(f"index.{key}", index[key], expected)
+    if 0 < search["rerank"] < search["neighbours"]:
+        expected = f"0, or {search['neighbours']} or more, as search.neighbours is"
+        yield _not_allowed("search.rerank", search["rerank"], expected)
     embedding = config["embedding"]
     if embedding["region"] == "roi_align_last" and embedding["maps"] == "before":
         expected = "crop or roi_align_before, as embedding.maps is before"

@@ -1,4 +1,4 @@
-"""How good the detections and the neighbours are."""
+"""How good the detections are, and what is known of the images."""
 
 import contextlib
 import io
@@ -123,32 +123,3 @@ def labels_by_image(manifest: pa.Table) -> pd.DataFrame:
         if row["labels"] is not None
     }
     return pd.DataFrame.from_dict(rows, orient="index", dtype="string")
-
-
-def label_precision(hits: pa.Table, queries: pa.Table, labels: pd.DataFrame) -> dict[str, Any]:
-    """For each kind of label, the share of hits that carry the query's.
-
-    hits: rows of search.HITS. queries: rows of tables.QUERIES. labels: as `labels_by_image`
-    gives them. `chance` is the share that images other than the query's, drawn at random, would
-    have over the same queries. Pictures that are not part of the set have no label and count
-    for nothing.
-    """
-    asked = queries.select(["query", "image_id"]).to_pandas().dropna().astype("int64")
-    pairs = (
-        hits.select(["query", "image_id"])
-        .to_pandas()
-        .merge(asked, on="query", suffixes=("_hit", "_query"))
-    )
-    measures: dict[str, Any] = {}
-    for kind in sorted(labels.columns):
-        known = labels[kind].dropna()
-        wanted, found = (pairs[f"image_id_{side}"].map(known) for side in ("query", "hit"))
-        same = (wanted == found)[wanted.notna() & found.notna()]
-        alike = asked["image_id"].map(known).dropna().map(known.value_counts()) - 1
-        if len(same) and len(known) > 1:
-            measures[kind] = {
-                "precision": round(float(same.mean()), 6),
-                "chance": round(float((alike / (len(known) - 1)).mean()), 6),
-                "hits": len(same),
-            }
-    return measures

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 
+# Bounds the memory of a comparison, whatever the number of queries.
+QUERIES_AT_ONCE = 1024
+
 
 class Nearest:
     """The k rows most like each query.
@@ -38,28 +41,34 @@ class Nearest:
 
         images: int64 [B], needed where the queries' images are given.
         """
+        for start in range(0, len(self.queries), QUERIES_AT_ONCE):
+            self._compare(slice(start, start + QUERIES_AT_ONCE), batch, images)
+        self._seen += len(batch)
+
+    def _compare(self, part: slice, batch: Vectors, images: NDArray[np.int64] | None) -> None:
         k = self.neighbours.shape[1]
-        cosines = self.queries @ batch.T
+        best, neighbours = self.cosines[part], self.neighbours[part]
+        cosines = self.queries[part] @ batch.T
         if self.rows is not None:
-            cosines[self.rows[:, None] == np.arange(self._seen, self._seen + len(batch))] = -np.inf
+            seen = np.arange(self._seen, self._seen + len(batch))
+            cosines[self.rows[part, None] == seen] = -np.inf
         if self.images is not None:
             if images is None:
                 raise ValueError("the rows' images are needed to leave out the queries' own")
-            cosines[self.images[:, None] == images] = -np.inf
+            cosines[self.images[part, None] == images] = -np.inf
         # Few of a batch are nearer than the best so far: sort those alone.
-        query, column = np.nonzero(cosines > self.cosines[:, -1:])
-        count = np.bincount(query, minlength=len(self.queries))
+        query, column = np.nonzero(cosines > best[:, -1:])
+        count = np.bincount(query, minlength=len(best))
         place = np.arange(len(query)) - np.repeat(np.cumsum(count) - count, count)
-        nearer = np.full((len(self.queries), count.max(initial=0)), -np.inf, dtype=np.float32)
+        nearer = np.full((len(best), count.max(initial=0)), -np.inf, dtype=np.float32)
         nearer_rows = np.full(nearer.shape, -1)
         nearer[query, place] = cosines[query, column]
         nearer_rows[query, place] = self._seen + column
-        both = np.concatenate([self.cosines, nearer], axis=1)
-        rows = np.concatenate([self.neighbours, nearer_rows], axis=1)
+        both = np.concatenate([best, nearer], axis=1)
+        rows = np.concatenate([neighbours, nearer_rows], axis=1)
         order = np.argsort(-both, axis=1, kind="stable")[:, :k]
-        self.cosines = np.take_along_axis(both, order, axis=1)
-        self.neighbours = np.take_along_axis(rows, order, axis=1)
-        self._seen += len(batch)
+        self.cosines[part] = np.take_along_axis(both, order, axis=1)
+        self.neighbours[part] = np.take_along_axis(rows, order, axis=1)
 
 
 class Ranks:

@@ -21,6 +21,8 @@ KEYPOINT_SIGMAS = (
 )
 MATCHING_IOU = 0.5
 CONFIDENCE = 0.95
+# The normal distribution's quantile for it.
+Z = 1.959964
 
 Values = NDArray[np.float64]
 
@@ -123,6 +125,20 @@ class Bootstrap:
         """The interval, [low, high], that holds 95 % of the resamples' means."""
         return interval_of(self.means(values))
 
+    def share_interval(self, values: Values) -> list[float] | None:
+        """The interval of values in 0..1, honest also where all are 0, or all 1.
+
+        Resamples of these are all the same; Wilson's interval (1927) for as many trials as there
+        are images says how little a small sample without a miss shows.
+        """
+        known = ~np.isnan(values)
+        mean = values[known].mean() if known.any() else np.nan
+        if mean not in (0, 1):
+            return self.interval(values)
+        images = len(np.unique(self.image_of[known]))
+        doubt = round(Z**2 / (images + Z**2), 6)
+        return [0.0, doubt] if mean == 0 else [round(1 - doubt, 6), 1.0]
+
 
 def interval_of(means: Values) -> list[float] | None:
     """The middle 95 % of resampled values, [low, high]; None where there are none."""
@@ -133,23 +149,34 @@ def interval_of(means: Values) -> list[float] | None:
     return [round(float(value), 6) for value in np.quantile(known, (tail, 1 - tail))]
 
 
-def summary(values: Values, bootstrap: Bootstrap, chance: Values | None = None) -> dict[str, Any]:
-    """Mean of one value a person with its interval; and what lies above chance.
+def summary(
+    values: Values,
+    bootstrap: Bootstrap,
+    chance: Values | None = None,
+    base: Values | None = None,
+) -> dict[str, Any]:
+    """Mean of one value a person with its interval; what lies above chance; and what differs.
 
-    values, chance: [Q]; nan where a person's value is not known, who then counts for nothing.
-    chance: the same measure for pairs drawn at random.
-    Returns value, interval and persons, and with `chance` also chance, lift and lift_interval;
-    value is None where nothing is known.
+    values, chance, base: [Q]; nan where a person's value is not known, who then counts for nothing.
+    chance: the same measure for pairs drawn at random. base: the same measure of something else,
+    person by person.
+    Returns value, interval and persons; with `chance` also chance, lift and lift_interval; with
+    `base` also difference, `values` less `base`, and difference_interval, of the persons known in
+    both. None where nothing is known.
     """
     known = ~np.isnan(values) if chance is None else ~np.isnan(values) & ~np.isnan(chance)
     result: dict[str, Any] = {"persons": int(known.sum())}
     result["value"] = _rounded_mean(values[known])
-    result["interval"] = bootstrap.interval(np.where(known, values, np.nan))
+    result["interval"] = bootstrap.share_interval(np.where(known, values, np.nan))
     if chance is not None:
         lift = np.where(known, values - chance, np.nan)
         result["chance"] = _rounded_mean(chance[known])
         result["lift"] = _rounded_mean(lift[known])
         result["lift_interval"] = bootstrap.interval(lift)
+    if base is not None:
+        difference = np.where(known, values - base, np.nan)
+        result["difference"] = _rounded_mean(difference[~np.isnan(difference)])
+        result["difference_interval"] = bootstrap.interval(difference)
     return result
 
 

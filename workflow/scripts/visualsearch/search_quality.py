@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.boxes import xywh_to_xyxy
+from visualsearch.distortion import VECTORS
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduction import Reduction, l2_normalised
 from visualsearch.relevance import (
@@ -192,13 +193,16 @@ class Alikeness:
         """Mean of a measure over each person's neighbours [Q, k]: float64 [Q]."""
         return mean_of_known(self._pairs(name, neighbours))
 
-    def summaries(self, neighbours: Rows, strata: bool = False) -> dict[str, Any]:
-        """Every measure of these neighbours, by name."""
+    def summaries(
+        self, neighbours: Rows, strata: bool = False, base: Rows | None = None
+    ) -> dict[str, Any]:
+        """Every measure of these neighbours, by name; with `base`, what differs from those."""
         result: dict[str, Any] = {}
         bootstrap = self.sample.bootstrap
         for name in self.names:
             values, chance = self.of_neighbours(name, neighbours), self.chance[name]
-            found = summary(values, bootstrap, chance)
+            other = None if base is None else self.of_neighbours(name, base)
+            found = summary(values, bootstrap, chance, other)
             if strata:
                 found["by_height"] = by_height(
                     values, self.sample.heights, HEIGHT_EDGES, bootstrap, chance
@@ -213,20 +217,31 @@ def same_image_share(found: Rows, sample: Sample) -> Values:
     return mean_of_known(np.where(found >= 0, own, np.nan).astype(np.float64))
 
 
-def rank_summary(ranks: NDArray[np.int64], sample: Sample, rows: Rows) -> dict[str, Any]:
+def rank_summary(
+    ranks: NDArray[np.int64], sample: Sample, rows: Rows, base: NDArray[np.int64] | None = None
+) -> dict[str, Any]:
     """What the ranks of originals, for the sampled persons `rows` [R], come to.
 
-    rank1: share found first, with interval and strata. median and mean_reciprocal: over all.
+    rank1: the share found first. reciprocal_rank: of all ranks. Both with intervals and strata;
+    rank1 also with what differs from the ranks `base` [R].
     """
     places = np.searchsorted(sample.rows, rows)
-    first = np.full(len(sample.rows), np.nan)
-    first[places] = ranks == 1
+
+    def spread(values: NDArray[Any]) -> Values:
+        every = np.full(len(sample.rows), np.nan)
+        every[places] = values
+        return every
+
+    first, reciprocal = spread(ranks == 1), spread(1 / ranks)
+    other = None if base is None else spread(base == 1)
+    strata = (sample.heights, HEIGHT_EDGES, sample.bootstrap)
     return {
-        "rank1": summary(first, sample.bootstrap),
+        "rank1": summary(first, sample.bootstrap, base=other),
+        "reciprocal_rank": summary(reciprocal, sample.bootstrap),
         "median_rank": float(np.median(ranks)) if len(ranks) else None,
-        "mean_reciprocal_rank": round(float((1 / ranks).mean()), 6) if len(ranks) else None,
         "worst_rank": int(ranks.max()) if len(ranks) else None,
-        "by_height": by_height(first, sample.heights, HEIGHT_EDGES, sample.bootstrap),
+        "by_height": by_height(first, *strata),
+        "reciprocal_rank_by_height": by_height(reciprocal, *strata),
     }
 
 
@@ -284,7 +299,7 @@ def measure_search(
     # Distorted copies of sampled persons, as row numbers of the sample.
     person_ids = persons["person_id"].to_numpy()
     copied = np.searchsorted(person_ids[sample.rows], distorted["person_id"].to_numpy())
-    copies = {name: vectors_of(distorted, name) for name in ("vector", "vector_unmirrored")}
+    copies = {name: vectors_of(distorted, name) for name in VECTORS}
 
     def view(vectors: Vectors, of_copies: dict[str, Vectors] | None) -> View:
         nearest = Nearest(vectors, NEIGHBOURS, sample.rows, own_images)
@@ -330,8 +345,8 @@ def measure_search(
         "neighbours": NEIGHBOURS,
         "reduced_against_full_length": recalls(raw.nearest, best.nearest, sample),
         "measures": _measures(best, alike, sample, sample.rows[copied], strata=True),
-        "same_image": summary(same_image_share(with_own.neighbours, sample), sample.bootstrap),
-        "raw_cosine": _measures(raw, alike, sample, sample.rows[copied]),
+        "same_image": _with_strata(same_image_share(with_own.neighbours, sample), sample),
+        "raw_cosine": _beside(raw, best, alike, sample, sample.rows[copied]),
         "by_components": [],
     }
     cumulative = np.cumsum(reduction.explained_variance_ratio)
@@ -341,7 +356,7 @@ def measure_search(
             "explained_variance": round(float(cumulative[n - 1]), 6),
             "recall": recalls(raw.nearest, by_number[n].nearest, sample),
             "recall_without_whitening": recalls(plain_full.nearest, unwhitened[n].nearest, sample),
-            "measures": _measures(by_number[n], alike, sample, sample.rows[copied]),
+            "measures": _measures(by_number[n], alike, sample, sample.rows[copied], base=best),
         }
         result["by_components"].append(row)
     if alike.labels:
@@ -352,7 +367,7 @@ def measure_search(
         result["rerank"] = {
             "candidates": rerank,
             "changed": summary(changed, sample.bootstrap),
-            "measures": alike.summaries(looked),
+            "measures": alike.summaries(looked, base=best.nearest.neighbours),
         }
     return result
 
@@ -369,14 +384,37 @@ def recalls(truth: Nearest, found: Nearest, sample: Sample) -> dict[str, Any]:
 
 
 def _measures(
-    view: View, alike: Alikeness, sample: Sample, copied: Rows, strata: bool = False
+    view: View,
+    alike: Alikeness,
+    sample: Sample,
+    copied: Rows,
+    strata: bool = False,
+    base: View | None = None,
 ) -> dict[str, Any]:
-    result = alike.summaries(view.nearest.neighbours, strata)
-    for name, ranks in (("self", view.ranks), ("self_unmirrored", view.unmirrored)):
-        if ranks is not None and len(copied):
-            result[name] = rank_summary(ranks.ranks, sample, copied)
-            if not strata:
-                del result[name]["by_height"]
+    """All measures of a view; with `base`, what differs from that of another."""
+    others = None if base is None else base.nearest.neighbours
+    result = alike.summaries(view.nearest.neighbours, strata, others)
+    for name in ("ranks", "unmirrored"):
+        ranks: Ranks | None = getattr(view, name)
+        if ranks is None or not len(copied):
+            continue
+        before: Ranks | None = None if base is None else getattr(base, name)
+        found = rank_summary(ranks.ranks, sample, copied, None if before is None else before.ranks)
+        if not strata:
+            found = {key: value for key, value in found.items() if not key.endswith("by_height")}
+        result["self" if name == "ranks" else "self_unmirrored"] = found
+    return result
+
+
+def _beside(
+    raw: View, best: View, alike: Alikeness, sample: Sample, copied: Rows
+) -> dict[str, Any]:
+    """The raw cosine's measures, each with how much more the run's own has."""
+    result = _measures(raw, alike, sample, copied)
+    for name, own in _measures(best, alike, sample, copied, base=raw).items():
+        part, of = ("rank1", own["rank1"]) if "rank1" in own else (None, own)
+        into = result[name][part] if part else result[name]
+        into |= {key: of[key] for key in ("difference", "difference_interval")}
     return result
 
 
@@ -403,12 +441,18 @@ def _label_rankings(
             others = (sample.image_ids != sample.image_ids[row]) & (codes >= 0)
             if codes[row] < 0 or not others.any():
                 continue
-            order = np.argsort(-(vectors[others] @ queries[i]), kind="stable")
+            order = np.argsort(-(vectors @ queries[i])[others], kind="stable")
             relevant = (codes[others] == codes[row])[order]
             values[i] = average_precision(relevant)
             chance[i] = random_average_precision(int(relevant.sum()), len(relevant))
-        result[kind] = summary(values, sample.bootstrap, chance)
+        result[kind] = _with_strata(values, sample, chance)
     return result
+
+
+def _with_strata(values: Values, sample: Sample, chance: Values | None = None) -> dict[str, Any]:
+    found = summary(values, sample.bootstrap, chance)
+    strata = by_height(values, sample.heights, HEIGHT_EDGES, sample.bootstrap, chance)
+    return found | {"by_height": strata}
 
 
 def random_average_precision(relevant: int, n: int) -> float:

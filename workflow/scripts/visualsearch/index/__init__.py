@@ -73,6 +73,11 @@ class Index:
     def __len__(self) -> int:
         return int(self.sidecar["n_items"])
 
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether `counted_query` counts every vector once, so that n_items means all of them."""
+        return bool(self._module.COUNTS_EXACTLY)
+
     def query(
         self, vector: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -86,7 +91,10 @@ class Index:
     def counted_query(
         self, vector: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-        """What `query` returns, and the number of stored vectors compared with `vector`."""
+        """What `query` returns, and the number of stored vectors compared with `vector`.
+
+        An upper bound, at most len, where not `counts_exactly`.
+        """
         *found, compared = self._module.counted_query(
             self._handle, vector, min(k, len(self)), self.effort
         )

@@ -11,6 +11,7 @@ from visualsearch.errors import InputError
 
 METRIC: Literal["angular"] = "angular"
 PARAMETER = "search_k"
+COUNTS_EXACTLY = True
 # Forests to choose from. A tree costs about 15 bytes an item: a hundred more than double the file
 # of 256 values an item.
 TREES = (12, 25, 50, 100)
@@ -35,14 +36,17 @@ def efforts(build: dict[str, Any], n_items: int) -> Iterator[int]:
 
 
 def build(
-    vectors: Iterable[NDArray[np.float32]], path: str, dimension: int, settings: dict[str, Any]
+    vectors: Iterable[NDArray[np.float32]],
+    path: str,
+    shape: tuple[int, int],
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Build the index of unit vectors at `path`; return what the sidecar keeps of it.
 
-    settings: n_trees, seed. Same vectors and settings give the same bytes: the seed is set and the
-    forest is grown by one thread.
+    shape: [N, D]. settings: n_trees, seed. Same vectors and settings give the same bytes: the seed
+    is set and the forest is grown by one thread.
     """
-    forest = annoy.AnnoyIndex(dimension, METRIC)
+    forest = annoy.AnnoyIndex(shape[1], METRIC)
     forest.set_seed(settings["seed"])
     row = 0
     for batch in vectors:

@@ -17,7 +17,7 @@ from visualsearch.hashing import sha256_file
 from visualsearch.index import PACKAGES, Index, backend, load_index
 from visualsearch.index.recall import (
     RECALL_AT,
-    Sample,
+    Searched,
     exact_cosines,
     measured_recall,
     sampled_rows,
@@ -40,6 +40,7 @@ from visualsearch.tables import (
     read_table,
     vector_length,
     vectors_of,
+    vectors_of_rows,
     write_table,
 )
 
@@ -82,13 +83,13 @@ def _build_index(
     if module.PARAMETER:
         part = rows_of_part(n_items)
         held_out_of_part = np.isin(part, sampled_rows(n_items)[1])
-        tried = try_builds(module, _rows_of(reduced, part), held_out_of_part, settings)
+        tried = try_builds(module, vectors_of_rows(reduced, part), held_out_of_part, settings)
         build = tried[-1].build
         log.info("tried on %d persons: %s", tried[-1].n_items, tried)
     dimension = vector_length(reduced[0])
     with replacing(index) as temporary:
         build_settings = build | {"seed": settings["seed"]}
-        facts = module.build(hashed(), str(temporary), dimension, build_settings)
+        facts = module.build(hashed(), str(temporary), (n_items, dimension), build_settings)
     rows = (table.select(PERSONS.names) for table in in_person_order(reduced, BATCH_ROWS))
     write_table(persons, rows, PERSONS)
 
@@ -132,32 +133,21 @@ def vectors_in_order(reduced: Sequence[str]) -> Iterator[NDArray[np.float32]]:
         yield vectors_of(table)
 
 
-def _rows_of(reduced: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Vectors of some rising rows, [len(rows), D]."""
-    parts = []
-    seen = 0
-    for batch in vectors_in_order(reduced):
-        inside = rows[(rows >= seen) & (rows < seen + len(batch))]
-        parts.append(batch[inside - seen])
-        seen += len(batch)
-    return np.concatenate(parts)
-
-
 def _samples(
     index: Index, reduced: Sequence[str], image_ids: NDArray[np.int64]
-) -> tuple[Sample, Sample]:
+) -> tuple[Searched, Searched]:
     """The sample to tune on and the one to report, with their exact neighbours."""
     tuning, held_out = sampled_rows(len(index))
     rows = np.concatenate([tuning, held_out])
     vectors = np.stack([index.vector(int(row)) for row in rows])
     depth = min(RECALL_AT[-1], len(index) - 1)
     truth = exact_cosines(vectors_in_order(reduced), vectors, rows, depth)
-    both = Sample(rows, image_ids[rows], vectors, truth)
+    both = Searched(rows, image_ids[rows], vectors, truth)
     return both.part(slice(len(tuning))), both.part(slice(len(tuning), None))
 
 
 def _tuning(
-    module: ModuleType, index: Index, sample: Sample, tried: list[Tried], settings: dict[str, Any]
+    module: ModuleType, index: Index, sample: Searched, tried: list[Tried], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """The choice and its reasons, as the sidecar keeps them."""
     target, seed = settings["target_recall"], settings["seed"]
@@ -175,6 +165,7 @@ def _tuning(
                 **build,
                 module.PARAMETER: point.effort,
                 "recall@10": round(point.recall, 6),
+                "low": round(point.low, 6),
                 "compared": round(point.compared, 6),
             }
             for point in curve
@@ -197,11 +188,12 @@ def _report(described: dict[str, Any], settings: dict[str, Any]) -> None:
     recall = described["recall"]
     log.info("chosen %s; recall on persons held out: %s", described["tuning"]["chosen"], recall)
     if not described["target_reached"]:
-        own = [key for key in ("n_trees", "search_k") if settings[key] is not None]
+        chosen = described["tuning"]["chosen"]
+        own = [f"index.{key}" for key in chosen if settings.get(key) is not None]
         log.warning(
             "the index finds %.4f of the ten nearest of persons held out, below "
             "index.target_recall %g; set index.backend: exact to find all%s",
             recall[f"recall@{RECALL_AT[-1]}"],
             described["target_recall"],
-            f", or leave index.{own[0]} null to be chosen" if own else "",
+            f", or leave {' and '.join(own)} null to be chosen" if own else "",
         )

@@ -1,6 +1,6 @@
 """Exact search: every vector is compared. The truth that other backends are measured against."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,25 +9,21 @@ from numpy.typing import NDArray
 from visualsearch.errors import InputError
 
 PARAMETER = None
-
-
-def builds(settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Settings of `build` to choose from: there is nothing to set."""
-    return [{}]
-
-
-def efforts(build: dict[str, Any], n_items: int) -> Iterator[None]:
-    """There is one way to compare everything."""
-    yield None
+COUNTS_EXACTLY = True
 
 
 def build(
-    vectors: Iterable[NDArray[np.float32]], path: str, dimension: int, settings: dict[str, Any]
+    vectors: Iterable[NDArray[np.float32]],
+    path: str,
+    shape: tuple[int, int],
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write the unit vectors as one float32 .npy array [N, dimension]."""
-    parts = [np.asarray(batch, dtype=np.float32) for batch in vectors]
+    """Write the unit vectors as one float32 .npy array of `shape` [N, D], a batch at a time."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with open(path, "wb") as file:
-        np.save(file, np.concatenate(parts or [np.empty((0, dimension), np.float32)]))
+        np.lib.format.write_array_header_1_0(file, header)
+        for batch in vectors:
+            file.write(batch.astype("<f4").tobytes())
     return {"metric": "cosine"}
 
 

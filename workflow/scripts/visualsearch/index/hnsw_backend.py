@@ -16,6 +16,8 @@ from visualsearch.errors import InputError
 # Of unit vectors the inner product is the cosine.
 METRIC = "ip"
 PARAMETER = "expansion_search"
+# usearch counts a vector again on each level where it meets it.
+COUNTS_EXACTLY = False
 BUILD = {"connectivity": 16, "expansion_add": 128}
 LEAST_EXPANSION = 16
 MOST_EXPANSION = 1 << 14
@@ -27,7 +29,7 @@ def builds(settings: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def efforts(build: dict[str, Any], n_items: int) -> Iterator[int]:
-    """Values of expansion_search to try, rising."""
+    """Values of expansion_search to try, rising; the last follows every link, up to a limit."""
     most = min(n_items, MOST_EXPANSION)
     effort = LEAST_EXPANSION
     while effort < most:
@@ -37,15 +39,19 @@ def efforts(build: dict[str, Any], n_items: int) -> Iterator[int]:
 
 
 def build(
-    vectors: Iterable[NDArray[np.float32]], path: str, dimension: int, settings: dict[str, Any]
+    vectors: Iterable[NDArray[np.float32]],
+    path: str,
+    shape: tuple[int, int],
+    settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Build the index of unit vectors at `path`; return what the sidecar keeps of it.
 
-    settings: connectivity, expansion_add. Same vectors and settings give the same bytes: vectors
-    are added in order by one thread, and usearch draws a node's level with a fixed seed.
+    shape: [N, D]. settings: connectivity, expansion_add. Same vectors and settings give the same
+    bytes: vectors are added in order by one thread, and usearch draws a node's level with a fixed
+    seed.
     """
     kept = {key: settings[key] for key in BUILD}
-    graph = usearch.index.Index(ndim=dimension, metric=METRIC, dtype="f32", **kept)
+    graph = usearch.index.Index(ndim=shape[1], metric=METRIC, dtype="f32", **kept)
     row = 0
     for batch in vectors:
         graph.add(np.arange(row, row + len(batch), dtype=np.uint64), batch, threads=1)
@@ -86,11 +92,12 @@ def query(
 def counted_query(
     handle: Any, vector: NDArray[np.float32], k: int, effort: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], int]:
-    """What `query` returns, and how many vectors were compared."""
+    """What `query` returns, and how many vectors were compared, at most."""
     handle.expansion_search = max(effort, k)
     matches = handle.search(vector, k, threads=1)
     vectors = np.array(handle.get(matches.keys), dtype=np.float32)
-    return matches.keys.astype(np.int64), vectors, int(matches.computed_distances)
+    compared = min(int(matches.computed_distances), len(handle))
+    return matches.keys.astype(np.int64), vectors, compared
 
 
 def vector(handle: Any, row: int) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
-class Sample:
+class Searched:
     """Rows of an index that are searched for, with the truth to compare with.
 
     rows, image_ids: int64 [Q]. vectors: float32 [Q, D]. truth: float32 [Q, k], the cosines of the
@@ -38,9 +38,9 @@ class Sample:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def part(self, chosen: NDArray[np.int64] | slice) -> Sample:
+    def part(self, chosen: NDArray[np.int64] | slice) -> Searched:
         """Some of the rows."""
-        return Sample(
+        return Searched(
             self.rows[chosen], self.image_ids[chosen], self.vectors[chosen], self.truth[chosen]
         )
 
@@ -71,7 +71,7 @@ def exact_cosines(
     return nearest.cosines
 
 
-def found(index: Index, sample: Sample) -> tuple[dict[int, NDArray[np.int64]], NDArray[np.int64]]:
+def found(index: Index, sample: Searched) -> tuple[dict[int, NDArray[np.int64]], NDArray[np.int64]]:
     """How many of each row's k nearest others the index finds, for each k of RECALL_AT.
 
     A neighbour as near as the k-th exact one counts as found, so that ties do not count against
@@ -90,7 +90,7 @@ def found(index: Index, sample: Sample) -> tuple[dict[int, NDArray[np.int64]], N
     return hits, compared
 
 
-def shares(sample: Sample, hits: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+def shares(sample: Searched, hits: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     """Of each row, the share of its k nearest others that was found, [Q]; of none, all."""
     wanted = min(k, sample.truth.shape[1])
     return hits / wanted if wanted else np.ones(len(sample))
@@ -105,7 +105,7 @@ def interval(
     return float(low), float(high)
 
 
-def measured_recall(index: Index, sample: Sample, seed: int) -> dict[str, Any]:
+def measured_recall(index: Index, sample: Searched, seed: int) -> dict[str, Any]:
     """Recall of an index on a sample, as the sidecar keeps it: with 95 % intervals."""
     recall: dict[str, Any] = {}
     hits, _ = found(index, sample)

@@ -10,7 +10,7 @@ import numpy as np
 
 from visualsearch.errors import InputError
 from visualsearch.index import Index
-from visualsearch.index.recall import RECALL_AT, Sample, found
+from visualsearch.index.recall import RECALL_AT, Searched, found
 from visualsearch.sampling import evenly_spaced
 
 MOST_ROWS = 20
@@ -19,7 +19,7 @@ ROWS_ASKED = 5
 SLACK = 0.02
 
 
-def make_self_test(index: Index, sample: Sample) -> dict[str, Any]:
+def make_self_test(index: Index, sample: Searched) -> dict[str, Any]:
     """What the sidecar keeps for `run_self_test`: some rows of a sample and what they find.
 
     rows; cosines: of each row's nearest others, the k-th; neighbours: k of all rows together;
@@ -65,7 +65,7 @@ def run_self_test(index: Index, path: str | Path) -> None:
     k = expected["neighbours"] // len(rows)
     # Only the last column counts: the k-th neighbour's cosine.
     truth = np.repeat(np.array(expected["cosines"], dtype=np.float32)[:, None], k, axis=1)
-    got = _found(index, Sample(rows, rows, vectors, truth.reshape(len(rows), k)))
+    got = _found(index, Searched(rows, rows, vectors, truth.reshape(len(rows), k)))
     if got < expected["found"] - SLACK * expected["neighbours"]:
         raise InputError(
             f"{path} finds {got} of {expected['neighbours']} nearest neighbours and found "
@@ -74,6 +74,6 @@ def run_self_test(index: Index, path: str | Path) -> None:
         )
 
 
-def _found(index: Index, sample: Sample) -> int:
+def _found(index: Index, sample: Searched) -> int:
     hits, _ = found(index, sample)
     return int(hits[RECALL_AT[-1]].sum())

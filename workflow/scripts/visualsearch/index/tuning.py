@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from visualsearch.index import Index
 from visualsearch.index.recall import (
     RECALL_AT,
-    Sample,
+    Searched,
     exact_cosines,
     found,
     interval,
@@ -47,8 +47,8 @@ class Point:
     """Recall@10 of a sample at one effort, what it is at least, and the work it took.
 
     low: the low end of the interval of a sample with one more person, of whom nothing is found. A
-    small sample without a miss would otherwise seem sure. Where everything was compared, nothing
-    can be missed, and it is the recall.
+    small sample without a miss would otherwise seem sure. Where everything was compared, and the
+    backend can tell, nothing can be missed, and it is the recall.
     """
 
     effort: int
@@ -72,13 +72,13 @@ class Tried:
     at_target: float
 
 
-def measured(index: Index, sample: Sample, effort: int, seed: int) -> Point:
+def measured(index: Index, sample: Searched, effort: int, seed: int) -> Point:
     """One point of an index's curve."""
     hits, compared = found(index.at(effort), sample)
     k = RECALL_AT[-1]
     values = shares(sample, hits[k], k)
     recall = float(values.mean())
-    if (compared >= len(index)).all():
+    if index.counts_exactly and (compared >= len(index)).all():
         return Point(effort, recall, recall, float(compared.mean()))
     another = np.append(sample.image_ids, sample.image_ids.max() + 1)
     low, _ = interval(np.append(values, 0), another, seed, LEVEL)
@@ -87,7 +87,7 @@ def measured(index: Index, sample: Sample, effort: int, seed: int) -> Point:
 
 def tuned(
     index: Index,
-    sample: Sample,
+    sample: Searched,
     efforts: Iterable[int],
     target: float,
     seed: int,
@@ -113,7 +113,7 @@ def tuned(
 
 def _up_to(
     index: Index,
-    sample: Sample,
+    sample: Searched,
     efforts: Iterable[int],
     seed: int,
     enough: Callable[[Point], bool],
@@ -127,7 +127,7 @@ def _up_to(
 
 
 def _refined(
-    index: Index, sample: Sample, curve: list[Point], target: float, seed: int
+    index: Index, sample: Searched, curve: list[Point], target: float, seed: int
 ) -> list[Point]:
     if len(curve) < 2 or curve[-1].low < target:
         return curve
@@ -182,14 +182,14 @@ def try_builds(
     rows = free[evenly_spaced(len(free), SAMPLED_IN_PART)]
     depth = min(RECALL_AT[-1], len(vectors) - 1)
     truth = exact_cosines([vectors], vectors[rows], rows, depth)
-    sample = Sample(rows, rows, vectors[rows], truth)
+    sample = Searched(rows, rows, vectors[rows], truth)
     tried: list[Tried] = []
     for build in module.builds(settings):
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "part")
-            dimension = vectors.shape[1]
-            facts = module.build([vectors], path, dimension, build | {"seed": seed})
-            sidecar = {"n_items": len(vectors), "dimension": dimension, **facts}
+            n_items, dimension = vectors.shape
+            facts = module.build([vectors], path, vectors.shape, build | {"seed": seed})
+            sidecar = {"n_items": n_items, "dimension": dimension, **facts}
             index = Index(sidecar, module, module.load(path, sidecar))
             efforts = module.efforts(build, len(vectors))
             curve = _up_to(index, sample, efforts, seed, lambda point: point.recall >= target)

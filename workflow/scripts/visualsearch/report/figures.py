@@ -32,7 +32,7 @@ def make_figures(files: ResultFiles, results: Results, folder: str | Path) -> di
         with replacing(made[name].path) as temporary:
             shutil.copyfile(source, temporary)
     curves = {
-        "index_work": (index.curve(results), "vectors compared"),
+        "index_work": (index.curve(results), index.work_of(results)),
         "index_clock": (index.clock_curve(results), "milliseconds a query"),
     }
     for name, (curve, unit) in curves.items():

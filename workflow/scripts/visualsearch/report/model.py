@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from statistics import fmean
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -142,7 +143,7 @@ class Results:
     """All that a report says.
 
     config: the checked configuration. search: evaluation/search.json. timing: index/timing.json,
-    None where no times are to be shown.
+    None where no times are to be shown. labels_of_hits: what `label_agreement` gives.
     """
 
     config: dict[str, Any]
@@ -150,6 +151,7 @@ class Results:
     n_detections: int
     n_persons: int
     queries: list[Query]
+    labels_of_hits: dict[str, dict[str, float]]
     skipped_queries: list[Skipped]
     skipped: Counter[str]
     detector: dict[str, Any]
@@ -163,12 +165,7 @@ class Results:
     @property
     def recall(self) -> dict[str, Any]:
         """How much of exact search the index finds."""
-        return self.search["index_against_exact_search"]
-
-    @property
-    def labels_of_hits(self) -> dict[str, dict[str, Any]]:
-        """What the hits shown have of the queries' labels, by kind."""
-        return self.search["labels_of_hits"]
+        return self.sidecar["recall"]
 
     def pictures_shown(self) -> list[Picture]:
         """Each picture of a query or a hit once, in the order in which they are shown."""
@@ -207,6 +204,7 @@ def load_results(
         n_detections=_count_results(files.detections),
         n_persons=count_rows([files.persons]),
         queries=queries,
+        labels_of_hits=label_agreement(queries, shown.labels()),
         skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
         skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
         detector=read_json(files.detector),
@@ -229,10 +227,13 @@ class _Shown:
         self._by_file = by_file
         self._pictures: dict[int | str, Picture] = {}
 
+    def labels(self) -> list[dict[str, str]]:
+        """Labels of each picture of the set."""
+        return [_labels_of(row) for row in self.rows.values()]
+
     def picture(self, image_id: int) -> Picture:
         if image_id not in self._pictures:
             row = self.rows[image_id]
-            labels = json.loads(row["labels"]) if row["labels"] else {}
             self._pictures[image_id] = Picture(
                 key=f"image-{image_id}",
                 name=row["file"] if self._by_file else f"image {image_id}",
@@ -242,7 +243,7 @@ class _Shown:
                 license=row["license"],
                 license_url=web_address(row["license_url"]),
                 source_url=web_address(row["source_url"]),
-                labels={str(kind): str(value) for kind, value in labels.items()},
+                labels=_labels_of(row),
             )
         return self._pictures[image_id]
 
@@ -287,6 +288,32 @@ class _Shown:
             full_similarity=row["full_similarity"],
             labels=labels,
         )
+
+
+def _labels_of(row: dict[str, Any]) -> dict[str, str]:
+    labels = json.loads(row["labels"]) if row["labels"] else {}
+    return {str(kind): str(value) for kind, value in labels.items()}
+
+
+def label_agreement(
+    queries: list[Query], labels: list[dict[str, str]]
+) -> dict[str, dict[str, float]]:
+    """By kind of label, the share of the hits shown that carry their query's.
+
+    labels: of each picture of the set. chance: the share of all other pictures with such a label
+    that carry it, as a mean over the queries.
+    """
+    found = {}
+    for kind in sorted({kind for of_picture in labels for kind in of_picture}):
+        counts = Counter(of_picture[kind] for of_picture in labels if kind in of_picture)
+        others = counts.total() - 1
+        asked = [(q, label) for q in queries for label in q.labels if label.kind == kind]
+        hits = [hit for query, _ in asked for hit in query.hits]
+        same = [label.agrees for hit in hits for label in hit.labels if label.kind == kind]
+        if same and others:
+            chances = [(counts[label.value] - 1) / others for _, label in asked]
+            found[kind] = {"precision": fmean(same), "chance": fmean(chances)}
+    return found
 
 
 def web_address(text: str | None) -> str | None:

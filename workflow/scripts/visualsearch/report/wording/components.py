@@ -4,7 +4,7 @@ from typing import Any
 
 from visualsearch.report.model import Results
 from visualsearch.report.wording.numbers import count, listed, percent
-from visualsearch.report.wording.search import names, summary_of, title_of
+from visualsearch.report.wording.search import FEWEST, keeps_all, names, summary_of, title_of
 
 CAPTION = (
     "Above: how much of the variance the first components hold, how many of the ten nearest "
@@ -34,28 +34,30 @@ def text(results: Results) -> str:
 
 
 def enough(results: Results) -> dict[str, int]:
-    """From which number of components on no more is gained, by measure.
+    """The least number of components not shown to lose anything against all kept, by measure.
 
-    That is the least number whose 95 % interval reaches up to the values of all larger ones.
-    Measures that do not show at all are left out.
+    For it and every larger one, the 95 % interval of the paired difference to all kept reaches 0.
+    Measures that do not show at all, or of too few persons, are left out.
     """
     rows = results.search["by_components"]
     found = {}
     for name in names(results):
-        of_numbers = [summary_of(row["measures"], name) for row in rows]
-        values, ends = [], []
-        for one in of_numbers:
-            if one is not None:
-                lift = "lift" in one
-                values.append(one["lift" if lift else "value"])
-                ends.append(one["lift_interval" if lift else "interval"])
-        if len(values) < len(rows) or None in ends or ends[-1][0] <= 0:
+        measured = [summary_of(row["measures"], name) for row in rows]
+        differences = [one.get("difference_interval") if one else None for one in measured]
+        if None in differences or not _shows(measured[-1]):
             continue
-        place = next(
-            n for n in range(len(rows)) if n == len(rows) - 1 or max(values[n:]) <= ends[n][1]
-        )
+        losing = [n for n, ends in enumerate(differences) if ends is not None and ends[1] < 0]
+        place = min(losing[-1] + 1, len(rows) - 1) if losing else 0
         found[name] = rows[place]["n_components"]
     return found
+
+
+def _shows(found: dict[str, Any] | None) -> bool:
+    """Whether a measure is above nothing, from persons enough."""
+    if found is None or found["persons"] < FEWEST:
+        return False
+    ends = found["lift_interval" if "lift" in found else "interval"]
+    return ends is not None and ends[0] > 0
 
 
 def sentences(results: Results) -> list[str]:
@@ -66,33 +68,38 @@ def sentences(results: Results) -> list[str]:
         return [f"With {count(kept, 'component')} there are no fewer to compare with."]
     least = enough(results)
     if not least:
-        return ["No measure shows here, so none says how many components are needed."]
+        return ["No measure shows well enough here to say how many components are needed."]
     numbers = sorted(set(least.values()))
     parts = "; ".join(f"{number:,} for {_titles(least, number)}" for number in numbers)
-    first = f"By the 95 % intervals, no more is gained beyond so many components: {parts}."
+    first = (
+        f"Set against all {kept:,} kept, for the same persons, vectors of so many components are "
+        "not shown to lose anything beyond chance (the 95 % intervals of the differences reach "
+        f"0): {parts}."
+    )
     needed = max(least.values())
     if needed == kept:
         second = (
-            f"To the {kept:,} kept here something still rises, so none of them is idle; more than "
-            "these were not compared."
+            f"The next fewer, {rows[-2]['n_components']:,}, are shown to lose something; more than "
+            f"the {kept:,} kept were not compared."
         )
     else:
         second = (
-            f"So of the {kept:,} kept here, the first {needed:,} serve as well, as far as these "
-            f"measures can tell, with vectors {kept / needed:.1f} times shorter "
+            f"So of the {kept:,} kept here, the first {needed:,} may serve as well, as far as "
+            f"these measures can tell, with vectors {kept / needed:.1f} times shorter "
             f"(reduction.n_components: {needed})."
         )
-    return [first, f"{second} {_kept_by(rows, needed)}"]
+    return [first, f"{second} {_kept_by(results, needed)}"]
 
 
 def _titles(least: dict[str, int], number: int) -> str:
     return listed([title_of(name) for name, n in least.items() if n == number])
 
 
-def _kept_by(rows: list[dict[str, Any]], number: int) -> str:
+def _kept_by(results: Results, number: int) -> str:
+    rows = results.search["by_components"]
     row = next(row for row in rows if row["n_components"] == number)
     text = f"{number:,} components hold {percent(row['explained_variance'])} of the variance"
     recall = row["recall_without_whitening"]["recall@10"]
-    if recall is None:
+    if recall is None or keeps_all(results, number):
         return f"{text}."
     return f"{text} and find {percent(recall)} of the ten nearest full-length vectors."

@@ -18,6 +18,11 @@ def lead(results: Results) -> str:
     """What was asked, in one sentence."""
     one, many = things(results)
     neighbours, n = results.config["search"]["neighbours"], len(results.queries)
+    if not n:
+        return (
+            f"No query: nothing was searched for among the {results.n_persons:,} {many} that a "
+            f"pretrained detector found in {count(results.n_pictures, 'picture')}."
+        )
     wanted = one if neighbours == 1 else f"{neighbours:,} {many}"
     if any(len(query.hits) < neighbours for query in results.queries):
         wanted = f"{many} (up to {neighbours:,})"
@@ -52,13 +57,15 @@ def people_note(results: Results) -> str | None:
 
 def hint(results: Results) -> str:
     """How a gallery is to be read."""
+    if not results.queries:
+        return "No query: the settings under queries gave none, so there is no gallery."
     search = results.config["search"]
     order = "its neighbours follow by falling cosine similarity"
     if search["rerank"]:
+        depth = max(search["rerank"], search["neighbours"])
         order += (
-            " of the full-length vectors, as a second look at the "
-            f"{search['rerank']:,} nearest has it; where the index had another order, its rank is "
-            "told"
+            f" of the full-length vectors, as a second look at the {depth:,} nearest has it; where "
+            "the index had another order, its rank is told"
         )
     text = f"The query stands at the left, {order}."
     least = f"{search['near_duplicate']:g}"

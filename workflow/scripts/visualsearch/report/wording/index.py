@@ -15,10 +15,6 @@ from visualsearch.report.wording.numbers import (
     size,
 )
 
-CURVE_CAPTION = (
-    "How many of the ten nearest a query finds, the more vectors it compares. The dashed line is "
-    "index.target_recall, the filled point what was chosen, the square exact search."
-)
 CLOCK_CAPTION = (
     "The same searches by the clock: recall of the ten nearest against milliseconds a query. The "
     "square is exact search."
@@ -37,16 +33,23 @@ SETTINGS = {
     "seed": "seed",
 }
 EFFORTS = ("search_k", "expansion_search")
+# From this share of the vectors on, a query does the work of exact search.
+NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
 class Point:
-    """One search that was tried. cost: vectors compared, or milliseconds."""
+    """One search that was tried.
+
+    cost: vectors compared (or distances computed), or milliseconds. low: least recall that chance
+    leaves likely, None where that is not known.
+    """
 
     effort: int
     recall: float
     cost: float
     chosen: bool
+    low: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def effort_of(results: Results) -> str | None:
 
 
 def curve(results: Results) -> Curve | None:
-    """Recall against vectors compared; None where nothing was tried."""
+    """Recall against work; None where nothing was tried."""
     return _curve(results, results.sidecar["tuning"]["curve"], "compared", results.n_persons)
 
 
@@ -82,8 +85,24 @@ def _curve(results: Results, points: list[dict[str, Any]], cost: str, exact: flo
     if effort is None or not points:
         return None
     used = results.sidecar[effort]
-    shown = [Point(p[effort], p["recall@10"], p[cost], p[effort] == used) for p in points]
+    shown = [
+        Point(p[effort], p["recall@10"], p[cost], p[effort] == used, p.get("low")) for p in points
+    ]
     return Curve(effort, shown, exact, results.sidecar["target_recall"])
+
+
+def work_of(results: Results) -> str:
+    """What the work of a query is counted in."""
+    # A graph is walked: a vector may be met more than once.
+    return "distances computed" if results.sidecar["backend"] == "hnsw" else "vectors compared"
+
+
+def curve_caption(results: Results) -> str:
+    """What the figure of recall against work shows."""
+    return (
+        f"How many of the ten nearest a query finds, against {work_of(results)}. The dashed line "
+        "is index.target_recall, the filled point what was chosen, the square exact search."
+    )
 
 
 def facts(results: Results) -> Facts:
@@ -133,21 +152,41 @@ def choice(results: Results) -> list[str]:
     if effort is None:
         return []
     found = curve(results)
-    point = next((p for p in found.points if p.chosen), None) if found else None
     sentences = [
         f"The target is to find {results.sidecar['target_recall']:g} of the ten nearest "
         "(index.target_recall).",
-        *_chosen(results, effort, point),
+        *_chosen(results, effort, found),
     ]
+    point = _point_of(found)
     if point is not None:
-        sentences.append(
-            f"A query then compares {point.cost:,.0f} of the {results.n_persons:,} vectors on "
-            f"average, {percent(point.cost / results.n_persons)}."
-        )
+        sentences += _work(results, point)
     return [" ".join(sentences), _reached(results)]
 
 
-def _chosen(results: Results, effort: str, point: Point | None) -> list[str]:
+def _point_of(found: Curve | None) -> Point | None:
+    return next((point for point in found.points if point.chosen), None) if found else None
+
+
+def _work(results: Results, point: Point) -> list[str]:
+    """How much a query of the chosen search compares, and what exact search would."""
+    n, share = results.n_persons, point.cost / results.n_persons
+    if share > 1:
+        told = f"more than exact search's {n:,}"
+    else:
+        told = f"{percent(share)} of exact search's {n:,}"
+    work = f"{point.cost:,.0f}"
+    graph = results.sidecar["backend"] == "hnsw"
+    work = f"computes {work} distances" if graph else f"compares {work} vectors"
+    sentences = [f"A query then {work} on average, {told}."]
+    if share >= NEARLY_ALL:
+        sentences.append(
+            "At this size exact search (index.backend: exact) would do the same work more simply, "
+            "and miss nothing."
+        )
+    return sentences
+
+
+def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
     """Who chose each setting."""
     sidecar, tuning = results.sidecar, results.sidecar["tuning"]
     settings = {name: sidecar[name] for name in ("n_trees", effort) if name in sidecar}
@@ -167,11 +206,17 @@ def _chosen(results: Results, effort: str, point: Point | None) -> list[str]:
         sentences.append(f"A forest of {count(settings['n_trees'], 'tree')} was enough.")
     if effort not in given:
         taken = f"{effort} {settings[effort]:,}"
-        if point is not None and point.recall >= sidecar["target_recall"]:
+        on = f"on {count(tuning['persons_sampled'], 'person')}"
+        points, target = (found.points, found.target) if found else ([], 0.0)
+        safe = next((p for p in points if p.low is not None and p.low >= target), None)
+        reached = next((p for p in points if p.recall >= target), None)
+        if safe is not None and safe.chosen:
             sentences.append(
                 f"{taken} is the least of those tried that reached it with a margin for chance, "
-                f"on {count(tuning['persons_sampled'], 'person')}."
+                f"{on}."
             )
+        elif reached is not None and reached.chosen:
+            sentences.append(f"{taken} is the least of those tried that reached it, {on}.")
         else:
             sentences.append(f"{taken} was taken.")
     return sentences

@@ -12,10 +12,11 @@ from visualsearch.report.wording.numbers import (
     percent,
     percent_interval,
 )
-from visualsearch.report.wording.search import compared, names, summary_of
+from visualsearch.report.wording.search import FEWEST, compared, names, summary_of
 
 # How much of the way from chance to full agreement neighbours must go to be called alike so.
 STRONGLY, CLEARLY = 0.5, 0.2
+TOO_FEW = "too few persons to tell"
 
 
 def sees(results: Results) -> list[tuple[str, str]]:
@@ -34,7 +35,7 @@ def sees(results: Results) -> list[tuple[str, str]]:
         else:
             verdict, text = _alike(name, found)
         if other is not None:
-            text += f" {_beside_raw(name, found, other)}"
+            text += f" {_beside_raw(name, other)}"
         told.append((verdict, text))
     return told
 
@@ -49,9 +50,11 @@ def _distorted(measures: dict[str, Any], name: str) -> tuple[str, str]:
     )
     ends = found["interval"]
     if ends is None:
-        return "A distorted copy: too few to tell", f"{text}."
+        return f"A distorted copy: {TOO_FEW}", f"{text}."
     low, high = ends
-    if low >= 0.95:
+    if found["persons"] < FEWEST:
+        verdict = TOO_FEW
+    elif low >= 0.95:
         verdict = "nearly always found"
     elif low >= 0.8:
         verdict = "mostly found"
@@ -64,9 +67,7 @@ def _distorted(measures: dict[str, Any], name: str) -> tuple[str, str]:
     text += f" (95 % interval {percent_interval(ends)})."
     plain = summary_of(measures, "self_unmirrored")
     if mirrored and plain is not None:
-        cost = compared(plain, found)
-        text += f" Without mirroring, {percent(plain['value'])} do"
-        text += ": left and right make a difference to these vectors." if cost > 0 else "."
+        text += f" Without mirroring, {percent(plain['value'])} do."
     return f"A distorted copy: {verdict}", text
 
 
@@ -87,7 +88,9 @@ def _alike(name: str, found: dict[str, Any]) -> tuple[str, str]:
         )
     text += f" (of {persons})."
     if ends is None:
-        return f"{what}: too few to tell", text
+        return f"{what}: {TOO_FEW}", text
+    if found["persons"] < FEWEST:
+        return f"{what}: {TOO_FEW}", f"{text} The difference: 95 % interval {interval(ends)}."
     difference = f"the 95 % interval of the difference, {interval(ends)}"
     if ends[1] < 0:
         return f"{what}: less than chance", f"{text} {difference.capitalize()}, lies below 0."
@@ -112,12 +115,9 @@ WHAT = {
 }
 
 
-def _beside_raw(name: str, found: dict[str, Any], raw: dict[str, Any]) -> str:
-    verdict = {
-        -1: "clearly more",
-        0: "no clear difference, as the intervals overlap",
-        1: "clearly less",
-    }[compared(found, raw)]
+def _beside_raw(name: str, raw: dict[str, Any]) -> str:
+    # The difference is this run's measure less the raw cosine's.
+    verdict = compared(raw, "clearly less", "clearly more")
     value = decimals(raw["value"], 3) if name in WHAT else percent(raw["value"])
     return f"The raw cosine gives {value}: {verdict}."
 

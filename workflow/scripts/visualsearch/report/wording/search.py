@@ -20,6 +20,8 @@ TRY_SECOND_LOOK = (
     "None was taken here. search.rerank: 100 takes it: the hundred nearest by the index are sorted "
     "anew by their full-length vectors."
 )
+# Fewer persons than these let an interval look surer than it is.
+FEWEST = 20
 RELEVANCE_UNITS = (
     "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Raw "
     "cosine: the same for the full-length vectors, compared without mean, PCA and whitening."
@@ -159,12 +161,19 @@ def recall_paragraphs(results: Results) -> list[str]:
             "order on purpose."
         )
         but = "Shortening alone"
-    if alone is not None:
+    if alone is not None and not keeps_all(results, reduction.n_components):
         second += (
             f" {but} keeps {percent(alone, 1)} of the ten nearest with {kept} (compared with "
-            "full-length vectors less their mean)."
+            "full-length vectors less their mean). The PCA was fitted on the very persons searched "
+            "for; of persons it has not seen, less may be kept."
         )
     return [first, second]
+
+
+def keeps_all(results: Results, n_components: int) -> bool:
+    """Whether so many components hold all of the fitted vectors, by construction."""
+    reduction = results.reduction
+    return n_components >= min(reduction.n_persons - 1, len(reduction.mean))
 
 
 def relevance_paragraphs(results: Results) -> list[str]:
@@ -303,9 +312,10 @@ def second_look_paragraphs(results: Results) -> list[str]:
     looked = results.search.get("rerank")
     if looked is None:
         return [TRY_SECOND_LOOK]
+    # Ten neighbours are measured, so no fewer are looked at.
     text = (
-        f"The {looked['candidates']:,} nearest by the reduced vectors were sorted anew by the "
-        "full-length ones, less their mean."
+        f"The {max(looked['candidates'], 10):,} nearest by the reduced vectors were sorted anew by "
+        "the full-length ones, less their mean."
     )
     changed = looked["changed"]
     if changed["value"] is not None:
@@ -318,24 +328,29 @@ def second_look_paragraphs(results: Results) -> list[str]:
     for name, found in looked["measures"].items():
         before = summary_of(measures, name)
         if before is not None and found["value"] is not None:
-            verdict = {-1: "falls", 0: "does not clearly change", 1: "rises"}
-            apart = compared(found, before)
-            verdicts.append(f"{title_of(name)} {verdict[apart]}")
+            verdicts.append(f"{title_of(name)}: {compared(found, 'it rises', 'it falls')}")
     if verdicts:
-        text += f" What neighbours have in common, by the 95 % intervals: {'; '.join(verdicts)}."
+        text += (
+            " What neighbours have in common, with the second look less without it, for the same "
+            f"persons: {'; '.join(verdicts)}."
+        )
     return [text]
 
 
-def compared(first: Summary, second: Summary) -> int:
-    """1 or -1 where the first is clearly above or below: their intervals do not overlap; else 0.
+def compared(found: Summary, above: str, below: str) -> str:
+    """`above` or `below` where the interval of a paired difference does not hold 0.
 
-    What lies above chance is compared where chance is known.
+    found: a summary with the `difference` to another way, person by person, and its
+    `difference_interval`. Overlap of two separate intervals says nothing about the same persons.
     """
-    key = "lift_interval" if "lift_interval" in first and "lift_interval" in second else "interval"
-    one, other = first[key], second[key]
-    if one is None or other is None:
-        return 0
-    return int(one[0] > other[1]) - int(one[1] < other[0])
+    ends = found.get("difference_interval")
+    if ends is None:
+        return "no difference known"
+    if found["persons"] < FEWEST:
+        verdict = "too few persons to tell"
+    else:
+        verdict = above if ends[0] > 0 else below if ends[1] < 0 else "no difference shown"
+    return f"{verdict} (95 % interval of the difference {interval(ends)})"
 
 
 def second_look_table(results: Results) -> list[Look]:
