@@ -132,3 +132,30 @@ def test_a_range_of_heights_holds_its_lower_edge() -> None:
         (0, 96, 1),
         (96, 192, 0.25),
     ]
+
+
+def test_difference_is_of_the_persons_known_in_both() -> None:
+    values = np.array([0.5, 0.7, np.nan, 0.9])
+    base = np.array([0.4, np.nan, 0.1, 0.6])
+    found = summary(values, Bootstrap(np.arange(4), 500, 0), base=base)
+    assert found["value"] == pytest.approx(0.7)
+    assert found["difference"] == pytest.approx(0.2)
+    assert found["difference_interval"] == [pytest.approx(0.1), pytest.approx(0.3)]
+
+
+def test_paired_differences_show_what_overlapping_intervals_hide() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0, 0.8, 60)
+    found = summary(base + 0.05, Bootstrap(np.arange(60), 500, 0), base=base)
+    apart = summary(base, Bootstrap(np.arange(60), 500, 0))
+    assert found["interval"][0] < apart["interval"][1]  # they overlap
+    assert found["difference_interval"] == [pytest.approx(0.05)] * 2
+
+
+def test_a_small_sample_without_a_miss_is_not_sure() -> None:
+    """Wilson: 1 - z^2 / (n + z^2), where n counts images."""
+    images = np.repeat(np.arange(5), 2)
+    found = summary(np.ones(10), Bootstrap(images, 200, 0))
+    assert found["interval"] == [pytest.approx(1 - 3.8415 / 8.8415, abs=1e-4), 1]
+    none = summary(np.zeros(10), Bootstrap(images, 200, 0))
+    assert none["interval"] == [0, pytest.approx(3.8415 / 8.8415, abs=1e-4)]
