@@ -3,7 +3,9 @@
 # neighbours a query.
 
 QUERIES = config["queries"]
-REVEALING = QUERIES["strategy"] == "revealing" and QUERIES["count"] and not QUERIES["persons"]
+REVEALING = (
+    QUERIES["strategy"] == "revealing" and QUERIES["count"] and not QUERIES["persons"]
+)
 
 
 def full_length():

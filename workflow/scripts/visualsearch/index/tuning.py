@@ -24,7 +24,7 @@ from visualsearch.index.recall import (
     Searched,
     exact_cosines,
     found,
-    interval,
+    least,
     shares,
 )
 from visualsearch.sampling import evenly_spaced
@@ -81,7 +81,7 @@ def measured(index: Index, sample: Searched, effort: int, seed: int) -> Point:
     if index.counts_exactly and (compared >= len(index)).all():
         return Point(effort, recall, recall, float(compared.mean()))
     another = np.append(sample.image_ids, sample.image_ids.max() + 1)
-    low, _ = interval(np.append(values, 0), another, seed, LEVEL)
+    low = least(np.append(values, 0), another, seed, LEVEL)
     return Point(effort, recall, low, float(compared.mean()))
 
 
