@@ -1,6 +1,7 @@
 """What the search is worth: what the reduction loses, and how alike neighbours are."""
 
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json, write_json
 from visualsearch.evaluation import labels_by_image
@@ -10,7 +11,8 @@ from visualsearch.reduction import Reduction
 from visualsearch.search_quality import measure_search, person_facts
 from visualsearch.tables import PERSONS, common_metadata, read_table
 
-with job(snakemake.log[0]):
+# A sum's last bits depend on the threads, and a choice may hang on them.
+with job(snakemake.log[0]), threadpool_limits(1):
     # Copies made by other settings than the embeddings would measure nothing.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))

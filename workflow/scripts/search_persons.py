@@ -1,5 +1,7 @@
 """Find the neighbours of each query, and take a second look at them where that is asked."""
 
+from threadpoolctl import threadpool_limits
+
 from visualsearch.atomic import read_json
 from visualsearch.index import open_index
 from visualsearch.job import job
@@ -7,7 +9,8 @@ from visualsearch.search import HITS, search_all
 from visualsearch.second_look import second_look_of
 from visualsearch.tables import read_table, write_table
 
-with job(snakemake.log[0]):
+# A sum's last bits depend on the threads, and a choice may hang on them.
+with job(snakemake.log[0]), threadpool_limits(1):
     files, search = snakemake.input, snakemake.params.search
     second_look = None
     if search["rerank"]:

@@ -1,10 +1,13 @@
 """Choose the persons to search for, and add the user's own pictures."""
 
+from threadpoolctl import threadpool_limits
+
 from visualsearch.job import job
 from visualsearch.queries import Evidence, select_queries
 from visualsearch.tables import read_table, write_table
 
-with job(snakemake.log[0]):
+# A sum's last bits depend on the threads, and a choice may hang on them.
+with job(snakemake.log[0]), threadpool_limits(1):
     files = snakemake.input
     evidence = None
     if files.get("embeddings"):
