@@ -54,3 +54,11 @@ def picture_choice():
     """The settings that decide which pictures there are; not how fast they are fetched."""
     hows = ("connections", "retries", "backoff_seconds", "max_skipped_fraction")
     return {key: value for key, value in config["dataset"].items() if key not in hows}
+
+
+def full_length():
+    """Inputs of a rule that looks at the vectors before they are shortened."""
+    return {
+        "embeddings": expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        "model": rules.fit_pca.output.model,
+    }

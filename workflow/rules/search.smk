@@ -8,14 +8,6 @@ REVEALING = (
 )
 
 
-def full_length():
-    """Inputs of a rule that looks at the vectors before they are shortened."""
-    return {
-        "embeddings": expand(rules.embed_persons.output.embeddings, shard=SHARDS),
-        "model": rules.fit_pca.output.model,
-    }
-
-
 rule embed_query_images:
     input:
         pictures=lookup(within=config, dpath="queries/images"),
