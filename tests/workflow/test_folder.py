@@ -80,7 +80,7 @@ def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path:
     images = ["mine é.jpg", "nobody.png", "broken.jpg"]
     config = sample.config | {"queries": {"images": images, "count": 1, "boxes": "all"}}
     workspace = Workspace(tmp_path / "own", config)
-    after = {"select_queries", "search_persons", "evaluate_search", "render_report"}
+    after = {"select_queries", "search_persons", "render_report"}
     assert workspace.planned() == {"embed_query_images", *after}
     workspace.run()
     queries = pq.read_table(workspace.results / "search/queries.parquet").to_pylist()
