@@ -1,7 +1,5 @@
 """Embed persons whose boxes were moved and whose pictures were mirrored."""
 
-import pyarrow as pa
-
 from visualsearch.atomic import read_json
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
@@ -10,11 +8,10 @@ from visualsearch.embedding import embed_distorted, embedding_length, embedding_
 from visualsearch.job import job
 from visualsearch.pictures import Pictures
 from visualsearch.sampling import evenly_spaced
-from visualsearch.tables import read_table, write_table
+from visualsearch.tables import rows_of_shards, write_table
 
 with job(snakemake.log[0]):
-    shards = [read_table(path, DISTORTED.names) for path in snakemake.input.embeddings]
-    persons = pa.concat_tables(shards).sort_by("person_id")
+    persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)
     embedding = snakemake.params.embedding
     described = read_json(snakemake.input.detector)
     detector = load_described(DetectorSettings(**snakemake.params.detector), described)

@@ -1,6 +1,5 @@
 """What the search is worth: what the reduction loses, and how alike neighbours are."""
 
-import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json, write_json
@@ -9,7 +8,7 @@ from visualsearch.figures import draw_components
 from visualsearch.job import job
 from visualsearch.reduction import Reduction
 from visualsearch.search_quality import measure_search, person_facts
-from visualsearch.tables import PERSONS, common_metadata, read_table
+from visualsearch.tables import PERSONS, common_metadata, read_table, rows_of_shards
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake.log[0]), threadpool_limits(1):
@@ -17,8 +16,7 @@ with job(snakemake.log[0]), threadpool_limits(1):
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
     # Of the reduced vectors and not of the index, which decides nothing here.
-    shards = [read_table(path, PERSONS.names) for path in snakemake.input.reduced]
-    persons = pa.concat_tables(shards).sort_by("person_id")
+    persons = rows_of_shards(snakemake.input.reduced, PERSONS.names)
     annotations = snakemake.input.get("annotations")
     numbers = measure_search(
         list(snakemake.input.embeddings),

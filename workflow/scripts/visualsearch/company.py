@@ -1,25 +1,17 @@
 """How near a person's nearest are, all of them in other images."""
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.nearest import Nearest
-from visualsearch.tables import in_person_order, vectors_of
 
 NEIGHBOURS_AS_COMPANY = 10
 BLOCK_ROWS = 1024
 
 # Vectors of length 1, float32 [rows, D], and the image of each, int64 [rows].
 Block = tuple[NDArray[np.float32], NDArray[np.int64]]
-
-
-def blocks(paths: Sequence[str | Path]) -> Iterable[Block]:
-    """The vectors of shards in person order, a block at a time, each with its images."""
-    for table in in_person_order(paths, BLOCK_ROWS):
-        yield vectors_of(table), table["image_id"].to_numpy()
 
 
 def nearest_elsewhere(

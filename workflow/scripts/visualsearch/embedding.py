@@ -29,6 +29,7 @@ from visualsearch.progress import progress
 from visualsearch.tables import (
     BOX_COLUMNS,
     PERSONS,
+    boxes_of,
     vector_column,
     with_vector,
 )
@@ -262,7 +263,7 @@ def _by_picture(
 
 def corners_of(rows: pa.Table) -> Boxes:
     """The boxes of rows with the columns x, y, w and h, as corners [N, 4]."""
-    return xywh_to_xyxy(np.column_stack([rows[name].to_numpy() for name in BOX_COLUMNS]))
+    return xywh_to_xyxy(boxes_of(rows))
 
 
 def embed_distorted(

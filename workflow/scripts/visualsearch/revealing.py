@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from visualsearch.boxes import iou, xywh_to_xyxy
 from visualsearch.company import (
+    BLOCK_ROWS,
     NEIGHBOURS_AS_COMPANY,
-    blocks,
     mean_of_found,
     nearest_elsewhere,
 )
 from visualsearch.second_look import centred
-from visualsearch.tables import BOX_COLUMNS, vectors_of_rows
+from visualsearch.tables import boxes_of, vectors_and_images, vectors_of_rows
 
 # Clear detections that are compared with the whole set; more are thinned out evenly.
 MOST_COMPARED = 1000
@@ -81,10 +81,15 @@ def surroundings(
     """
     k = NEIGHBOURS_AS_COMPANY
     images = image_ids[rows]
-    nearest = nearest_elsewhere(blocks(reduced), vectors_of_rows(reduced, rows), images, 2 * k)
+    nearest = nearest_elsewhere(
+        vectors_and_images(reduced, BLOCK_ROWS), vectors_of_rows(reduced, rows), images, 2 * k
+    )
     near, cosines = nearest.neighbours, nearest.cosines
     by_full_length = nearest_elsewhere(
-        ((centred(vectors, mean), others) for vectors, others in blocks(embeddings)),
+        (
+            (centred(vectors, mean), others)
+            for vectors, others in vectors_and_images(embeddings, BLOCK_ROWS)
+        ),
         centred(vectors_of_rows(embeddings, rows), mean),
         images,
         k,
@@ -221,7 +226,7 @@ def _crowd(persons: pa.Table) -> _Ranking:
     if counts[crowded] < LEAST_CROWD:
         return _Ranking(np.empty(0, dtype=np.int64), str)
     rows = np.flatnonzero(image_ids == images[crowded])
-    boxes = xywh_to_xyxy(_boxes(persons)[rows])
+    boxes = xywh_to_xyxy(boxes_of(persons)[rows])
     overlapping = (iou(boxes, boxes) > 0).sum(axis=1) - 1
     order = np.lexsort((rows, -score[rows], overlapping == 0))
 
@@ -236,7 +241,7 @@ def _crowd(persons: pa.Table) -> _Ranking:
 
 def _edges(persons: pa.Table, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each box ends at the left, top, right and bottom of its picture, bool [N, 4]."""
-    boxes = xywh_to_xyxy(_boxes(persons))
+    boxes = xywh_to_xyxy(boxes_of(persons))
     near = np.concatenate([boxes[:, :2], sizes - boxes[:, 2:]], axis=1)
     return near <= EDGE * np.concatenate([sizes, sizes], axis=1)
 
@@ -245,10 +250,6 @@ def _and(at_edge: NDArray[np.bool_]) -> str:
     """left edge; left and top edges; left, top and right edges."""
     *names, last = (edge for edge, there in zip(EDGES, at_edge, strict=True) if there)
     return f"{', '.join(names)} and {last} edges" if names else f"{last} edge"
-
-
-def _boxes(persons: pa.Table) -> NDArray[np.float32]:
-    return np.column_stack([persons[name].to_numpy() for name in BOX_COLUMNS])
 
 
 def _by_falling(rows: NDArray[np.int64], values: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Neighbours of a query, and exact search to compare an index with."""
+"""Neighbours of queries, with or without a second look."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ persons, evenly spread, is searched for. What is compared is exact search, so th
 figures of the representation; what the index loses is measured when it is built.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from visualsearch.distortion import VECTORS
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduction import Reduction, l2_normalised
 from visualsearch.relevance import (
+    KEYPOINT_SIGMAS,
     Bootstrap,
     average_precision,
     by_height,
@@ -32,8 +33,8 @@ from visualsearch.relevance import (
 from visualsearch.sampling import evenly_spaced
 from visualsearch.second_look import centred
 from visualsearch.tables import (
-    BOX_COLUMNS,
-    in_person_order,
+    boxes_of,
+    vectors_and_images,
     vectors_of,
     vectors_of_rows,
 )
@@ -44,7 +45,6 @@ HEIGHT_EDGES = (96.0, 192.0)
 # Random persons that chance is reckoned from, for each person measured.
 RANDOM_PERSONS = 1000
 BATCH_ROWS = 4096
-KEYPOINTS = 17
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -84,11 +84,11 @@ def person_facts(annotations: dict[str, Any], persons: pa.Table, category: str) 
         elif not entry["iscrowd"]:
             of_image.setdefault(image, []).append(entry)
     n = len(persons)
-    keypoints = np.full((n, KEYPOINTS, 2), np.nan, dtype=np.float32)
+    keypoints = np.full((n, len(KEYPOINT_SIGMAS), 2), np.nan, dtype=np.float32)
     context = np.zeros((n, len(place)), dtype=bool)
     matched = np.zeros(n, dtype=bool)
     image_ids = persons["image_id"].to_numpy()
-    boxes = xywh_to_xyxy(np.column_stack([persons[name].to_numpy() for name in BOX_COLUMNS]))
+    boxes = xywh_to_xyxy(boxes_of(persons))
     for image in np.unique(image_ids).tolist():
         entries = of_image.get(image, [])
         if not entries:
@@ -103,7 +103,7 @@ def person_facts(annotations: dict[str, Any], persons: pa.Table, category: str) 
         for row, entry in zip(rows, found[found >= 0], strict=True):
             points = entries[entry].get("keypoints")
             if points:
-                given = np.array(points, dtype=np.float64).reshape(1, KEYPOINTS, 3)
+                given = np.array(points, dtype=np.float64).reshape(1, -1, 3)
                 keypoints[row] = normalised_keypoints(given, annotated[entry : entry + 1])[0]
     return PersonFacts(keypoints, context, matched)
 
@@ -323,7 +323,7 @@ def measure_search(
     unwhitened = {n: view(prefix(_unwhitened(short, reduction), n), None) for n in numbers}
     with_own = Nearest(short, NEIGHBOURS, sample.rows)
     candidates = Nearest(short, max(rerank, NEIGHBOURS), sample.rows, own_images)
-    for batch, images in _batches(reduced):
+    for batch, images in vectors_and_images(reduced, BATCH_ROWS):
         plain = _unwhitened(batch, reduction)
         for n in numbers:
             by_number[n].add(prefix(batch, n), images)
@@ -332,7 +332,7 @@ def measure_search(
         if rerank:
             candidates.add(batch, images)
     second_look = Rescored(centred(full, reduction.mean), candidates.neighbours)
-    for batch, images in _batches(embeddings):
+    for batch, images in vectors_and_images(embeddings, BATCH_ROWS):
         raw.add(l2_normalised(batch), images)
         unit = centred(batch, reduction.mean)
         plain_full.add(unit, images)
@@ -423,16 +423,11 @@ def _unwhitened(reduced: Vectors, reduction: Reduction) -> Vectors:
     return reduced * (reduction.deviations() ** reduction.whiten_power).astype(np.float32)
 
 
-def _batches(shards: Sequence[str]) -> Iterator[tuple[Vectors, NDArray[np.int64]]]:
-    for table in in_person_order(shards, BATCH_ROWS):
-        yield vectors_of(table), table["image_id"].to_numpy()
-
-
 def _label_rankings(
     alike: Alikeness, sample: Sample, queries: Vectors, reduced: Sequence[str]
 ) -> dict[str, Any]:
     """Mean average precision of the whole ranking, by kind of label, other images only."""
-    vectors = np.concatenate([batch for batch, _ in _batches(reduced)])
+    vectors = np.concatenate([batch for batch, _ in vectors_and_images(reduced, BATCH_ROWS)])
     result = {}
     for kind, codes in alike.labels.items():
         values = np.full(len(sample.rows), np.nan)

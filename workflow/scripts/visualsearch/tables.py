@@ -161,6 +161,14 @@ def count_rows(paths: Sequence[str | Path]) -> int:
     return total
 
 
+def vectors_and_images(
+    paths: Sequence[str | Path], rows: int
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """The vectors of shards in person order, float32 [B, D] at a time, each with its image [B]."""
+    for table in in_person_order(paths, rows):
+        yield vectors_of(table), table["image_id"].to_numpy()
+
+
 def vectors_of_rows(paths: Sequence[str | Path], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Vectors of some rows in person order, float32 [len(rows), D], read in one pass."""
     vectors = np.empty((len(rows), vector_length(paths[0])), dtype=np.float32)
@@ -173,6 +181,17 @@ def vectors_of_rows(paths: Sequence[str | Path], rows: NDArray[np.int64]) -> NDA
             vectors[inside] = vectors_of(table)[rows[inside] - start]
         start += len(table)
     return vectors
+
+
+def boxes_of(table: pa.Table) -> NDArray[np.float32]:
+    """The columns x, y, w and h as float32 [N, 4]."""
+    return np.column_stack([table[name].to_numpy() for name in BOX_COLUMNS])
+
+
+def rows_of_shards(paths: Sequence[str | Path], columns: Sequence[str]) -> pa.Table:
+    """Some columns, person_id among them, of all shards together, in person order."""
+    tables = [read_table(path, list(columns)) for path in paths]
+    return pa.concat_tables(tables).sort_by("person_id")
 
 
 def in_person_order(paths: Sequence[str | Path], rows: int) -> Iterator[pa.Table]:
