@@ -8,8 +8,3 @@ page lie in templates/.
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-def template_files() -> list[Path]:
-    """Files that decide what a report looks like and are not Python, in fixed order."""
-    return sorted(path for path in TEMPLATES.iterdir() if path.is_file())

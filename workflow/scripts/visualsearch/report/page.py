@@ -1,12 +1,8 @@
 """The report as one HTML file that needs no other: style, script and pictures lie in it."""
 
 import base64
-import hashlib
 import re
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from visualsearch.report import TEMPLATES
 from visualsearch.report.crops import Crops, Jpeg
@@ -15,6 +11,11 @@ from visualsearch.report.figures import Figure
 from visualsearch.report.model import Hit, Label, Person, Results
 from visualsearch.report.wording import WORDS, gallery
 from visualsearch.report.wording.numbers import decimals
+from visualsearch.web import TEMPLATES as SHARED
+from visualsearch.web import inline, page_environment
+
+STYLES = (SHARED / "base.css", TEMPLATES / "report.css")
+SCRIPTS = (SHARED / "elements.js", TEMPLATES / "report.js")
 
 
 def render_page(results: Results, crops: Crops, figures: dict[str, Figure]) -> str:
@@ -22,26 +23,18 @@ def render_page(results: Results, crops: Crops, figures: dict[str, Figure]) -> s
 
     Jinja escapes all that it is given; only the project's own files go in as they are.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(TEMPLATES)
     environment.filters["decimals"] = decimals
     environment.filters["together"] = together
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8").strip()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("report.html.j2").render(
         results=results,
         config=results.config,
         **WORDS,
         crops=crops,
         data_url=data_url,
-        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8").strip()),
-        script=Markup(script),
-        script_digest=digest,
+        style=inline(STYLES).text,
+        theme=inline([SHARED / "theme.js"]),
+        script=inline(SCRIPTS),
         figures={
             name: inline_svg(figure.path, f"{name}-", figure.text)
             for name, figure in figures.items()

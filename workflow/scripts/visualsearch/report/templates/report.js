@@ -1,43 +1,13 @@
-"use strict";
 // The large view: a crop's whole picture with its box, and steps to its neighbours.
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const part = (name) => document.getElementById(`large-${name}`);
   const views = read("large-views");
   const dialog = document.getElementById("large");
+  theme.bind(document.querySelector("button.theme"));
   let pictures = null;
   let query = 0;
   let item = 0;
-
-  const element = (name, text, className) => {
-    const made = document.createElement(name);
-    made.textContent = text;
-    if (className) made.className = className;
-    return made;
-  };
-
-  const fact = (term, ...values) => {
-    const row = document.createElement("div");
-    const value = document.createElement("dd");
-    value.append(...values);
-    row.append(element("dt", term), value);
-    return row;
-  };
-
-  const link = (text, url) => {
-    if (!/^https?:\/\//i.test(url)) return text;
-    const made = element("a", text);
-    made.href = url;
-    made.rel = "noreferrer";
-    return made;
-  };
-
-  const chip = ([kind, value, agrees]) => {
-    const made = element("li", "", agrees ? "chip agrees" : "chip");
-    made.append(agrees ? "✓ " : "", element("span", kind, "kind"), ` ${value}`);
-    if (agrees) made.append(element("span", ", as in the query", "unseen"));
-    return made;
-  };
 
   const show = (toQuery, toItem) => {
     [query, item] = [toQuery, toItem];
@@ -58,12 +28,13 @@
     }
     part("heading").textContent = view.heading;
     part("facts").replaceChildren(
-      ...view.facts.map(([term, value]) => fact(term, value)),
-      ...view.links.map(([term, text, url]) => fact(term, link(text, url))),
+      ...view.facts.map(([term, value]) => elements.fact(term, value)),
+      ...view.links.map(([term, text, url]) => elements.fact(term, elements.link(text, url))),
     );
-    const chips = view.labels.map(chip);
-    chips.unshift(...view.marks.map((mark) => element("li", mark, "chip warning")));
-    part("labels").replaceChildren(...chips);
+    part("labels").replaceChildren(
+      ...view.marks.map(elements.warning),
+      ...view.labels.map((label) => elements.chip(...label)),
+    );
     part("back").setAttribute("aria-disabled", item === 0);
     part("next").setAttribute("aria-disabled", item === views[query].length - 1);
   };
