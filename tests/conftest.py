@@ -2,8 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from running import Workspace
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
@@ -30,3 +34,13 @@ def one_torch_thread() -> None:
     """Several test processes and jobs share the machine."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
+    """The demo, run once as a user runs it. Tests do not change its results."""
+    from running import Workspace, demo_config
+
+    workspace = Workspace(tmp_path_factory.mktemp("demo"), demo_config())
+    workspace.run()
+    return workspace

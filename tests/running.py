@@ -75,6 +75,14 @@ class Workspace:
         }
 
 
+def demo_config(**sections: object) -> dict[str, Any]:
+    """config/demo.yaml with some sections, or keys of them, changed."""
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    for name, section in sections.items():
+        config[name] = {**config.get(name, {}), **section} if isinstance(section, dict) else section
+    return config
+
+
 NO_RESULTS = ("logs", "benchmarks")
 CLOCK = {
     "index.html": re.compile(r"<section data-clock.*?</section>", re.DOTALL),

@@ -8,26 +8,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from conftest import ROOT
-from running import Workspace
+from running import Workspace, demo_config
 
 AFTER_INDEX = {"select_queries", "search_persons", "render_report"}
-
-
-def demo_config(**sections: object) -> dict:
-    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    for name, section in sections.items():
-        config[name] = {**config.get(name, {}), **section} if isinstance(section, dict) else section
-    return config
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = Workspace(tmp_path_factory.mktemp("demo"), demo_config())
-    workspace.run()
-    return workspace
 
 
 def test_five_queries_have_ten_neighbours_from_other_images(demo: Workspace) -> None:
