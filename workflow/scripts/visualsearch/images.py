@@ -1,6 +1,7 @@
 """Reading pictures: whatever the file holds, upright 8-bit RGB or one short reason why not."""
 
 import re
+import stat
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,9 @@ FORMATS = tuple(name for name in WANTED_FORMATS if name in Image.OPEN)
 
 # Pillow only warns at this size (89 million pixels, 270 MB as RGB); here it is the limit.
 MAX_PIXELS = 89_478_485
+
+# The largest picture of so many pixels is smaller than this in every format, and in none endless.
+MAX_BYTES = 2**30
 
 # Old photographs often have broken EXIF; it says nothing about their pixels.
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
@@ -42,11 +46,25 @@ def read_image(path: str | Path) -> Image.Image:
 
     Raises UnreadableImage for whatever cannot be read, decoded or shown in RGB.
     """
+    return decode_image(read_file(path))
+
+
+def read_file(path: str | Path) -> bytes:
+    """Return the bytes of a picture's file; UnreadableImage where they cannot be had.
+
+    A pipe or a device under a picture's name would never end, or never begin.
+    """
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableImage(error.strerror or str(error)) from error
-    return decode_image(data)
+        status = Path(path).stat()
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES:
+            return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise UnreadableImage(getattr(error, "strerror", None) or str(error)) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise UnreadableImage("is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableImage("not a file but a pipe, a socket or a device")
+    raise UnreadableImage(f"the file has more than {MAX_BYTES // 2**20} MB")
 
 
 def decode_image(data: bytes) -> Image.Image:

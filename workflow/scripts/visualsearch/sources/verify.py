@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from visualsearch.images import UnreadableImage, decode_image
+from visualsearch.images import UnreadableImage, decode_image, read_file
 from visualsearch.manifest import FetchedImage, ListedImage
 
 
@@ -25,9 +25,4 @@ def verified(listed: ListedImage, data: bytes) -> FetchedImage:
 
 def verified_file(listed: ListedImage, path: Path) -> FetchedImage:
     """Return the row of the picture in `path`, as `verified` does."""
-    try:
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadableImage(reason) from error
-    return verified(listed, data)
+    return verified(listed, read_file(path))

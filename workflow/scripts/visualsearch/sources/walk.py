@@ -38,10 +38,18 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", above | {here})
             elif os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES:
                 yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself, for one: listed by its name, and left out with the reason when read.
+        return False
 
 
 def fingerprint_of(paths: Sequence[str | Path]) -> str:
