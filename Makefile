@@ -1,4 +1,4 @@
-# make demo | test | lint | docs. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,12 +7,10 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs example clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
-	@echo
-	@echo "The report: $(CURDIR)/results/demo/report/index.html"
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest
@@ -23,11 +21,22 @@ lint: $(VENV)/.test-installed
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/oxlint --deny-warnings .
 
 # config/README.md from the schema.
 docs: $(VENV)/.installed
 	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.configuration workflow/schemas/config.schema.yaml > config/README.md.new
 	mv config/README.md.new config/README.md
+
+# docs/example from the demo, without what a clock measured: made anew, it changes only where
+# results do.
+example: $(VENV)/.installed
+	$(BIN)/snakemake --cores all --configfile config/demo.yaml \
+		--config pathvars='{results: results/example}' report='{timings: false}'
+	rm -rf docs/example/figures
+	mkdir docs/example/figures
+	cp results/example/report/figures/* docs/example/figures
+	cp results/example/report/report.md docs/example
 
 clean:
 	rm -rf $(VENV) results .snakemake
@@ -41,6 +50,6 @@ $(VENV)/.installed: requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt
 	$(BIN)/pip install --quiet -r requirements-test.txt
 	touch $@

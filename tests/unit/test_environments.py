@@ -21,8 +21,10 @@ ON_CONDA = {
     "usearch": "usearch-python",
     "yaml": "pyyaml",
 }
-# Used through a name and not imported: openpeople's pictures are data of the package.
-BY_NAME = {"fetch": {"openpeople"}}
+# Used through a name and not imported: openpeople's pictures are data of the package, and ipykernel
+# is the Python in which the notebook runs, with what that imports.
+BY_NAME = {"fetch": {"openpeople"}, "notebook": {"ipykernel"}}
+NOTEBOOKS = {"run_notebook.py": [ROOT / "notebooks/walkthrough.py"]}
 
 
 def scripts_of(environment: str) -> list[str]:
@@ -33,7 +35,7 @@ def scripts_of(environment: str) -> list[str]:
 
 
 def imported(script: str) -> set[str]:
-    files = [SCRIPTS / script, *modules_of(SCRIPTS / script)]
+    files = [SCRIPTS / script, *modules_of(SCRIPTS / script), *NOTEBOOKS.get(script, [])]
     names = {name.split(".")[0] for file in files for name in imported_names(file)}
     return names - set(sys.stdlib_module_names) - {"visualsearch"}
 

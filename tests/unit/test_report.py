@@ -17,31 +17,27 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from visualsearch import configuration, figures
+from conftest import ROOT
+from report_run import (
+    BOX,
+    DETECTOR,
+    HOSTILE,
+    HOSTILE_LABEL,
+    OUTPUTS,
+    OWN,
+    SECOND,
+    SIDE,
+    Run,
+    color_of,
+    config_of,
+)
+from running import CLOCK
+from visualsearch import figures
 from visualsearch.atomic import write_json
-from visualsearch.detection import detections_table, write_coco_results
-from visualsearch.distortion import VECTORS, with_two_vectors
-from visualsearch.evaluation import labels_by_image
-from visualsearch.figures import (
-    draw_components,
-    draw_explained_variance,
-    draw_precision_recall,
-    draw_recall,
-)
-from visualsearch.fitting import fit_reduction
-from visualsearch.index import open_index
-from visualsearch.index.building import build_index
-from visualsearch.index.timing import time_index
-from visualsearch.manifest import (
-    FetchedImage,
-    ListedImage,
-    Skipped,
-    read_manifest,
-    write_manifest,
-    write_skipped,
-)
-from visualsearch.queries import select_queries
+from visualsearch.figures import draw_components, draw_recall
+from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.reduction import Reduction
+from visualsearch.report.costs import STAGES, Job, read_costs
 from visualsearch.report.crops import DENSITY, WIDEST
 from visualsearch.report.drawings import COLORS, inline_svg
 from visualsearch.report.hits_table import cell
@@ -64,293 +60,16 @@ from visualsearch.report.wording import (
     settings,
     vectors,
 )
+from visualsearch.report.wording import costs as costs_words
 from visualsearch.report.wording import index as index_words
 from visualsearch.report.writing import write_report
-from visualsearch.search import HITS, search_all
-from visualsearch.search_quality import measure_search
-from visualsearch.second_look import SecondLook
-from visualsearch.tables import (
-    BOX_COLUMNS,
-    DETECTIONS,
-    PERSONS,
-    QUERIES,
-    read_table,
-    vector_column,
-    with_vector,
-    write_table,
-)
-
-SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
-OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
-SIDE = 160
-# A box of a colour of its own in a grey picture; stored without loss, whatever the file's name.
-BOX = (32.0, 16.0, 64.0, 96.0)
-
-HOSTILE = (
-    '"><img src=x onerror=alert(1)>.jpg',
-    "=HYPERLINK(1)|`a` [b](javascript:alert(1)).jpg",
-    "</script><script>alert(1)</script>.jpg",
-    "人 & *ü*.jpg",
-)
-HOSTILE_LABEL = "'\"</script><b onclick=alert(1)>"
-OWN = "@own <i>picture.jpg"
-
-DETECTOR = {
-    "name": "fasterrcnn_resnet50_fpn",
-    "library": "torchvision",
-    "builder": "torchvision.models.detection.fasterrcnn_resnet50_fpn",
-    "weights": "FasterRCNN_ResNet50_FPN_Weights.COCO_V1",
-    "weights_url": "https://download.example.org/fasterrcnn-258fb6c6.pth",
-    "weights_sha256": "258fb6c6" + "0" * 56,
-    "weights_bytes": 167502836,
-    "weights_are_published": True,
-    "trained_on": "COCO train2017",
-    "published_box_ap": 37.0,
-    "published_on": "COCO val2017, mean over 80 categories",
-    "recipe": "https://github.com/pytorch/vision/tree/main/references/detection",
-    "gmacs_at_800": 134.38,
-    "parameters": 41755286,
-    "categories": 80,
-    "image_min_size": [800],
-    "image_max_size": 1333,
-    "normalise_mean": [0.485, 0.456, 0.406],
-    "normalise_std": [0.229, 0.224, 0.225],
-    "score_threshold": 0.05,
-    "nms_iou_threshold": 0.5,
-    "detections_per_image": 100,
-    "anchor_sizes": [[32], [64], [128], [256], [512]],
-    "anchor_aspect_ratios": [[0.5, 1.0, 2.0]] * 5,
-    "featurizer": "backbone.body, last map (C5: stride 32, after ReLU)",
-    "vector_length": 2048,
-    "versions": {"torch": "2.14.1", "torchvision": "0.29.1"},
-    "a_new_detail": "shown <as> it is",
-}
-AP = {name: 0.5 for name, _ in (*detector.PRECISION, *detector.RECALL)} | {
-    "AP_small": None,
-    "category": "person",
-    "images": 14,
-    "images_with_category": 14,
-    "annotated": 20,
-    "annotated_crowds": 1,
-    "detections": 14,
-}
-
-
-# The simplest way to describe a person; words for the others are tested one by one.
-PLAIN = {"fit": "stretch", "size": [256, 128], "pooling": "average", "mirrored": False}
-
-
-def config_of(**sections: dict[str, Any]) -> dict[str, Any]:
-    return configuration.checked(sections, configuration.load_schema(SCHEMA))
-
-
-def color_of(image_id: int) -> tuple[int, int, int]:
-    return (40 + 15 * (image_id % 14), 200 - 12 * (image_id % 14), 60 + 50 * (image_id % 3))
-
-
-class Run:
-    """A run's results, computed and written by the library from made vectors and pictures.
-
-    backend: of the index. rerank: depth of the second look.
-    """
-
-    def __init__(self, folder: Path, backend: str = "exact", rerank: int = 0) -> None:
-        self.folder = folder
-        self.backend = backend
-        self.rerank = rerank
-        images = self._pictures(folder / "pictures")
-        write_manifest(folder / "manifest.parquet", images, shards=1)
-        write_skipped(folder / "skipped.tsv", [Skipped(None, "a.jpg", "empty | <file>")] * 3)
-        write_json(folder / "detector.json", DETECTOR)
-        self.image_ids = [image.listed.image_id for image in images]
-        boxes = np.array([BOX], np.float32)
-        tables = [
-            detections_table(image_id, boxes, np.array([0.9], np.float32), 1)
-            for image_id in self.image_ids
-        ]
-        write_table(folder / "detections.parquet", tables, DETECTIONS)
-        write_coco_results(folder / "persons.json", [folder / "detections.parquet"])
-        self._search(boxes)
-        self._measure()
-        recall = np.linspace(0, 1, 101)
-        draw_precision_recall(
-            folder / "precision_recall.svg",
-            np.column_stack([recall, 1 - recall, (1 - recall) ** 2, (1 - recall) ** 3]),
-        )
-
-    def _measure(self) -> None:
-        folder = self.folder
-        labels = labels_by_image(read_manifest(folder / "manifest.parquet"))
-        reduced = str(folder / "reduced.parquet")
-        measured = measure_search(
-            [str(folder / "embeddings.parquet")],
-            [reduced],
-            read_table(folder / "persons.parquet"),
-            self.reduction,
-            None,
-            labels,
-            read_table(folder / "distorted.parquet"),
-            config_of()["evaluation"] | {"resamples": 100},
-            self.rerank,
-        )
-        write_json(folder / "search.json", measured)
-        draw_components(folder / "components.svg", measured["by_components"])
-        write_json(folder / "detections.json", AP)
-        index = str(folder / "persons.index")
-        time_index([reduced], index, str(folder / "index.json"), str(folder / "timing.json"))
-
-    def _pictures(self, folder: Path) -> list[FetchedImage]:
-        images = []
-        for image_id in range(1, 15):
-            file = HOSTILE[image_id - 1] if image_id <= len(HOSTILE) else f"{image_id}.jpg"
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            draw_picture(color_of(image_id)).save(folder / file, "PNG")
-            listed = ListedImage(
-                image_id,
-                file,
-                license="Attribution License" if image_id % 2 else None,
-                license_url="http://creativecommons.org/licenses/by/2.0/"
-                if image_id != 3
-                else "javascript:alert(1)",
-                source_url="javascript:alert(2)"
-                if image_id == 4
-                else "https://example.org/a?b=<c>",
-                labels=json.dumps({"view": HOSTILE_LABEL if image_id % 2 else "side|ways"}),
-            )
-            images.append(FetchedImage(listed, SIDE, SIDE, "0" * 64))
-        draw_picture((250, 10, 250)).save(self.folder / OWN, "PNG")
-        return images
-
-    def _search(self, boxes: np.ndarray) -> None:
-        folder, n = self.folder, len(self.image_ids)
-        rng = np.random.default_rng(3)
-        vectors = np.abs(rng.normal(size=(n, 24))).astype(np.float32)
-        self.reduction = fit_reduction([vectors], n, 24, 6, 0.5)
-        self.reduction.save(folder / "model.npz")
-        draw_explained_variance(folder / "explained_variance.svg", self.reduction)
-        columns = {
-            "person_id": np.array(self.image_ids) * 1000,
-            "image_id": np.array(self.image_ids),
-            "det_index": np.zeros(n),
-            "score": np.full(n, 0.9),
-            **dict(zip(BOX_COLUMNS, np.repeat(boxes, n, axis=0).T, strict=True)),
-            "vector": vector_column(self.reduction.transform(vectors)),
-        }
-        full_schema = with_vector(PERSONS, 24)
-        full = {**columns, "vector": vector_column(vectors)}
-        embeddings = str(folder / "embeddings.parquet")
-        write_table(embeddings, [pa.table(full).cast(full_schema)], full_schema)
-        copies = with_two_vectors(24)
-        moved = [vectors + noise * rng.random(vectors.shape) for noise in (0.9, 0.1)]
-        made = dict(zip(VECTORS, map(vector_column, moved), strict=True))
-        distorted = {**columns, **made}
-        rows = pa.table({name: distorted[name] for name in copies.names}).cast(copies)
-        write_table(folder / "distorted.parquet", [rows], copies)
-        schema = with_vector(PERSONS, self.reduction.n_components)
-        reduced = str(folder / "reduced.parquet")
-        write_table(reduced, [pa.table(columns).cast(schema)], schema)
-        paths = {name: str(folder / name) for name in ("persons.index", "persons.parquet")}
-        build_index(
-            [reduced],
-            config_of(index={"backend": self.backend})["index"],
-            paths["persons.index"],
-            paths["persons.parquet"],
-            str(folder / "index.json"),
-        )
-        own = {
-            "query": [0],
-            "role": ["own picture"],
-            "reason": ["your own picture, person 1 of 1 in it"],
-            "person_id": pa.nulls(1, pa.int64()),
-            "image_id": pa.nulls(1, pa.int64()),
-            "picture": [str(folder / OWN)],
-            "score": [0.8],
-            **{name: [value] for name, value in zip(BOX_COLUMNS, BOX, strict=True)},
-            "vector": vector_column(self.reduction.transform(vectors[:1] * 0.5)),
-        }
-        own_schema = with_vector(QUERIES, self.reduction.n_components)
-        write_table(folder / "own.parquet", [pa.table(own).cast(own_schema)], own_schema)
-        persons = read_table(paths["persons.parquet"])
-        settings = config_of(queries={"persons": [3000, 1000]})["queries"]
-        queries = select_queries(persons, [reduced], settings, str(folder / "own.parquet"))
-        write_table(folder / "queries.parquet", [queries], queries.schema)
-        sidecar = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        index = open_index(paths["persons.index"], sidecar)
-        own_vectors = vectors[:1] * 0.5
-        look = SecondLook(self.rerank, [embeddings], self.reduction.mean, own_vectors)
-        hits = search_all(
-            index,
-            persons,
-            queries,
-            k=10,
-            same_image=False,
-            second_look=look if self.rerank else None,
-        )
-        write_table(folder / "hits.parquet", [hits], HITS)
-        write_skipped(folder / "no_query.tsv", [Skipped(None, "x/<u>.png", "no <person> in it")])
-
-    def files(self, annotated: bool = True, timings: bool = True) -> ResultFiles:
-        path = {name: str(self.folder / name) for name in (p.name for p in self.folder.iterdir())}
-        return ResultFiles(
-            manifest=path["manifest.parquet"],
-            skipped=path["skipped.tsv"],
-            detector=path["detector.json"],
-            detections=path["persons.json"],
-            model=path["model.npz"],
-            variance_figure=path["explained_variance.svg"],
-            index=path["persons.index"],
-            persons=path["persons.parquet"],
-            sidecar=path["index.json"],
-            queries=path["queries.parquet"],
-            hits=path["hits.parquet"],
-            search_numbers=path["search.json"],
-            components_figure=path["components.svg"],
-            timing=path["timing.json"] if timings else None,
-            detection_numbers=path["detections.json"] if annotated else None,
-            precision_recall_figure=path["precision_recall.svg"] if annotated else None,
-            skipped_queries=path["no_query.tsv"],
-        )
-
-    def config(self, **sections: dict[str, Any]) -> dict[str, Any]:
-        return config_of(
-            **{
-                "dataset": {"source": "folder", "folder": {"path": str(self.folder / "pictures")}},
-                "reduction": {"n_components": 6},
-                "index": {"backend": self.backend},
-                "search": {"rerank": self.rerank},
-                "report": {"title": "<b>Title</b> & more", "thumbnail_height": 64},
-                **sections,
-                "embedding": PLAIN | sections.get("embedding", {}),
-            }
-        )
-
-    def results(self, annotated: bool = True, **sections: dict[str, Any]) -> Results:
-        folder = str(self.folder / "pictures")
-        return load_results(self.files(annotated), self.config(**sections), folder)
-
-    def report(
-        self, out: Path, annotated: bool = True, timings: bool = True, **sections: dict[str, Any]
-    ) -> Path:
-        write_report(
-            self.files(annotated, timings),
-            self.config(**sections),
-            str(self.folder / "pictures"),
-            *(str(out / name) for name in OUTPUTS),
-            str(out / "figures"),
-        )
-        return out
+from visualsearch.search import HITS
+from visualsearch.tables import BOX_COLUMNS, QUERIES, read_table, with_vector, write_table
 
 
 def changed(results: Results, **search: Any) -> Results:
     """The results with other parts of search.json."""
     return dataclasses.replace(results, search={**results.search, **search})
-
-
-def draw_picture(color: tuple[int, int, int]) -> Image.Image:
-    image = Image.new("RGB", (SIDE, SIDE), (128, 128, 128))
-    x, y, w, h = map(int, BOX)
-    image.paste(color, (x, y, x + w, y + h))
-    return image
 
 
 @pytest.fixture(scope="module")
@@ -431,7 +150,7 @@ def test_hostile_names_stay_text_in_the_page(page: Page) -> None:
 
 def test_only_the_own_script_may_run(page: Page) -> None:
     kinds = [attrs.get("type") for attrs, _ in page.scripts]
-    assert sorted(filter(None, kinds)) == ["application/json"] * 2
+    assert sorted(filter(None, kinds)) == ["application/json"] * 3
     policy = next(a["content"] for a in page.all("meta") if "http-equiv" in a)
     digests = []
     for attrs, text in page.scripts:
@@ -527,6 +246,81 @@ def test_each_picture_is_embedded_once_with_its_boxes(run: Run, page: Page) -> N
         assert view["box"] == list(BOX)
         assert view["picture"] in pictures
         assert all(url.startswith("http") or not url for _, _, url in view["links"])
+
+
+def test_others_in_a_picture_come_with_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+    run = Run(tmp_path_factory.mktemp("company"), company=True)
+    results = run.results()
+    # Only pictures that are shown have their persons here.
+    shown = {p.image_id for p in results.pictures_shown() if p.image_id is not None}
+    assert set(results.boxes) == shown and len(shown) < 14
+    assert set(results.boxes[1]) == {1000, 1001}
+    page = Page((run.report(run.folder / "out") / "index.html").read_text(encoding="utf-8"))
+    pictures = page.data("pictures")
+    assert pictures["image-1"]["persons"] == [
+        ["1000", [32, 16, 64, 94]],
+        ["1001", list(SECOND)],
+    ]
+    assert pictures["own-1"]["persons"] == []
+    views = page.data("large-views")
+    for query, items in zip(results.queries, views, strict=True):
+        for hit, view in zip(query.hits, items[1:], strict=True):
+            assert view["person"] == str(hit.person.person_id)
+            assert (view["score"], view["height"]) == (
+                pytest.approx(hit.person.score, abs=0.005),
+                round(hit.person.box[3]),
+            )
+
+
+def test_all_hits_lie_in_the_page(report: Path, page: Page) -> None:
+    downloads = page.data("downloads")
+    assert downloads["csv"].encode() == (report / "hits.csv").read_bytes()
+    rows = downloads["rows"]
+    with (report / "hits.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert len(rows) == len(table) == 30
+    for values, line in zip(rows, table, strict=True):
+        assert values["person_id"] == int(line["person_id"])
+        assert values["near_duplicate"] is (line["near_duplicate"] == "yes")
+        assert values["labels"] == {"view": line["label_view"].removeprefix("'")} or (
+            values["labels"]["view"] == HOSTILE_LABEL
+        )
+    # A value is what it is; only a spreadsheet's cell is made safe.
+    assert HOSTILE[1] in {row["file"] for row in rows}
+
+
+def test_sections_come_in_the_same_order_in_both(report: Path) -> None:
+    order = (
+        "Galleries",
+        "How good the detections are",
+        "How good the search is",
+        "How it was made",
+        "What it does not show",
+        "Licences of the pictures shown",
+        "Versions and parameters",
+        "Time and memory of each stage",
+    )
+    html = (report / "index.html").read_text(encoding="utf-8")
+    markdown = (report / "report.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r'<h2 id="[\w-]+-title">(.*?)</h2>', html)) == order
+    assert tuple(re.findall(r"^## (.*)$", markdown, re.M)) == order
+
+
+def test_the_explorer_is_linked_where_it_is_made(run: Run, report: Path, tmp_path: Path) -> None:
+    out = run.report(tmp_path, report={"explorer": True, "thumbnail_height": 64})
+    page = Page((out / "index.html").read_text(encoding="utf-8"))
+    links = [a["href"] for a in page.all("a") if (a.get("href") or "").startswith("explorer/")]
+    # The contents, the queries of the search set, and the large view.
+    assert links == [
+        "explorer/index.html",
+        "explorer/index.html#person=3000",
+        "explorer/index.html#person=1000",
+        "explorer/index.html",
+    ]
+    assert "snakemake explorer" not in "".join(page.words)
+    for path in (out / "light.html", report / "index.html"):
+        assert "explorer/" not in path.read_text(encoding="utf-8")
+    assert "snakemake explorer" in "".join(Page((report / "index.html").read_text("utf-8")).words)
 
 
 def test_whole_pictures_are_shrunk(run: Run, tmp_path: Path) -> None:
@@ -757,11 +551,20 @@ def test_drawings_follow_the_page(run: Run) -> None:
     assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= ids
 
 
-def test_five_queries_fit_into_six_megabytes(coco_sample: Path, run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("large", [False, True])
+def test_five_queries_fit_into_six_megabytes(
+    large: bool, coco_sample: Path, run: Run, tmp_path: Path
+) -> None:
+    """large: large and full of detail, so that no picture is small as a JPEG."""
+    folder = coco_sample / "images"
+    paths = sorted(folder.iterdir())[:55]
+    if large:
+        folder = tmp_path / "large"
+        paths = [large_picture(folder, path) for path in paths]
     # 55 different pictures, and a person's usual share of each.
     images = [
         FetchedImage(ListedImage(number, path.name), *Image.open(path).size, "0" * 64)
-        for number, path in enumerate(sorted((coco_sample / "images").iterdir())[:55])
+        for number, path in enumerate(paths)
     ]
     write_manifest(tmp_path / "manifest.parquet", images, shards=1)
     rows = [
@@ -793,15 +596,29 @@ def test_five_queries_fit_into_six_megabytes(coco_sample: Path, run: Run, tmp_pa
     write_report(
         ResultFiles(**fields),
         config_of(index={"backend": "exact"}),
-        str(coco_sample / "images"),
+        str(folder),
         *(str(tmp_path / name) for name in OUTPUTS),
         str(tmp_path / "figures"),
     )
     page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert len(page.data("pictures")) == 55
     assert (tmp_path / "index.html").stat().st_size < 6_000_000
+    # Not smaller than need be, either.
+    sizes = [max(picture_of(p["url"]).size) for p in page.data("pictures").values()]
+    assert min(sizes) > 300 and (large or max(sizes) == 640)
     # Snakemake's report makes the light page an address; Chromium opens none above 2 MiB.
     assert (tmp_path / "light.html").stat().st_size * 4 / 3 < 2**21
+
+
+def large_picture(folder: Path, path: Path) -> Path:
+    """A real picture as if taken with a large camera: a mosaic of it, with noise."""
+    folder.mkdir(exist_ok=True)
+    with Image.open(path) as opened:
+        small = np.asarray(opened.convert("RGB").resize((400, 300)), np.int16)
+    noise = np.random.default_rng(1).integers(-40, 40, (900, 1200, 3), np.int16)
+    mosaic = np.clip(np.tile(small, (3, 3, 1)) + noise, 0, 255).astype(np.uint8)
+    Image.fromarray(mosaic).save(folder / path.name, quality=90)
+    return folder / path.name
 
 
 def summary(
@@ -1150,27 +967,24 @@ def test_a_reason_does_not_repeat_the_role(run: Run, role: str, told: str, shown
     assert gallery.reason(query) == shown
 
 
-CLOCK = {
-    "index.html": re.compile(r"<section data-clock.*?</section>\n", re.S),
-    "light.html": re.compile(r"<section data-clock.*?</section>\n", re.S),
-    "report.md": re.compile(r"<!-- clock -->.*?<!-- /clock -->\n\n", re.S),
-}
-
-
 @pytest.mark.parametrize("backend", ["annoy", "exact"])
-def test_the_clock_is_told_in_one_place(
+def test_the_clock_is_told_in_marked_places(
     looked: Run, run: Run, backend: str, tmp_path: Path
 ) -> None:
-    """Cut it out, and the report is the one without times, byte for byte."""
+    """Cut them out, and the report is the one without times, byte for byte."""
     made = looked if backend == "annoy" else run
     with_times = made.report(tmp_path / "with")
     without = made.report(tmp_path / "without", timings=False, report=NO_TIMES)
-    for name, clock in CLOCK.items():
+    for name in ("index.html", "light.html", "report.md"):
         text = (with_times / name).read_text(encoding="utf-8")
-        (section,) = clock.findall(text)
-        assert "ms a query" in section and "not measured" in section
-        assert clock.sub("", text) == (without / name).read_text(encoding="utf-8"), name
-        assert "ms a query" not in clock.sub("", text)
+        parts = CLOCK.findall(text)
+        assert len(parts) == (2 if name == "report.md" else 3)
+        assert "ms a query" in parts[-2] and "not measured" in parts[-2]
+        assert "Time and memory of each stage" in parts[-1] and "2 min 31 s" in parts[-1]
+        rest = CLOCK.sub("", text)
+        # Markdown ends with such a part.
+        assert rest.rstrip() == (without / name).read_text(encoding="utf-8").rstrip(), name
+        assert "ms a query" not in rest and "memory of" not in rest
     only = {p.name for p in (with_times / "figures").iterdir()}
     only -= {p.name for p in (without / "figures").iterdir()}
     assert only == ({"index_clock.svg"} if backend == "annoy" else set())
@@ -1178,6 +992,51 @@ def test_the_clock_is_told_in_one_place(
 
 
 NO_TIMES = {"title": "<b>Title</b> & more", "thumbnail_height": 64, "timings": False}
+
+
+def test_costs_are_the_last_run_of_each_job(run: Run, tmp_path: Path) -> None:
+    by_step = {cost.step: cost for cost in read_costs(run.folder / "benchmarks", shards=2)}
+    # A shard that is no longer, a benchmark without a row, and the report's own have no part.
+    assert list(by_step) == ["describe the detections", "fit the reduction", "search"]
+    embedding, reduction, searching = by_step.values()
+    assert [job.seconds for job in embedding.jobs] == [71, 80]
+    assert (embedding.seconds, embedding.longest) == (151, 80)
+    assert embedding.memory == 1000.5 * 2**20
+    # Seen once or never.
+    assert reduction.memory is None and searching.memory is None
+    repeated = "s\tmax_rss\n9\t10\n4\t20\n"
+    (tmp_path / "fit_pca.tsv").write_text(repeated)
+    (cost,) = read_costs(tmp_path, shards=1)
+    assert cost.jobs == [Job(4, 20 * 2**20)]
+    for text in ("", "s\n", "s\tmax_rss\nx\t1\n", "s\nnan\n", "max_rss\n1\n"):
+        (tmp_path / "fit_pca.tsv").write_text(text)
+        assert read_costs(tmp_path, shards=1) == []
+    assert read_costs(tmp_path / "none", shards=1) == []
+
+
+def test_every_rule_of_a_stage_has_a_name_in_the_table_of_costs() -> None:
+    rules = {
+        rule
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        if path.stem not in ("report", "explorer", "notebook")
+        for rule in re.findall(r"<benchmarks>/(\w+)", path.read_text(encoding="utf-8"))
+    }
+    named = {rule for steps in STAGES.values() for rule in steps}
+    assert named == rules
+
+
+def test_costs_are_told(run: Run) -> None:
+    results = run.results()
+    embedding, reduction, searching = costs_words.table(results)
+    (row,) = embedding.rows
+    assert row[:3] == ("describe the detections", "2", "2 min 31 s")
+    assert row.longest == "1 min 20 s" and row.memory == "1.0 GB"
+    assert row.share == pytest.approx(151 / 152.91)
+    assert reduction.rows[0].memory == searching.rows[0].memory == numbers.NONE
+    assert costs_words.total(results)[1:3] == ("4", "2 min 33 s")
+    text = " ".join(costs_words.paragraphs(results))
+    assert "4 jobs took 2 min 33 s" in text
+    assert "99 % of it went into one step: describe the detections" in text
 
 
 def test_times_and_projection_are_those_measured(looked: Run, tmp_path: Path) -> None:
@@ -1242,15 +1101,9 @@ def test_a_margin_is_told_where_there_is_one(
 
 
 def test_a_run_without_queries_reads_well(run: Run, tmp_path: Path) -> None:
-    files = run.files().__dict__
-    for name in ("queries", "hits"):
-        table = read_table(files[name]).slice(0, 0)
-        write_table(tmp_path / f"{name}.parquet", [table], table.schema)
-        files = files | {name: str(tmp_path / f"{name}.parquet")}
-    out = [str(tmp_path / name) for name in OUTPUTS]
-    pictures = str(run.folder / "pictures")
-    write_report(ResultFiles(**files), run.config(), pictures, *out, str(tmp_path / "figures"))
-    results = load_results(ResultFiles(**files), run.config(), pictures)
+    files = run.files_without_queries(tmp_path)
+    run.report(tmp_path, files=files)
+    results = load_results(files, run.config(), str(run.folder / "pictures"))
     assert gallery.lead(results) == (
         "No query: nothing was searched for among the 14 persons that a pretrained detector found "
         "in 14 pictures."
@@ -1354,7 +1207,7 @@ def test_names_of_labels_stay_text(run: Run, tmp_path: Path) -> None:
         str(tmp_path / "figures"),
     )
     page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert len(page.scripts) == 4
+    assert len(page.scripts) == 5
     assert "".join(page.words).count(f"same {kind}") >= 4
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "<script" not in markdown.replace("\\<script", "")
@@ -1422,6 +1275,13 @@ def test_better_ways_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
         (numbers.size(77184), "77 kB"),
         (numbers.size(21_318_000), "21 MB"),
         (numbers.size(2.13e9), "2.1 GB"),
+        (numbers.duration(0.304), "0.30 s"),
+        (numbers.duration(6.84), "6.8 s"),
+        (numbers.duration(9.96), "10 s"),
+        (numbers.duration(59.6), "1 min 0 s"),
+        (numbers.duration(125), "2 min 5 s"),
+        (numbers.duration(3599.6), "1 h 0 min"),
+        (numbers.duration(1e6), "277 h 47 min"),
         (" ".join(map(numbers.ordinal, (1, 2, 3, 4, 11, 12, 21, 101, 112))),
          "1st 2nd 3rd 4th 11th 12th 21st 101st 112th"),
         (numbers.signed(0.0429), "+0.043"),

@@ -6,7 +6,7 @@ from visualsearch.report.writing import write_report
 
 with job(snakemake.log[0]):
     write_report(
-        ResultFiles(**dict(snakemake.input.items())),
+        ResultFiles(**dict(snakemake.input.items()), benchmarks=snakemake.params.benchmarks),
         snakemake.params.config,
         snakemake.params.pictures,
         **dict(snakemake.output.items()),

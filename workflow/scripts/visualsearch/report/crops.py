@@ -15,11 +15,17 @@ CROP_QUALITY = 80
 PICTURE_QUALITY = 70
 GALLERY_QUALITY = 85
 
-# The light page: its address is a third longer than itself, and Chromium's limit is 2 MB.
+# The light page: its address is a third longer than itself, and Chromium's limit is 2 MB. With its
+# text, and a third more for pictures as text, it stays below.
 LIGHT_QUALITY = 60
 LIGHT_SIDE = 320
-# Of so many crops, that is five queries with ten neighbours each, none is made smaller still.
-LIGHT_CROPS = 55
+LIGHT_BYTES = 800_000
+
+# The page: the same way under 6 MB for as many crops as five queries with ten neighbours have.
+PAGE_BYTES = 4_000_000
+PAGE_CROPS = 55
+# Pictures that take too many bytes are made smaller by this again and again.
+SMALLER = 0.85
 
 # Crops hold twice the pixels they are shown with, for dense screens.
 DENSITY = 2
@@ -77,26 +83,54 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
     return Crops(whole, crops)
 
 
+def within_limit(crops: Crops) -> Crops:
+    """The same pictures, whole ones with so few pixels that all take at most PAGE_BYTES.
+
+    With more crops than PAGE_CROPS there may be more bytes in proportion.
+    """
+    limit = PAGE_BYTES * max(1.0, len(crops._crops) / PAGE_CROPS)
+    made, part = crops, 1.0
+    while _bytes(made) > limit and part > 0.1:
+        part *= SMALLER
+        whole = {key: _smaller(jpeg, part) for key, jpeg in crops.whole.items()}
+        made = Crops(whole, crops._crops)
+    return made
+
+
+def _smaller(jpeg: Jpeg, part: float) -> Jpeg:
+    with Image.open(BytesIO(jpeg.data)) as image:
+        size = (max(1, round(part * image.width)), max(1, round(part * image.height)))
+        small = image.resize(size, Image.Resampling.LANCZOS)
+    return Jpeg(_encoded(small, PICTURE_QUALITY), jpeg.width, jpeg.height)
+
+
 def lighter(crops: Crops) -> Crops:
     """The same pictures with fewer pixels, to be shown at the same sizes.
 
-    The more pictures there are, the fewer pixels each has, so that the whole stays small.
+    All together take at most LIGHT_BYTES, however many they are.
     """
-    part = min(1.0, (LIGHT_CROPS / max(len(crops._crops), 1)) ** 0.5)
+    made, part = _lighter(crops, 1.0), 1.0
+    while _bytes(made) > LIGHT_BYTES and part > 0.1:
+        part *= SMALLER
+        made = _lighter(crops, part)
+    return made
 
-    def lightest(jpeg: Jpeg, width: float, height: float) -> Jpeg:
-        return _lighter(jpeg, (max(1, round(part * width)), max(1, round(part * height))))
+
+def _lighter(crops: Crops, part: float) -> Crops:
+    def light(jpeg: Jpeg, width: float, height: float) -> Jpeg:
+        size = (max(1, round(part * width)), max(1, round(part * height)))
+        with Image.open(BytesIO(jpeg.data)) as image:
+            image.thumbnail(size, Image.Resampling.LANCZOS)
+            return Jpeg(_encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
 
     return Crops(
-        {key: lightest(jpeg, LIGHT_SIDE, LIGHT_SIDE) for key, jpeg in crops.whole.items()},
-        {key: lightest(jpeg, jpeg.width, jpeg.height) for key, jpeg in crops._crops.items()},
+        {key: light(jpeg, LIGHT_SIDE, LIGHT_SIDE) for key, jpeg in crops.whole.items()},
+        {key: light(jpeg, jpeg.width, jpeg.height) for key, jpeg in crops._crops.items()},
     )
 
 
-def _lighter(jpeg: Jpeg, size: tuple[int, int]) -> Jpeg:
-    with Image.open(BytesIO(jpeg.data)) as image:
-        image.thumbnail(size, Image.Resampling.LANCZOS)
-        return Jpeg(_encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
+def _bytes(crops: Crops) -> int:
+    return sum(len(jpeg.data) for jpeg in (*crops.whole.values(), *crops._crops.values()))
 
 
 def _whole(image: Image.Image, side: int) -> Jpeg:

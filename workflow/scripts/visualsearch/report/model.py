@@ -8,6 +8,8 @@ from statistics import fmean
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from visualsearch.atomic import read_json
@@ -17,12 +19,18 @@ from visualsearch.manifest import Skipped, read_manifest, read_skipped
 from visualsearch.pictures import Picture as Stored
 from visualsearch.pictures import Pictures
 from visualsearch.reduction import Reduction
-from visualsearch.tables import BOX_COLUMNS, count_rows, read_table
+from visualsearch.report.costs import Cost, read_costs
+from visualsearch.tables import BOX_COLUMNS, count_rows, open_table, read_table
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """Paths of what the stages handed on; None for what this run has not."""
+    """Paths of what the stages handed on; None for what this run has not.
+
+    benchmarks: the folder of what each job took; None where no times are to be shown.
+    """
 
     manifest: str
     skipped: str
@@ -41,6 +49,7 @@ class ResultFiles:
     detection_numbers: str | None = None
     precision_recall_figure: str | None = None
     skipped_queries: str | None = None
+    benchmarks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class Person:
     """A detection that the report shows. box: left, top, width, height in the picture's pixels."""
 
     picture: Picture
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     person_id: int | None = None
 
@@ -143,7 +152,8 @@ class Results:
     """All that a report says.
 
     config: the checked configuration. search: evaluation/search.json. timing: index/timing.json,
-    None where no times are to be shown. labels_of_hits: what `label_agreement` gives.
+    None where no times are to be shown; costs: empty then. labels_of_hits: what `label_agreement`
+    gives. boxes: by image_id, person_id and box of all of the search set in the pictures shown.
     """
 
     config: dict[str, Any]
@@ -151,6 +161,7 @@ class Results:
     n_detections: int
     n_persons: int
     queries: list[Query]
+    boxes: dict[int, dict[int, Box]]
     labels_of_hits: dict[str, dict[str, float]]
     skipped_queries: list[Skipped]
     skipped: Counter[str]
@@ -160,6 +171,7 @@ class Results:
     index_bytes: int
     search: dict[str, Any]
     timing: dict[str, Any] | None
+    costs: list[Cost]
     detection_numbers: dict[str, Any] | None
 
     @property
@@ -169,11 +181,7 @@ class Results:
 
     def pictures_shown(self) -> list[Picture]:
         """Each picture of a query or a hit once, in the order in which they are shown."""
-        shown: dict[str, Picture] = {}
-        for query in self.queries:
-            for person in [query.person, *(hit.person for hit in query.hits)]:
-                shown.setdefault(person.picture.key, person.picture)
-        return list(shown.values())
+        return _pictures_of(self.queries)
 
     def licenses_shown(self) -> list[LicenseGroup]:
         """The pictures shown by licence, the most frequent first; the user's own are left out."""
@@ -204,6 +212,7 @@ def load_results(
         n_detections=_count_results(files.detections),
         n_persons=count_rows([files.persons]),
         queries=queries,
+        boxes=_boxes_of(files.persons, _pictures_of(queries)),
         labels_of_hits=label_agreement(queries, shown.labels()),
         skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
         skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
@@ -213,6 +222,7 @@ def load_results(
         index_bytes=Path(files.index).stat().st_size,
         search=read_json(files.search_numbers),
         timing=read_json(files.timing) if files.timing else None,
+        costs=read_costs(files.benchmarks, config["shards"]) if files.benchmarks else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 
@@ -293,6 +303,27 @@ class _Shown:
 def _labels_of(row: dict[str, Any]) -> dict[str, str]:
     labels = json.loads(row["labels"]) if row["labels"] else {}
     return {str(kind): str(value) for kind, value in labels.items()}
+
+
+def _pictures_of(queries: list[Query]) -> list[Picture]:
+    shown: dict[str, Picture] = {}
+    for query in queries:
+        for person in [query.person, *(hit.person for hit in query.hits)]:
+            shown.setdefault(person.picture.key, person.picture)
+    return list(shown.values())
+
+
+def _boxes_of(persons: str, pictures: list[Picture]) -> dict[int, dict[int, Box]]:
+    # The search set may have millions of rows: only those of pictures shown are held.
+    ids = pa.array([p.image_id for p in pictures if p.image_id is not None], pa.int64())
+    boxes: dict[int, dict[int, Box]] = {}
+    columns = ["person_id", "image_id", *BOX_COLUMNS]
+    with open_table(persons, columns) as file:
+        for batch in file.iter_batches(columns=columns):
+            for row in batch.filter(pc.is_in(batch["image_id"], ids)).to_pylist():
+                x, y, w, h = (row[name] for name in BOX_COLUMNS)
+                boxes.setdefault(row["image_id"], {})[row["person_id"]] = (x, y, w, h)
+    return boxes
 
 
 def label_agreement(

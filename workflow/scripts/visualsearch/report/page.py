@@ -8,18 +8,35 @@ from visualsearch.report import TEMPLATES
 from visualsearch.report.crops import Crops, Jpeg
 from visualsearch.report.drawings import inline_svg
 from visualsearch.report.figures import Figure
-from visualsearch.report.model import Hit, Label, Person, Results
+from visualsearch.report.hits_table import hit_rows, hits_csv
+from visualsearch.report.model import Hit, Label, Person, Picture, Results
 from visualsearch.report.wording import WORDS, gallery
 from visualsearch.report.wording.numbers import decimals
 from visualsearch.web import TEMPLATES as SHARED
 from visualsearch.web import inline, page_environment
 
 STYLES = (SHARED / "base.css", TEMPLATES / "report.css")
-SCRIPTS = (SHARED / "elements.js", TEMPLATES / "report.js")
+# Each uses only those before it.
+SCRIPTS = (
+    SHARED / "elements.js",
+    TEMPLATES / "announce.js",
+    TEMPLATES / "galleries.js",
+    TEMPLATES / "boxes.js",
+    TEMPLATES / "copying.js",
+    TEMPLATES / "dialog.js",
+    TEMPLATES / "filters.js",
+    TEMPLATES / "context.js",
+    TEMPLATES / "downloads.js",
+    TEMPLATES / "report.js",
+)
+
+EXPLORER = "explorer/index.html"
 
 
-def render_page(results: Results, crops: Crops, figures: dict[str, Figure]) -> str:
-    """The whole page.
+def render_page(
+    results: Results, crops: Crops, figures: dict[str, Figure], alone: bool = True
+) -> str:
+    """The whole page. alone: it lies in the report's folder, where the explorer is beside it.
 
     Jinja escapes all that it is given; only the project's own files go in as they are.
     """
@@ -35,15 +52,18 @@ def render_page(results: Results, crops: Crops, figures: dict[str, Figure]) -> s
         style=inline(STYLES).text,
         theme=inline([SHARED / "theme.js"]),
         script=inline(SCRIPTS),
+        explorer=EXPLORER if alone and results.config["report"]["explorer"] else None,
         figures={
             name: inline_svg(figure.path, f"{name}-", figure.text)
             for name, figure in figures.items()
         },
+        ranges=_ranges(results),
         large_views=_large_views(results),
         pictures={
-            key: {"url": data_url(jpeg), "width": jpeg.width, "height": jpeg.height}
-            for key, jpeg in crops.whole.items()
+            picture.key: _whole_picture(results, picture, crops.whole[picture.key])
+            for picture in results.pictures_shown()
         },
+        downloads={"csv": hits_csv(results), "rows": hit_rows(results)},
     )
 
 
@@ -55,6 +75,38 @@ def together(text: str) -> str:
 def data_url(jpeg: Jpeg) -> str:
     """A JPEG as the address of itself."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.data).decode()
+
+
+def _whole_picture(results: Results, picture: Picture, jpeg: Jpeg) -> dict[str, Any]:
+    """A picture for the script. persons: (person_id, box) of all of the search set in it."""
+    people = results.boxes.get(picture.image_id, {}) if picture.image_id is not None else {}
+    return {
+        "url": data_url(jpeg),
+        "width": jpeg.width,
+        "height": jpeg.height,
+        "persons": [[str(person_id), _rounded(box)] for person_id, box in people.items()],
+    }
+
+
+def _rounded(box: tuple[float, ...]) -> list[float]:
+    return [round(value, 2) for value in box]
+
+
+def _ranges(results: Results) -> dict[str, tuple[float, float]] | None:
+    """Least and largest score and height of the hits, for the filters; None without hits."""
+    hits = [hit.person for query in results.queries for hit in query.hits]
+    if not hits:
+        return None
+    scores, heights = [_shown_score(hit) for hit in hits], [_shown_height(hit) for hit in hits]
+    return {"score": (min(scores), max(scores)), "height": (min(heights), max(heights))}
+
+
+def _shown_score(person: Person) -> float:
+    return float(f"{person.score:.2f}")
+
+
+def _shown_height(person: Person) -> int:
+    return round(person.box[3])
 
 
 def _large_views(results: Results) -> list[list[dict[str, Any]]]:
@@ -93,7 +145,10 @@ def _large_view(
         "heading": heading,
         "text": text,
         "picture": picture.key,
-        "box": [round(value, 2) for value in person.box],
+        "box": _rounded(person.box),
+        "person": None if person.person_id is None else str(person.person_id),
+        "score": _shown_score(person),
+        "height": _shown_height(person),
         "facts": [list(fact) for fact in facts],
         "labels": [[label.kind, label.value, label.agrees] for label in labels],
         "links": links,

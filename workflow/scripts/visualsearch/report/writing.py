@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from visualsearch.atomic import replacing, write_text
-from visualsearch.report.crops import draw_gallery, lighter, make_crops
+from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import make_figures
 from visualsearch.report.hits_table import hits_csv
 from visualsearch.report.markdown import gallery_file, render_markdown
@@ -30,12 +30,12 @@ def write_report(
     """
     results = load_results(files, config, pictures_folder)
     height = config["report"]["thumbnail_height"]
-    crops = make_crops(results, height, config["report"]["picture_side"])
+    crops = within_limit(make_crops(results, height, config["report"]["picture_side"]))
     for query in results.queries:
         with replacing(Path(figures) / gallery_file(query.number)) as temporary:
             temporary.write_bytes(draw_gallery(query, crops, height))
     drawn = make_figures(files, results, figures)
     write_text(markdown, render_markdown(results, drawn))
     write_text(hits, hits_csv(results))
-    write_text(index, render_page(results, crops, drawn))
-    write_text(light, render_page(results, lighter(crops), drawn))
+    write_text(index, render_page(results, crops, drawn, alone=True))
+    write_text(light, render_page(results, lighter(crops), drawn, alone=False))

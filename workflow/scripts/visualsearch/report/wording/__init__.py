@@ -2,6 +2,7 @@
 
 from visualsearch.report.wording import (
     components,
+    costs,
     detector,
     gallery,
     index,
@@ -15,6 +16,7 @@ from visualsearch.report.wording import (
 # What templates know each module by.
 WORDS = {
     "components": components,
+    "costs": costs,
     "detector": detector,
     "gallery": gallery,
     "index": index,

@@ -67,3 +67,15 @@ def milliseconds(time: float) -> str:
     """0.041 ms, 0.61 ms, 6.1 ms, 61 ms, 6,149 ms."""
     digits = next((d for d, least in enumerate((10, 1, 0.1)) if time >= least), 3)
     return f"{time:,.{digits}f} ms"
+
+
+def duration(seconds: float) -> str:
+    """0.30 s, 6.8 s, 42 s, 2 min 5 s, 3 h 20 min."""
+    if seconds < 59.5:
+        digits = next((d for d, least in enumerate((9.95, 0.995)) if seconds >= least), 2)
+        return f"{seconds:.{digits}f} s"
+    if seconds < 3599.5:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {rest} min"

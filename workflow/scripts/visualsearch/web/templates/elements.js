@@ -8,6 +8,13 @@ const elements = (() => {
     return made;
   };
 
+  // An element of a drawing.
+  const svg = (name, attributes = {}) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+
   const link = (text, url) => {
     if (!/^https?:\/\//i.test(url)) return text;
     return make("a", { href: url, rel: "noreferrer" }, text);
@@ -27,5 +34,5 @@ const elements = (() => {
 
   const warning = (text) => make("li", { class: "chip warning" }, text);
 
-  return { make, link, fact, chip, warning };
+  return { make, svg, link, fact, chip, warning };
 })();

@@ -37,6 +37,7 @@ const theme = (() => {
   const bind = (button, listener = () => {}) => {
     const show = () => {
       button.textContent = NAMES[choice];
+      button.setAttribute("aria-label", `Colours: ${NAMES[choice].slice(2)}`);
       button.title = "Light or dark: auto follows your system";
     };
     button.addEventListener("click", () => {

@@ -1,0 +1,439 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The files of a run, opened by hand
+#
+# Each stage of the workflow hands on files that common libraries open: Parquet, JSON, NumPy's
+# `.npz`. This notebook opens them one after another, repeats one search step by step, and checks at
+# every step that it comes to what the run has written. Nothing of the workflow's own code is
+# imported.
+#
+# `snakemake notebook` runs it on your results and keeps the copy with all outputs as
+# `notebook/walkthrough.ipynb` among them. Open that copy in Jupyter, or this text, and change it.
+
+# %%
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from PIL import Image, ImageOps
+
+# %% [markdown]
+# ## Where things lie
+#
+# `snakemake notebook` puts the values of its run here. Paths are seen from the notebook's folder.
+
+# %% tags=["parameters"]
+results = "../results/demo"  # the folder of a run
+pictures = None  # your own folder of pictures, where the run was over one
+started_in = ".."  # where snakemake was started: paths in the configuration begin there
+search = {  # the section `search` of the configuration
+    "neighbours": 10,
+    "same_image": False,
+    "near_duplicate": 0.9,
+    "exclude_near_duplicates": False,
+    "rerank": 0,
+}
+
+# %%
+run = Path(results)
+image_folder = Path(started_in, pictures) if pictures else run / "dataset/images"
+assert (run / "search/hits.parquet").is_file(), f"there is no finished run in {run.resolve()}"
+
+# %% [markdown]
+# ## The pictures: `dataset/manifest.parquet`
+#
+# One row a picture: size, hash, licence, where it came from, labels where the source has some.
+# Pictures that could not be used are in `dataset/skipped.tsv`, each with its reason.
+
+# %%
+manifest = pd.read_parquet(run / "dataset/manifest.parquet")
+skipped = pd.read_csv(run / "dataset/skipped.tsv", sep="\t")
+print(len(manifest), "pictures used,", len(skipped), "left out")
+manifest[["image_id", "file", "width", "height", "license", "labels", "shard"]].head()
+
+# %% [markdown]
+# The large stages work in **shards**, a job each; a picture's shard is `image_id` modulo their
+# number. The manifest says which files to read, so that one left over from a run with more shards
+# is not taken for this run's.
+
+# %%
+shards = sorted(manifest["shard"].unique())
+
+
+def read_shards(folder, filters=None):
+    """One table of all shards, as the stage would have written it in one piece."""
+    files = [run / folder / f"{shard}.parquet" for shard in shards]
+    tables = [pd.read_parquet(file, filters=filters) for file in files]
+    key = "person_id" if "person_id" in tables[0] else ["image_id", "category_id", "det_index"]
+    return pd.concat(tables).sort_values(key, ignore_index=True)
+
+
+# %% [markdown]
+# ## What was detected: `detections/shards/*.parquet`
+#
+# All boxes down to a very low score, as average precision needs them. `x` and `y` are the upper
+# left corner, in pixels of the picture turned upright. `det_index` counts a picture's detections by
+# falling score. (`detections/persons.json` has the same rows as COCO results, for pycocotools.)
+
+# %%
+detections = read_shards("detections/shards")
+print(len(detections), "detections, the lowest of score", round(detections["score"].min(), 3))
+detections.head()
+
+# %% [markdown]
+# ## Who is searched: `index/persons.parquet`
+#
+# The search set takes the surer and larger ones. A person's id is made of picture and detection:
+#
+# $$\text{person\_id} = \text{image\_id} \cdot 1000 + \text{det\_index}$$
+#
+# so it depends on no other picture, and stays when shards or settings of the search change.
+# Row *n* of this table is item *n* of the index.
+
+# %%
+persons = pd.read_parquet(run / "index/persons.parquet")
+assert (persons["person_id"] == persons["image_id"] * 1000 + persons["det_index"]).all()
+print(len(persons), "persons in", persons["image_id"].nunique(), "pictures")
+print("lowest score", round(persons["score"].min(), 3), "- least height", round(persons["h"].min()))
+persons.head()
+
+# %% [markdown]
+# ## How they are described: `embeddings/*.parquet`
+#
+# One vector a person, pooled from the last map of the detector's own backbone. The file itself says
+# how it was made.
+
+# %%
+embeddings = pq.ParquetFile(run / f"embeddings/{shards[0]}.parquet")
+print(json.dumps(json.loads(embeddings.schema_arrow.metadata[b"visualsearch"]), indent=1))
+print("values in a vector:", embeddings.schema_arrow.field("vector").type.list_size)
+
+# %% [markdown]
+# ## Who is searched for: `search/queries.parquet`
+#
+# Persons of the search set, each chosen for a reason, or pictures of your own (these have no
+# `person_id`).
+
+# %%
+queries = pq.read_table(run / "search/queries.parquet").to_pylist()
+hits = pd.read_parquet(run / "search/hits.parquet")
+shown = ["query", "role", "reason", "person_id", "picture", "score"]
+if not queries:
+    print("This run has no query. The first person of the search set is searched for instead.")
+pd.DataFrame([[query[name] for name in shown] for query in queries], columns=shown, dtype=object)
+
+# %% [markdown]
+# One of them is followed from here on: the first. Its full-length vector lies among the embeddings,
+# or, for a picture of your own, in `search/query_images_full_length.parquet`.
+
+# %%
+if queries:
+    query = queries[0]
+else:
+    query = persons.head(1).to_dict("records")[0]
+    query |= {"query": None, "picture": None, "vector": None}
+
+if query["picture"]:
+    # Your own pictures are the first of the queries, here in the same order.
+    own_pictures = pd.read_parquet(run / "search/query_images_full_length.parquet")
+    full_query = own_pictures["vector"][queries.index(query)]
+else:
+    own = [("person_id", "==", query["person_id"])]
+    full_query = read_shards("embeddings", filters=own)["vector"][0]
+
+
+def open_upright(path):
+    """A picture as its viewer shows it: cameras note which way up they were held."""
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def picture_of(row):
+    """The whole picture that a query or a hit is in."""
+    if row.get("picture"):
+        return open_upright(Path(started_in, row["picture"]))
+    files = manifest.set_index("image_id")["file"]
+    return open_upright(image_folder / files[row["image_id"]])
+
+
+def crop_of(row):
+    """A query or a hit, cut out."""
+    x, y, w, h = (row[name] for name in "xywh")
+    return picture_of(row).crop((round(x), round(y), round(x + w), round(y + h)))
+
+
+def show(axes, image, title):
+    """An image without axes; its title is no formula, whatever it holds."""
+    axes.imshow(image)
+    axes.set_title(title, fontsize=9, parse_math=False)
+    axes.axis("off")
+
+
+figure, axes = plt.subplots(figsize=(5, 5))
+show(axes, picture_of(query), "the query in its picture")
+corner, size = (query["x"], query["y"]), (query["w"], query["h"])
+axes.add_patch(plt.Rectangle(corner, *size, fill=False, edgecolor="#d55e00", linewidth=2))
+plt.show()
+
+# %% [markdown]
+# ## How vectors are shortened: `pca/model.npz`
+#
+# Plain arrays. A vector is brought to length 1, the mean of all is taken away, the rest is
+# projected on the principal components, each component is divided by its standard deviation to the
+# power `whiten_power` (0 leaves it, 1 makes all count the same), and the result is brought to
+# length 1:
+#
+# $$v \;\to\; \frac{v}{|v|} - \mu \;\to\; W\left(\frac{v}{|v|} - \mu\right) \cdot \sigma^{-p}
+# \;\to\; \text{length } 1$$
+
+# %%
+with np.load(run / "pca/model.npz") as file:
+    model = {name: file[name] for name in file.files}
+for name, array in model.items():
+    print(f"{name:26} {array.shape if array.ndim else array}")
+
+
+def to_length_1(vectors):
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def shorten(vectors):
+    """Full-length vectors [N, D] or [D] as the run reduces them, in the same order of steps."""
+    kept = len(model["components"])
+    deviation = np.sqrt(model["explained_variance"][:kept])
+    deviation = np.maximum(deviation, deviation.max() * 1e-6)
+    projected = (to_length_1(vectors) - model["mean"]) @ model["components"].T
+    return to_length_1(projected * deviation ** -model["whiten_power"])
+
+
+kept = len(model["components"])
+share = model["explained_variance_ratio"][:kept].sum()
+print(f"{kept} components hold {share:.1%} of the variance")
+
+# %% [markdown]
+# The run has shortened every vector so, in `reduced/*.parquet`. Ours agree with it, up to the
+# rounding of 32-bit numbers.
+
+# %%
+reduced = read_shards("reduced")
+vectors = np.stack(reduced["vector"])
+assert (reduced["person_id"] == persons["person_id"]).all()
+
+some = read_shards("embeddings", filters=[("person_id", "in", list(persons["person_id"][:200]))])
+full = np.stack(some["vector"])
+assert np.allclose(shorten(full), vectors[: len(full)], atol=1e-5)
+
+short_query = shorten(full_query)
+if query["vector"] is None:
+    query["vector"] = vectors[0]
+assert np.allclose(short_query, query["vector"], atol=1e-5)
+print("Shortened by hand: the same vectors.")
+
+# %% [markdown]
+# Why the mean is taken away: after the network's last activation no two vectors point in very
+# different directions, so that everybody is like everybody. Without their mean they spread out.
+
+# %%
+pairs = np.triu_indices(len(full), k=1)
+for name, some_vectors in (("as embedded", to_length_1(full)), ("shortened", shorten(full))):
+    cosines = (some_vectors @ some_vectors.T)[pairs]
+    if len(cosines):
+        print(f"cosine of two persons, {name}: {cosines.mean():.2f} on average")
+
+# %% [markdown]
+# ## The search, by hand
+#
+# All vectors have length 1, so the cosine of two is their dot product. The query is compared with
+# every person; then what the search leaves out is left out: the query itself, and with the default
+# settings everybody else in its picture.
+
+# %%
+cosines = np.einsum("nd,d->n", vectors.astype(float), np.asarray(query["vector"], dtype=float))
+
+
+def allowed(rows):
+    """Rows that may be hits."""
+    keep = np.ones(len(rows), dtype=bool)
+    if not query["picture"]:
+        keep &= persons["person_id"].to_numpy()[rows] != query["person_id"]
+        if not search["same_image"]:
+            keep &= persons["image_id"].to_numpy()[rows] != query["image_id"]
+    if search["exclude_near_duplicates"]:
+        keep &= cosines[rows] < search["near_duplicate"] - 1e-6
+    return rows[keep]
+
+
+def by_cosine(rows):
+    """Rows by falling cosine, equal ones in their own order."""
+    rows = np.sort(np.asarray(rows, dtype=int))
+    return rows[np.argsort(-cosines[rows], kind="stable")]
+
+
+wanted = max(search["neighbours"], search["rerank"])
+exact = allowed(by_cosine(np.arange(len(persons))))[:wanted]
+persons.iloc[exact[:10]].assign(cosine=cosines[exact[:10]])
+
+# %% [markdown]
+# ## A second look
+#
+# With `search.rerank` the nearest are sorted anew by the cosine of their full-length vectors,
+# without their mean. Otherwise the nearest are the hits.
+
+
+# %%
+def second_look(rows):
+    """The hits among the nearest rows."""
+    if search["rerank"] and len(rows):
+        ids = persons["person_id"].to_numpy()[rows]
+        theirs = read_shards("embeddings", filters=[("person_id", "in", list(ids))])
+        theirs = np.stack(theirs.set_index("person_id")["vector"][ids])
+        theirs = to_length_1(to_length_1(theirs) - model["mean"]).astype(float)
+        one = to_length_1(to_length_1(full_query) - model["mean"]).astype(float)
+        rows = rows[np.argsort(-np.einsum("nd,d->n", theirs, one), kind="stable")]
+    return rows[: search["neighbours"]]
+
+
+by_hand = second_look(exact)
+print(f"Second look at {search['rerank']}." if search["rerank"] else "No second look in this run.")
+
+# %% [markdown]
+# ## The same in the run: `search/hits.parquet`
+#
+# One row a hit. The cosines must be ours. Who is among them may differ where the index is an
+# approximate one: then it has missed somebody.
+
+# %%
+of_query = hits[hits["query"] == query["query"]].sort_values("rank", ignore_index=True)
+row_of = pd.Series(persons.index, index=persons["person_id"])
+found = row_of[of_query["person_id"]].to_numpy()
+if queries:
+    assert np.allclose(of_query["similarity"], cosines[found], atol=1e-6)
+    agree = len(set(found) & set(by_hand))
+    print(f"{agree} of the {len(by_hand)} found by hand are hits of the run; the cosines agree.")
+else:
+    print("No query, so no hits to compare with.")
+of_query.head(10)
+
+# %% [markdown]
+# ## The index: `index/index.json` and the file it describes
+#
+# Annoy's file says nothing of itself: opened with another dimension or metric it answers nonsense.
+# The sidecar knows, and also how far to search (`search_k`) to find as many of the exact neighbours
+# as was asked for, and how many it found when that was measured.
+
+# %%
+sidecar = json.loads((run / "index/index.json").read_text(encoding="utf-8"))
+names = ("backend", "metric", "dimension", "n_items", "n_trees", "search_k", "recall")
+print(json.dumps({name: sidecar[name] for name in names if name in sidecar}, indent=1))
+
+# %% [markdown]
+# Asked as the run asks it, the index must give the run's hits, one for one. It is asked for one
+# more than wanted, as it finds the query too, and for twice as many as long as too few of them may
+# be hits.
+
+
+# %%
+def from_annoy(forest):
+    """The wanted rows that the forest finds, by falling cosine."""
+    number = wanted + 1
+    while True:
+        number = min(number, len(persons))
+        effort = max(sidecar["search_k"], number * sidecar["n_trees"])
+        rows = forest.get_nns_by_vector(query["vector"], number, search_k=effort)
+        rows = allowed(by_cosine(rows))
+        if len(rows) >= wanted or number == len(persons):
+            return rows[:wanted]
+        number *= 2
+
+
+if sidecar["backend"] == "annoy":
+    from annoy import AnnoyIndex
+
+    forest = AnnoyIndex(sidecar["dimension"], sidecar["metric"])
+    forest.load(str(run / "index/persons.ann"))
+    by_index = second_look(from_annoy(forest))
+    if queries:
+        assert list(by_index) == list(found), "is `search` above the run's?"
+        print(f"Annoy gives the run's {len(found)} hits, in the same order.")
+    else:
+        print(f"Annoy finds {len(set(by_index) & set(by_hand))} of {len(by_hand)} found by hand.")
+elif sidecar["backend"] == "exact":
+    print("This run compares all vectors: index/persons.npy is the array of them, and no forest.")
+    assert np.array_equal(np.load(run / "index/persons.npy"), vectors)
+    if queries:
+        # Equally near ones may take each other's place.
+        assert np.allclose(np.sort(cosines[by_hand]), np.sort(cosines[found]), atol=1e-6)
+        print(f"The {len(found)} hits of the run are as near as those found by hand.")
+else:
+    print(f"This run's index is {sidecar['backend']}, so there is no forest to open here.")
+
+# %% [markdown]
+# ## The gallery
+#
+# The query, and the first ten hits: rank and cosine, of the full-length vectors where there was a
+# second look.
+
+# %%
+if queries:
+    gallery = of_query
+else:
+    gallery = persons.iloc[by_hand].assign(similarity=cosines[by_hand], full_similarity=np.nan)
+    gallery["rank"] = range(1, len(gallery) + 1)
+
+figure, grid = plt.subplots(2, 6, figsize=(9, 5), layout="constrained")
+for axes in grid.flat:
+    axes.axis("off")
+show(grid[0, 0], crop_of(query), "query")
+places = [*grid[0, 1:], *grid[1, 1:]]
+for place, hit in zip(places, gallery.head(10).to_dict("records"), strict=False):
+    sorted_by = hit["similarity"] if pd.isna(hit["full_similarity"]) else hit["full_similarity"]
+    show(place, crop_of(hit), f"{hit['rank']}: {sorted_by:.3f}")
+plt.show()
+
+# %% [markdown]
+# ## All similarities of this query
+#
+# How far the hits stand out. Where they stand apart at the right, the query has look-alikes; where
+# the lines are in the heap, the nearest are hardly nearer than anybody.
+
+# %%
+others = allowed(np.arange(len(persons)))
+figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
+axes.hist(cosines[others], bins=40, color="#0072b2", label="all who may be hits")
+for number, row in enumerate(found if queries else by_hand):
+    label = "the hits" if number == 0 else None
+    axes.axvline(cosines[row], color="#d55e00", linewidth=1, label=label)
+axes.set_xlabel("cosine to the query")
+axes.set_ylabel("persons")
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# ## What to try next
+#
+# - Follow another query: `query = queries[1]` where the first is taken, and run what is below.
+# - Search for somebody you have seen: the report and `persons` have the `person_id`.
+#   `snakemake search --cores all --config queries='{persons: [...]}'` makes it a query of the run.
+# - Leave the mean where it is, or set `whiten_power` to 0 or 1, and shorten all embeddings anew:
+#   who comes first then?
+# - Join `hits` with `manifest` on `image_id`: which pictures come up again and again?
+# - Take `vectors` to a clustering or a map of your own, by any library that reads NumPy arrays.
+#
+# `docs/design.md` has the columns of every file and why things are made as they are; the report,
+# `report/index.html`, has the measures.

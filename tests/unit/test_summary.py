@@ -1,0 +1,97 @@
+"""The five lines at the end of a run: what they say, and that they never fail."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from helpers import persons_table, unit_vectors
+from visualsearch.atomic import write_json
+from visualsearch.summary import summary_lines
+from visualsearch.tables import PERSONS, write_table
+
+WITHOUT = {"source": "openpeople", "category": "person", "folder": {"annotations": None}}
+MINITRAIN = {"source": "coco-minitrain", "category": "dog", "folder": {"annotations": None}}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """What the lines are read from: 10 persons in 4 of 6 pictures, 2 queries with 3 hits each."""
+    persons = persons_table(unit_vectors(10, 4)).select(PERSONS.names)
+    write_table(tmp_path / "index/persons.parquet", [persons], PERSONS)
+    for name, rows in (("dataset/manifest", 6), ("search/queries", 2), ("search/hits", 6)):
+        table = pa.table({"row": np.arange(rows)})
+        write_table(tmp_path / f"{name}.parquet", [table], table.schema)
+    write_json(tmp_path / "index/index.json", {"n_items": 10, "recall": {"recall@10": 0.9951}})
+    reduction = {"reduced_against_full_length": {"recall@10": 0.842}}
+    write_json(tmp_path / "evaluation/search.json", reduction)
+    write_json(tmp_path / "evaluation/detections.json", {"AP": 0.36951, "AP50": 0.6})
+    write_json(tmp_path / "detections/detector.json", {"trained_on": "COCO train2017"})
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/index.html").write_text("<!doctype html>")
+    return tmp_path
+
+
+def test_five_lines_of_a_set_without_annotations(results: Path) -> None:
+    """The file of an earlier run over annotated pictures is not this one's."""
+    assert summary_lines(results, WITHOUT) == [
+        "Found     10 persons, in 4 of 6 pictures",
+        "AP        not known: these pictures come without annotated boxes",
+        "Recall    index 0.995, reduction 0.842, of the ten nearest",
+        "Galleries 2 queries, 6 neighbours",
+        f"Report    file://{results}/report/index.html",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "note"),
+    [
+        ("COCO train2017", ", trained on these pictures"),
+        ("not stated by its author", ", perhaps trained on these pictures"),
+    ],
+)
+def test_training_set_ap_is_called_that(results: Path, trained_on: str, note: str) -> None:
+    write_json(results / "detections/detector.json", {"trained_on": trained_on})
+    found, ap, *_ = summary_lines(results, MINITRAIN)
+    assert found == "Found     10 of category dog, in 4 of 6 pictures"
+    assert ap == f"AP        0.370 (AP50 0.600) of the detections{note}"
+
+
+def test_a_folder_is_opened_by_the_address_whatever_its_name(results: Path) -> None:
+    place = results.rename(results.with_name("a #b c"))
+    address = summary_lines(place, WITHOUT)[-1].split()[-1]
+    assert address.endswith("/a%20%23b%20c/report/index.html")
+
+
+@pytest.mark.parametrize("damage", ["missing", "half", "another's"])
+@pytest.mark.parametrize(
+    ("file", "lost"),
+    [
+        ("index/index.json", {"Found", "Recall"}),
+        ("index/persons.parquet", {"Found"}),
+        ("dataset/manifest.parquet", {"Found"}),
+        ("evaluation/detections.json", {"AP"}),
+        ("evaluation/search.json", {"Recall"}),
+        ("search/hits.parquet", {"Galleries"}),
+    ],
+)
+def test_a_damaged_file_costs_its_line_alone(
+    results: Path, file: str, lost: set[str], damage: str
+) -> None:
+    path = results / file
+    if damage == "missing":
+        path.unlink()
+    elif damage == "half":
+        path.write_bytes(path.read_bytes()[:-5])
+    else:
+        path.write_text(json.dumps(["something else"]))
+    lines = summary_lines(results, MINITRAIN)
+    assert {line.split()[0] for line in lines if "not known" in line} == lost
+    assert len(lines) == 5 and not any("\n" in line for line in lines)
+
+
+def test_nothing_at_all_is_no_failure(tmp_path: Path) -> None:
+    lines = summary_lines(tmp_path / "nowhere", MINITRAIN)
+    assert len(lines) == 5 and all("not known" in line for line in lines)

@@ -1,0 +1,62 @@
+# Requires: what the stages up to the search hand on, and Jupyter (requirements-notebook.txt). Gives:
+# notebook/walkthrough.ipynb, the walk through these files in notebooks/walkthrough.py, executed.
+from visualsearch.notebook import check_packages
+
+
+rule run_notebook:
+    input:
+        **(
+            {"own_pictures": rules.embed_query_images.output.full_length}
+            if QUERIES["images"]
+            else {}
+        ),
+        **full_length(),
+        text=str(SCRIPTS.parents[1] / "notebooks/walkthrough.py"),
+        manifest=rules.build_manifest.output.manifest,
+        skipped=rules.build_manifest.output.skipped,
+        detections=expand(rules.detect_persons.output.detections, shard=SHARDS),
+        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        index=rules.build_index.output.index,
+        persons=rules.build_index.output.persons,
+        sidecar=rules.build_index.output.sidecar,
+        queries=rules.select_queries.output.queries,
+        hits=rules.search_persons.output.hits,
+    output:
+        notebook="<results>/notebook/walkthrough.ipynb",
+    log:
+        "<logs>/run_notebook.log",
+    benchmark:
+        "<benchmarks>/run_notebook.tsv"
+    conda:
+        "../../envs/notebook.yaml"
+    resources:
+        mem_mb=4000,
+    params:
+        results=lambda wildcards, output: str(Path(output.notebook).parents[1]),
+        pictures=own_pictures(),
+        search=config["search"],
+        library=library("run_notebook"),
+    message:
+        "Running the notebook that explains the files"
+    script:
+        "../scripts/run_notebook.py"
+
+
+rule notebook:
+    input:
+        rules.run_notebook.output,
+
+
+# Missing packages are told before the first job, not after hours of work.
+onstart:
+
+    elsewhere = (
+        DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    )
+    if not elsewhere and "run_notebook" in {
+        job.rule.name for job in workflow.dag.needrun_jobs()
+    }:
+        try:
+            check_packages()
+        except InputError as error:
+            raise WorkflowError(str(error))

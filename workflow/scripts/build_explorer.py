@@ -1,0 +1,14 @@
+"""Build the explorer: thumbnails, data and the page that shows them."""
+
+from visualsearch.explorer.writing import ExplorerFiles, write_explorer
+from visualsearch.job import job
+
+with job(snakemake.log[0]):
+    files = snakemake.input
+    write_explorer(
+        ExplorerFiles(files.manifest, files.persons, files.queries, files.map, files.everyone),
+        snakemake.params.config,
+        snakemake.params.pictures,
+        snakemake.output.explorer,
+        snakemake.threads,
+    )

@@ -1,0 +1,21 @@
+"""Run the notebook that explains the files, on the files of this run."""
+
+import os
+from pathlib import Path
+
+from visualsearch.job import job
+from visualsearch.notebook import run_notebook
+
+with job(snakemake.log[0]):
+    output = Path(snakemake.output.notebook).resolve()
+    run_notebook(
+        snakemake.input.text,
+        output,
+        {
+            # Seen from the notebook, so that it runs again where it lies, and names no machine.
+            "results": os.path.relpath(snakemake.params.results, output.parent),
+            "pictures": snakemake.params.pictures,
+            "started_in": os.path.relpath(Path.cwd(), output.parent),
+            "search": snakemake.params.search,
+        },
+    )

@@ -1,0 +1,21 @@
+"""Find the neighbours of every person of a shard, as the report finds its queries'."""
+
+from threadpoolctl import threadpool_limits
+
+from visualsearch.atomic import read_json
+from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
+from visualsearch.index import open_index
+from visualsearch.job import job
+from visualsearch.tables import read_table, write_table
+
+# A sum's last bits depend on the threads, and a choice may hang on them.
+with job(snakemake.log[0]), threadpool_limits(1):
+    files = snakemake.input
+    neighbours = search_everyone(
+        open_index(files.index, read_json(files.sidecar)),
+        read_table(files.persons, ["person_id", "image_id"]),
+        files.reduced,
+        snakemake.params.search,
+        snakemake.params.neighbours,
+    )
+    write_table(snakemake.output.neighbours, neighbours, NEIGHBOURS)

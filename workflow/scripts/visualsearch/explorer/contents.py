@@ -1,0 +1,94 @@
+"""The search set in the explorer's words: what is known of each person's picture."""
+
+import json
+import logging
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from visualsearch.explorer.chunks import MOST
+from visualsearch.manifest import read_manifest
+from visualsearch.report.model import license_name, web_address
+from visualsearch.tables import BOX_COLUMNS
+
+log = logging.getLogger(__name__)
+
+
+class License(NamedTuple):
+    """A licence. url: its web address, or nothing."""
+
+    name: str
+    url: str
+
+
+class Labels(NamedTuple):
+    """One kind of label. codes: uint16 [N], a person's place in `values` from 1; 0 for none."""
+
+    kind: str
+    values: list[str]
+    codes: NDArray[np.uint16]
+
+
+class Contents:
+    """Persons of the search set with what the manifest says of their pictures.
+
+    persons: the rows of the index. by_file: whether readers know the pictures by their files.
+    """
+
+    def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
+        self.persons = persons
+        shown = set(persons["image_id"].to_pylist())
+        pictures = [p for p in read_manifest(manifest).to_pylist() if p["image_id"] in shown]
+        self._names = {p["image_id"]: _name(p, by_file) for p in pictures}
+        self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
+        licenses = {p["image_id"]: _license(p) for p in pictures}
+        self.licenses = sorted({one for one in licenses.values() if one})
+        number = {one: place for place, one in enumerate(self.licenses)}
+        self._licenses = {image: number[one] if one else -1 for image, one in licenses.items()}
+        self.labels = _labels(persons, pictures)
+
+    def details(self, start: int, stop: int) -> list[list[Any]]:
+        """Text and exact numbers of the rows from `start` to before `stop`, JSON-ready.
+
+        Each is person_id, image_id, the picture's name, score, left, top, width and height of the
+        box, the place of its licence in `licenses` or -1, and its web address or nothing.
+        """
+        return [
+            [
+                person["person_id"],
+                image := person["image_id"],
+                self._names[image],
+                round(person["score"], 4),
+                [round(person[side], 1) for side in BOX_COLUMNS],
+                self._licenses[image],
+                self._sources[image],
+            ]
+            for person in self.persons.slice(start, stop - start).to_pylist()
+        ]
+
+
+def _name(picture: dict[str, Any], by_file: bool) -> str:
+    return picture["file"] if by_file else f"image {picture['image_id']}"
+
+
+def _license(picture: dict[str, Any]) -> License | None:
+    name = license_name(picture["license"], picture["license_url"])
+    return License(name, web_address(picture["license_url"]) or "") if name else None
+
+
+def _labels(persons: pa.Table, pictures: list[dict[str, Any]]) -> list[Labels]:
+    of_image = {p["image_id"]: json.loads(p["labels"] or "{}") for p in pictures}
+    image_ids = persons["image_id"].to_pylist()
+    made = []
+    for kind in sorted({kind for labels in of_image.values() for kind in labels}):
+        values = sorted({str(labels[kind]) for labels in of_image.values() if kind in labels})
+        if len(values) > MOST:
+            log.warning("the explorer leaves out the labels %r: %d values", kind, len(values))
+            continue
+        code = {value: place for place, value in enumerate(values, start=1)}
+        codes = {i: code[str(ls[kind])] if kind in ls else 0 for i, ls in of_image.items()}
+        of_persons = np.array([codes[image_id] for image_id in image_ids], dtype=np.uint16)
+        made.append(Labels(kind, values, of_persons))
+    return made

@@ -1,0 +1,79 @@
+"""What the explorer's page says of a run, and must know before it loads anything."""
+
+from typing import Any
+
+from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
+from visualsearch.explorer.contents import Contents
+from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
+
+# How each way to make the map is called, and how its map is to be read.
+PROJECTIONS = {
+    "tsne": (
+        "t-SNE",
+        "What lies together looks alike to the search. How far apart two groups lie, how large "
+        "they are and where they lie means nothing.",
+    ),
+    "pca": (
+        "PCA",
+        "The two directions in which the vectors differ most, so that what lies far apart differs; "
+        "what lies together may still differ in all other directions.",
+    ),
+}
+
+
+def page_facts(
+    contents: Contents, config: dict[str, Any], projection: str, queries: list[int | None]
+) -> dict[str, Any]:
+    """JSON-ready.
+
+    config: the checked configuration. projection: one of PROJECTIONS. queries: person_id of the
+    report's queries, None for the user's own pictures; the first one of the set is shown first.
+    """
+    ids = contents.persons["person_id"].to_pylist()
+    row_of = {person: row for row, person in enumerate(ids)}
+    cell = config["explorer"]["thumbnail_height"]
+    search, neighbours = config["search"], config["explorer"]["neighbours"]
+    method, text = PROJECTIONS[projection]
+    return {
+        "title": config["report"]["title"],
+        "things": things(config["dataset"]["category"]),
+        "persons": len(ids),
+        "neighbours": neighbours,
+        "shown": min(search["neighbours"], neighbours),
+        "chunk": {"neighbours": NEIGHBOURS_ROWS, "details": DETAILS_ROWS},
+        "sheet": {"persons": PERSONS, "columns": COLUMNS, "cell": [cell, cell]},
+        "labels": [{"kind": kind, "values": values} for kind, values, _ in contents.labels],
+        "licenses": [{"name": name, "url": url} for name, url in contents.licenses],
+        "first_ids": ids[::DETAILS_ROWS],
+        "start": next((row_of[person] for person in queries if person in row_of), 0),
+        "same_image": search["same_image"],
+        "near_duplicate": search["near_duplicate"],
+        "report": "../index.html",
+        "projection": {"method": method, "text": text},
+        "notes": notes(config),
+    }
+
+
+def things(category: str) -> list[str]:
+    """What is searched for: its singular and plural."""
+    if category == "person":
+        return ["person", "persons"]
+    return [f"“{category}”", f"objects of the category “{category}”"]
+
+
+def notes(config: dict[str, Any]) -> list[str]:
+    """Sentences that readers of the explorer must know."""
+    said = []
+    if config["dataset"]["source"] == "openpeople":
+        said.append(
+            "The people in these pictures are computer-generated: they look like photographs, and "
+            "nobody in them exists."
+        )
+    if config["search"]["rerank"]:
+        said.append(
+            "No second look by the full-length vectors is taken here, as the report takes it: "
+            "neighbours stand in the order of the index."
+        )
+    if config["search"]["exclude_near_duplicates"]:
+        said.append("Near-duplicates are left out of the neighbours.")
+    return said

@@ -1,0 +1,79 @@
+"""The neighbours of every person, by the run's own index."""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from visualsearch.index import Index
+from visualsearch.progress import progress
+from visualsearch.search import ROUNDING, find_neighbours
+from visualsearch.tables import count_rows, in_person_order, vectors_of
+
+# One row a person of the search set, in person order; each list goes by rank.
+NEIGHBOURS = pa.schema(
+    [
+        ("person_id", pa.int64()),
+        ("neighbours", pa.list_(pa.int64())),
+        ("similarity", pa.list_(pa.float32())),
+        ("same_image", pa.list_(pa.bool_())),
+        ("near_duplicate", pa.list_(pa.bool_())),
+    ]
+)
+BATCH_ROWS = 256
+
+Found = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+def search_everyone(
+    index: Index, persons: pa.Table, reduced: str, search: dict[str, Any], count: int
+) -> Iterator[pa.Table]:
+    """`count` neighbours of each person of a shard of reduced vectors, as rows of NEIGHBOURS.
+
+    persons: person_id and image_id of the index's rows. search: that section of the configuration,
+    but for its second look. Holds one batch of persons at a time.
+    """
+    person_ids, image_ids = (persons[name].to_numpy() for name in ("person_id", "image_id"))
+    limit = search["near_duplicate"] - ROUNDING
+    below = limit if search["exclude_near_duplicates"] else math.inf
+    batches = in_person_order([reduced], BATCH_ROWS)
+    total = -(-count_rows([reduced]) // BATCH_ROWS)
+    for table in progress(batches, "search everyone", f"batches of {BATCH_ROWS} persons", total):
+        own_rows = np.searchsorted(person_ids, table["person_id"].to_numpy())
+        found: dict[str, list[Any]] = {name: [] for name in NEIGHBOURS.names[1:]}
+        for own_row, vector in zip(own_rows.tolist(), vectors_of(table), strict=True):
+            find = partial(
+                find_neighbours,
+                index,
+                image_ids,
+                vector,
+                own_row=own_row,
+                own_image=int(image_ids[own_row]),
+                same_image=search["same_image"],
+                below=below,
+            )
+            rows, cosines = _neighbours(find, search["neighbours"], count)
+            found["neighbours"].append(person_ids[rows])
+            found["similarity"].append(cosines)
+            found["same_image"].append(image_ids[rows] == image_ids[own_row])
+            found["near_duplicate"].append(cosines >= limit)
+        yield pa.table({"person_id": table["person_id"], **found}).cast(NEIGHBOURS)
+
+
+def _neighbours(find: Callable[[int], Found], shown: int, count: int) -> Found:
+    """First the `shown` hits of a report, then more, `count` in all; each part by falling cosine.
+
+    find: the rows and cosines of so many neighbours. Asked for more, an index may look further, and
+    then find others among the nearest too, so that the report's hits are asked for by themselves.
+    """
+    rows, cosines = find(shown)
+    if len(rows) == shown < count:
+        further, further_cosines = find(count)
+        new = ~np.isin(further, rows)
+        rows = np.concatenate([rows, further[new]])
+        cosines = np.concatenate([cosines, further_cosines[new]])
+    return rows[:count], cosines[:count]

@@ -1,0 +1,99 @@
+"""Thumbnails of all persons, many to a file: a sheet, in which each has a cell of its own."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import BytesIO
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from visualsearch.boxes import clip_to_image, xywh_to_xyxy
+from visualsearch.pictures import Picture
+
+PERSONS = 32
+COLUMNS = 8
+# Of WebP. Fifty thousand thumbnails 112 pixels high take some 100 MB.
+QUALITY = 80
+
+Pixels = NDArray[np.uint8]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+class Sheet(NamedTuple):
+    """A WebP file of at most PERSONS cells, COLUMNS beside each other.
+
+    sizes: uint8 [n, 2], width and height of each thumbnail, which lies at its cell's top left.
+    """
+
+    webp: bytes
+    sizes: NDArray[np.uint8]
+
+
+def draw_sheets(
+    pictures: Iterable[tuple[Picture, NDArray[np.float32]]], cell: int, threads: int
+) -> Iterator[Sheet]:
+    """Sheets of all persons in order.
+
+    pictures: each with its persons' boxes, float32 [n, 4] (left, top, width, height in pixels), in
+    the persons' order. cell: side of a cell in pixels, at most 255. Each picture is decoded once,
+    and few are held at a time. Sheets do not depend on `threads`.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        crops = _in_order(pool, lambda one: _thumbnails(*one, cell), pictures, 2 * threads)
+        single = (crop for of_picture in crops for crop in of_picture)
+        yield from _in_order(pool, lambda crops: _sheet(crops, cell), _parts(single), 2 * threads)
+
+
+def _thumbnails(picture: Picture, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:
+    """Exactly the boxes, each as large as fits into a cell, with no more pixels than it has."""
+    image = picture.read()
+    made = []
+    for left, top, right, bottom in clip_to_image(xywh_to_xyxy(boxes), *image.size).tolist():
+        wide, high = right - left, bottom - top
+        scale = min(cell / wide, cell / high, 1)
+        size = (max(1, round(wide * scale)), max(1, round(high * scale)))
+        small = image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+        made.append(np.asarray(small))
+    return made
+
+
+def _sheet(crops: list[Pixels], cell: int) -> Sheet:
+    rows = -(-len(crops) // COLUMNS)
+    pixels = np.zeros((rows * cell, COLUMNS * cell, 3), dtype=np.uint8)
+    for number, crop in enumerate(crops):
+        row, column = divmod(number, COLUMNS)
+        high, wide = crop.shape[:2]
+        # Going on with the last pixels leaves no seam, which would bleed into the thumbnail.
+        pixels[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = np.pad(
+            crop, ((0, cell - high), (0, cell - wide), (0, 0)), mode="edge"
+        )
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "WEBP", quality=QUALITY, method=4)
+    sizes = np.array([crop.shape[1::-1] for crop in crops])
+    return Sheet(out.getvalue(), sizes.astype(np.uint8))
+
+
+def _parts(crops: Iterator[Pixels]) -> Iterator[list[Pixels]]:
+    while part := list(islice(crops, PERSONS)):
+        yield part
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    make: Callable[[Item], Made],
+    items: Iterable[Item],
+    ahead: int,
+) -> Iterator[Made]:
+    """What `make` gives for each item, in the items' order, with at most `ahead` in the making."""
+    waiting: deque[Future[Made]] = deque()
+    for item in items:
+        waiting.append(pool.submit(make, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,0 +1,122 @@
+"""Run a notebook that is kept as text (jupytext), and keep it with what its cells gave."""
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visualsearch.atomic import write_text
+from visualsearch.errors import InputError
+
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
+    from nbformat import NotebookNode
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("jupytext", "nbclient", "ipykernel")
+# papermill's convention: the cell with this tag assigns what a run may set.
+PARAMETERS = "parameters"
+# With more threads, sums and so the last digits shown may differ.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# Settings and start-up files of the user's own, which every kernel would read.
+PRIVATE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")
+# A socket's path may have about a hundred characters; the folder of a cluster's job may have more.
+LONGEST_FOLDER = 70
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def check_packages() -> None:
+    """Raise InputError where a package that runs notebooks is not installed.
+
+    Cheap: packages are looked for and not imported.
+    """
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"the notebook needs {' and '.join(missing)}, not installed; "
+            "run pip install -r requirements-notebook.txt"
+        )
+
+
+def run_notebook(text: str | Path, output: str | Path, parameters: Mapping[str, Any]) -> None:
+    """Run a jupytext script and write it as an .ipynb with its outputs, atomically.
+
+    parameters: assigned in place of the cell tagged "parameters", by their repr. Cells run in the
+    folder of `output`, in this Python, and leave nothing in the user's home. Neither times nor
+    random ids are kept: same inputs, same bytes. Raises InputError that says which cell failed;
+    its traceback is logged.
+    """
+    import jupytext
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    notebook = jupytext.read(text)
+    _prepare(notebook, parameters)
+    folder = Path(output).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    short = len(tempfile.gettempdir()) <= LONGEST_FOLDER
+    with tempfile.TemporaryDirectory(dir=None if short else "/tmp") as home:
+        client = _client(notebook, folder, home)
+        private = dict.fromkeys(PRIVATE, home)
+        try:
+            client.execute(env={**os.environ, **private, **ONE_THREAD})
+        except CellExecutionError as error:
+            log.info("%s", COLOUR.sub("", error.traceback))
+            said = COLOUR.sub("", error.evalue).strip().splitlines()
+            raise InputError(
+                f"{text}, {_failed_cell(notebook)}: {': '.join([error.ename, *said[:1]])}; "
+                "the log has the traceback"
+            ) from error
+        except DeadKernelError as error:
+            raise InputError(
+                f"{text}: Python ended while a cell ran ({error}); is there memory enough?"
+            ) from error
+    write_text(output, jupytext.writes(notebook, fmt="ipynb"))
+
+
+def _prepare(notebook: "NotebookNode", parameters: Mapping[str, Any]) -> None:
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell.id = f"cell-{number}"
+        if PARAMETERS in cell.metadata.get("tags", []):
+            cell.source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    notebook.metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+    }
+
+
+def _client(notebook: "NotebookNode", folder: Path, home: str) -> "NotebookClient":
+    from jupyter_client.kernelspec import KernelSpecManager
+    from nbclient import NotebookClient
+
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=None,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    manager = client.create_kernel_manager()
+    # Searching no folder leaves ipykernel's own kernel, which is this Python; a kernel that
+    # somebody has installed under the same name may be any.
+    manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
+    # Sockets that only this user can open, and no ports.
+    manager.transport = "ipc"
+    manager.connection_file = f"{home}/kernel.json"
+    return client
+
+
+def _failed_cell(notebook: "NotebookNode") -> str:
+    """The last cell that was run, by its number and the heading above it."""
+    heading, failed = "", "cell 1"
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "markdown":
+            titles = [line for line in cell.source.splitlines() if line.startswith("#")]
+            heading = titles[-1].lstrip("# ") if titles else heading
+        elif any(output.output_type == "error" for output in cell.outputs):
+            failed = f"cell {number}" + (f" ({heading})" if heading else "")
+    return failed

@@ -1,0 +1,84 @@
+"""What a run has found, in five lines for the terminal."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from visualsearch.sources import has_annotations
+
+Settings = Mapping[str, Any]
+
+
+def summary_lines(results: Path, dataset: Settings) -> list[str]:
+    """Persons, average precision, recall, galleries, and where the report is.
+
+    results: the folder of a finished run. dataset: that section of the checked configuration.
+    A file that is missing or no longer whole costs its line's numbers, and raises nothing.
+    """
+    lines = []
+    for heading, of_run in LINES.items():
+        try:
+            text = of_run(results, dataset)
+        except Exception as error:  # A run that has succeeded must not fail at its last word.
+            text = f"not known ({type(error).__name__}: {' '.join(str(error).split())})"
+        lines.append(f"{heading:10}{text}")
+    return lines
+
+
+def _found(results: Path, dataset: Settings) -> str:
+    category, n = dataset["category"], _json(results / "index/index.json")["n_items"]
+    found = f"{n:,} {'person' if n == 1 else 'persons'}"
+    if category != "person":
+        found = f"{n:,} of category {category}"
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        # With conda only the jobs' own environments may have it.
+        return found
+    persons = pq.read_table(results / "index/persons.parquet", columns=["image_id"])
+    pictures = pq.read_metadata(results / "dataset/manifest.parquet").num_rows
+    return f"{found}, in {len(persons['image_id'].unique()):,} of {pictures:,} pictures"
+
+
+def _average_precision(results: Path, dataset: Settings) -> str:
+    if not has_annotations(dataset):
+        return "not known: these pictures come without annotated boxes"
+    measured = _json(results / "evaluation/detections.json")
+    text = f"{measured['AP']:.3f} (AP50 {measured['AP50']:.3f}) of the detections"
+    if dataset["source"] == "coco-minitrain":
+        detector = _json(results / "detections/detector.json")
+        known = detector["trained_on"] == "COCO train2017"
+        text += ", trained on these pictures" if known else ", perhaps trained on these pictures"
+    return text
+
+
+def _recall(results: Path, dataset: Settings) -> str:
+    index = _json(results / "index/index.json")["recall"]["recall@10"]
+    reduced = _json(results / "evaluation/search.json")["reduced_against_full_length"]["recall@10"]
+    return f"index {index:.3f}, reduction {reduced:.3f}, of the ten nearest"
+
+
+def _galleries(results: Path, dataset: Settings) -> str:
+    import pyarrow.parquet as pq
+
+    queries = pq.read_metadata(results / "search/queries.parquet").num_rows
+    hits = pq.read_metadata(results / "search/hits.parquet").num_rows
+    return f"{queries:,} {'query' if queries == 1 else 'queries'}, {hits:,} neighbours"
+
+
+def _report(results: Path, dataset: Settings) -> str:
+    return (results / "report/index.html").resolve(strict=True).as_uri()
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+LINES: dict[str, Callable[[Path, Settings], str]] = {
+    "Found": _found,
+    "AP": _average_precision,
+    "Recall": _recall,
+    "Galleries": _galleries,
+    "Report": _report,
+}
