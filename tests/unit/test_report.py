@@ -34,6 +34,7 @@ from report_run import (
 from running import CLOCK
 from visualsearch import figures
 from visualsearch.atomic import write_json
+from visualsearch.attribution import license_name, web_address
 from visualsearch.figures import draw_components, draw_recall
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.reduction import Reduction
@@ -45,9 +46,7 @@ from visualsearch.report.markdown import escaped, fenced, link
 from visualsearch.report.model import (
     ResultFiles,
     Results,
-    license_name,
     load_results,
-    web_address,
 )
 from visualsearch.report.page import together
 from visualsearch.report.wording import (

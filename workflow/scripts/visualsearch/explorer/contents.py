@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from visualsearch.attribution import license_name, web_address
 from visualsearch.explorer.chunks import MOST
 from visualsearch.manifest import read_manifest
-from visualsearch.report.model import license_name, web_address
 from visualsearch.tables import BOX_COLUMNS
 
 log = logging.getLogger(__name__)

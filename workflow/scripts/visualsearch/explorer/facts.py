@@ -5,6 +5,7 @@ from typing import Any
 from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
+from visualsearch.web.words import PEOPLE_NOTES, things
 
 # How each way to make the map is called, and how its map is to be read.
 PROJECTIONS = {
@@ -54,21 +55,11 @@ def page_facts(
     }
 
 
-def things(category: str) -> list[str]:
-    """What is searched for: its singular and plural."""
-    if category == "person":
-        return ["person", "persons"]
-    return [f"“{category}”", f"objects of the category “{category}”"]
-
-
 def notes(config: dict[str, Any]) -> list[str]:
     """Sentences that readers of the explorer must know."""
     said = []
-    if config["dataset"]["source"] == "openpeople":
-        said.append(
-            "The people in these pictures are computer-generated: they look like photographs, and "
-            "nobody in them exists."
-        )
+    if note := PEOPLE_NOTES.get(config["dataset"]["source"]):
+        said.append(note)
     if config["search"]["rerank"]:
         said.append(
             "No second look by the full-length vectors is taken here, as the report takes it: "

@@ -9,6 +9,7 @@ from visualsearch.web import inline, page_environment
 STYLES = (SHARED / "base.css", TEMPLATES / "explorer.css")
 SCRIPTS = (
     SHARED / "elements.js",
+    SHARED / "clipboard.js",
     TEMPLATES / "words.js",
     TEMPLATES / "chunks.js",
     TEMPLATES / "persons.js",

@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from visualsearch.attribution import web_address
 from visualsearch.report import TEMPLATES
 from visualsearch.report.figures import Figure
-from visualsearch.report.model import Label, Picture, Results, web_address
+from visualsearch.report.model import Label, Picture, Results
 from visualsearch.report.wording import WORDS
 from visualsearch.report.wording.numbers import decimals
 

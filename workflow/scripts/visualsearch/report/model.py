@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
 from visualsearch.atomic import read_json
+from visualsearch.attribution import license_name, web_address
 from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import Skipped, read_manifest, read_skipped
@@ -345,28 +345,6 @@ def label_agreement(
             chances = [(counts[label.value] - 1) / others for _, label in asked]
             found[kind] = {"precision": fmean(same), "chance": fmean(chances)}
     return found
-
-
-def web_address(text: str | None) -> str | None:
-    """`text` where it is an http(s) address that can be linked, else None."""
-    try:
-        parts = urlsplit(text or "")
-    except ValueError:
-        return None
-    return text if parts.scheme in ("http", "https") and parts.netloc else None
-
-
-def license_name(name: str | None, url: str | None) -> str | None:
-    """A licence's short name: from the address where that is one of Creative Commons.
-
-    https://creativecommons.org/licenses/by-nc/2.0/ gives CC BY-NC 2.0. What a name has in
-    brackets is left out.
-    """
-    parts = urlsplit(url or "")
-    steps = [step for step in parts.path.split("/") if step]
-    if (parts.hostname or "").endswith("creativecommons.org") and steps[:1] == ["licenses"]:
-        return " ".join(["CC", *(step.upper() for step in steps[1:3])])
-    return name.split(" (")[0].strip() or None if name else None
 
 
 def _count_results(path: str) -> int:

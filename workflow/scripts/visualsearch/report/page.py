@@ -19,6 +19,7 @@ STYLES = (SHARED / "base.css", TEMPLATES / "report.css")
 # Each uses only those before it.
 SCRIPTS = (
     SHARED / "elements.js",
+    SHARED / "clipboard.js",
     TEMPLATES / "announce.js",
     TEMPLATES / "galleries.js",
     TEMPLATES / "boxes.js",

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from visualsearch.attribution import web_address
 from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage
 from visualsearch.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
@@ -15,7 +16,6 @@ from visualsearch.sources.instances import (
     of_images,
     read_instances,
     relative_path,
-    web_address,
 )
 from visualsearch.sources.keypoints import add_keypoints, given_file
 from visualsearch.sources.verify import verified_file

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from visualsearch.attribution import web_address
 from visualsearch.errors import InputError
 from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
 from visualsearch.sources.coco_json import is_id, is_number, read_json
@@ -194,8 +195,3 @@ def is_utf8(name: str) -> bool:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def web_address(value: Any) -> str | None:
-    """Return `value` if it is a http or https URL: reports link to it, and nothing fetches it."""
-    return value if isinstance(value, str) and value.startswith(("http://", "https://")) else None

@@ -114,23 +114,8 @@
     return "";
   };
 
-  // Where there is no clipboard, as on hosts without https.
-  const copyBySelection = (text) => {
-    const back = document.activeElement;
-    const field = elements.make("textarea", { class: "unseen" }, text);
-    document.body.append(field);
-    field.select();
-    const done = document.execCommand("copy");
-    field.remove();
-    back.focus({ preventScroll: true });
-    return done;
-  };
-
   const copy = async (button, text) => {
-    const done = await navigator.clipboard?.writeText(text).then(
-      () => true,
-      () => false,
-    ) || copyBySelection(text);
+    const done = await clipboard.copy(text);
     button.dataset.name ??= button.textContent;
     button.textContent = done ? "Copied" : "Failed";
     announce(done ? "Copied" : "Could not be copied");

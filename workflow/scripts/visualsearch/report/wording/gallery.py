@@ -4,14 +4,12 @@ from collections.abc import Iterable
 
 from visualsearch.report.model import Hit, Label, Person, Query, Results
 from visualsearch.report.wording.numbers import Facts, count, decimals, ordinal
+from visualsearch.web import words
 
 
 def things(results: Results) -> tuple[str, str]:
     """What is searched for: its singular and plural."""
-    category = results.config["dataset"]["category"]
-    if category == "person":
-        return "person", "persons"
-    return f"“{category}”", f"objects of the category “{category}”"
+    return words.things(results.config["dataset"]["category"])
 
 
 def lead(results: Results) -> str:
@@ -47,12 +45,7 @@ def totals(results: Results) -> Facts:
 
 def people_note(results: Results) -> str | None:
     """What must be known about the people shown."""
-    if results.config["dataset"]["source"] != "openpeople":
-        return None
-    return (
-        "The people in these pictures are computer-generated: they look like photographs, and "
-        "nobody in them exists."
-    )
+    return words.PEOPLE_NOTES.get(results.config["dataset"]["source"])
 
 
 def hint(results: Results) -> str:
