@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from visualsearch.atomic import write_json
 from visualsearch.detection import detections_table, write_coco_results
 from visualsearch.errors import InputError
 from visualsearch.evaluation import (
@@ -35,15 +36,12 @@ def truth(folder: Path, crowd: bool = False, category_id: int = 1) -> Path:
         for n, (image, box, iscrowd) in enumerate(boxes, start=1)
     ]
     path = folder / "annotations.json"
-    path.write_text(
-        json.dumps(
-            {
-                "images": [{"id": n, "width": 640, "height": 480} for n in (1, 2, 3)],
-                "annotations": annotations,
-                "categories": [{"id": category_id, "name": "person"}],
-            }
-        )
-    )
+    document = {
+        "images": [{"id": n, "width": 640, "height": 480} for n in (1, 2, 3)],
+        "annotations": annotations,
+        "categories": [{"id": category_id, "name": "person"}],
+    }
+    write_json(path, document)
     return path
 
 

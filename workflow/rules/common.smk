@@ -8,7 +8,7 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import configuration, dependencies, sources
+from visualsearch import configuration, dependencies, run_lock, sources
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.errors import InputError
 from visualsearch.index import SUFFIXES, check_backend
@@ -62,3 +62,12 @@ def full_length():
         "embeddings": expand(rules.embed_persons.output.embeddings, shard=SHARDS),
         "model": rules.fit_pca.output.model,
     }
+
+
+def hold_results():
+    """Refuse to run beside another run in the same results folder."""
+    logs, results = (workflow.pathvars.apply(name) for name in ("<logs>", "<results>"))
+    try:
+        run_lock.hold(logs, results)
+    except InputError as error:
+        raise WorkflowError(str(error))

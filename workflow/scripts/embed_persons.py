@@ -6,7 +6,7 @@ from visualsearch.detectors.base import DetectorSettings
 from visualsearch.embedding import embed_images, embedding_length, embedding_metadata
 from visualsearch.job import job
 from visualsearch.pictures import Pictures
-from visualsearch.tables import PERSONS, read_table, with_vector, write_table
+from visualsearch.tables import DETECTIONS, PERSONS, read_table, with_vector, write_table
 
 with job(snakemake.log[0]):
     shard = int(snakemake.wildcards.shard)
@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
     tables = embed_images(
         detector,
         pictures,
-        read_table(snakemake.input.detections),
+        read_table(snakemake.input.detections, DETECTIONS.names),
         snakemake.params.search_set,
         snakemake.params.embedding,
         f"embed {shard}",

@@ -3,6 +3,7 @@
 from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json, write_json
+from visualsearch.distortion import DISTORTED, VECTORS
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components
 from visualsearch.job import job
@@ -27,7 +28,7 @@ with job(snakemake.log[0]), threadpool_limits(1):
         if annotations
         else None,
         labels,
-        read_table(snakemake.input.distorted),
+        read_table(snakemake.input.distorted, [*DISTORTED.names, *VECTORS]),
         snakemake.params.evaluation,
         snakemake.params.rerank,
     )

@@ -7,7 +7,7 @@ from visualsearch.index import open_index
 from visualsearch.job import job
 from visualsearch.search import HITS, search_all
 from visualsearch.second_look import second_look_of
-from visualsearch.tables import read_table, write_table
+from visualsearch.tables import PERSONS, QUERIES, read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake.log[0]), threadpool_limits(1):
@@ -19,8 +19,8 @@ with job(snakemake.log[0]), threadpool_limits(1):
         )
     hits = search_all(
         open_index(files.index, read_json(files.sidecar)),
-        read_table(files.persons),
-        read_table(files.queries),
+        read_table(files.persons, PERSONS.names),
+        read_table(files.queries, [*QUERIES.names, "vector"]),
         search["neighbours"],
         search["same_image"],
         search["near_duplicate"],

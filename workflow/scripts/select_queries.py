@@ -4,7 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.job import job
 from visualsearch.queries import Evidence, select_queries
-from visualsearch.tables import read_table, write_table
+from visualsearch.tables import PERSONS, read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake.log[0]), threadpool_limits(1):
@@ -13,7 +13,7 @@ with job(snakemake.log[0]), threadpool_limits(1):
     if files.get("embeddings"):
         evidence = Evidence(files.manifest, list(files.embeddings), files.model)
     table = select_queries(
-        read_table(files.persons),
+        read_table(files.persons, PERSONS.names),
         list(files.reduced),
         snakemake.params.queries,
         files.get("query_images"),

@@ -1,5 +1,6 @@
 """Outputs are written beside their place and renamed: a killed run leaves no half file."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from visualsearch.errors import InputError
 
 
 @contextmanager
@@ -52,11 +55,35 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
+# The last key of each object written, over its file's name and all other keys.
+CHECKSUM = "sha256"
+
+
 def read_json(path: str | Path) -> Any:
-    """Read what `write_json` wrote."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read what `write_json` wrote; InputError where it is damaged, cut off or another file."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no readable JSON ({error}); delete it and rerun") from error
+    if isinstance(value, dict) and value.pop(CHECKSUM, None) != _checksum(path, value):
+        raise InputError(
+            f"{path} is damaged, or was changed or renamed by hand; delete it and rerun"
+        )
+    return value
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
-    """Write `value` as JSON (no NaN, insertion order kept), atomically."""
+    """Write `value` as JSON (no NaN, insertion order kept), atomically.
+
+    An object gets a last key `sha256`, by which `read_json` knows it.
+    """
+    if isinstance(value, dict):
+        value = value | {CHECKSUM: _checksum(path, value)}
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+
+
+def _checksum(path: str | Path, value: dict[str, Any]) -> str:
+    text = json.dumps([Path(path).name, value])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -88,12 +88,14 @@ def evaluate_detections(
 
 
 def _load_truth(path: str | Path) -> COCO:
-    truth = COCO(str(path))
+    truth = COCO()
+    truth.dataset = read_json(path)
     # What other tools leave out and pycocotools expects.
     truth.dataset.setdefault("info", {})
     for annotation in truth.dataset["annotations"]:
         annotation.setdefault("iscrowd", 0)
         annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+    truth.createIndex()
     return truth
 
 

@@ -153,7 +153,7 @@ def select_queries(
     columns["vector"] = vector_column(vectors_of_rows(reduced, rows))
     table = pa.table({name: columns[name] for name in schema.names}).cast(schema)
     if query_images:
-        table = pa.concat_tables([read_table(query_images), table])
+        table = pa.concat_tables([read_table(query_images, [*QUERIES.names, "vector"]), table])
         table = table.set_column(0, schema.field("query"), pa.array(range(len(table)), pa.int16()))
     return table
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from visualsearch.errors import InputError
+from visualsearch.hashing import sha256_file
 from visualsearch.index import Index
 from visualsearch.index.recall import RECALL_AT, Searched, found
 from visualsearch.sampling import evenly_spaced
@@ -52,6 +53,10 @@ def check_answers(index: Index, path: str | Path) -> None:
 
 def run_self_test(index: Index, path: str | Path) -> None:
     """Raise InputError where an index is not the one its sidecar tells of, or finds less."""
+    if sha256_file(path) != index.sidecar["index_sha256"]:
+        raise InputError(
+            f"{path} is not the file that its sidecar tells of, or is damaged; rerun build_index"
+        )
     expected = index.sidecar["self_test"]
     # First of all: Annoy may crash on a query where the nodes are not of the size it takes.
     rows = np.array(expected["rows"], dtype=np.int64)

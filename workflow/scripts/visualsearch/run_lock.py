@@ -1,0 +1,37 @@
+"""One run at a time in a results folder, and no lock left behind by a killed one."""
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from visualsearch.errors import InputError
+
+NAME = ".running"
+
+
+def hold(logs: str | Path, results: str | Path) -> None:
+    """Hold `results` until this process ends, however it ends.
+
+    logs: the folder that the lock file lies in, as it is no result. Raises InputError while
+    another process holds it. The lock is the kernel's (flock), so none outlives its process.
+    """
+    path = Path(logs) / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Never closed, and not handed on to jobs.
+    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(held, 200).decode(errors="replace").strip() or "unknown"
+        os.close(held)
+        raise InputError(
+            f"{results} is in use by another run ({holder}); wait until it ends, or give this one "
+            "a folder of its own: --config pathvars='{results: results/another}'"
+        ) from None
+    except OSError:
+        # A file system without locks: Snakemake's own checks remain.
+        os.close(held)
+        return
+    os.ftruncate(held, 0)
+    os.write(held, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
