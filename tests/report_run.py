@@ -30,12 +30,13 @@ from visualsearch.queries import select_queries
 from visualsearch.report.model import ResultFiles, Results, load_results
 from visualsearch.report.wording import detector
 from visualsearch.report.writing import write_report
-from visualsearch.search import HITS, search_all
+from visualsearch.search import search_all
 from visualsearch.search_quality import measure_search
 from visualsearch.second_look import SecondLook
 from visualsearch.tables import (
     BOX_COLUMNS,
     DETECTIONS,
+    HITS,
     PERSONS,
     QUERIES,
     read_table,

@@ -62,8 +62,7 @@ from visualsearch.report.wording import (
 from visualsearch.report.wording import costs as costs_words
 from visualsearch.report.wording import index as index_words
 from visualsearch.report.writing import write_report
-from visualsearch.search import HITS
-from visualsearch.tables import BOX_COLUMNS, QUERIES, read_table, with_vector, write_table
+from visualsearch.tables import BOX_COLUMNS, HITS, QUERIES, read_table, with_vector, write_table
 
 
 def changed(results: Results, **search: Any) -> Results:

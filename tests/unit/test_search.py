@@ -13,12 +13,11 @@ from visualsearch.fitting import fit_reduction
 from visualsearch.index import Index, open_index
 from visualsearch.index.building import build_index
 from visualsearch.search import (
-    HITS,
     find_neighbours,
     search_all,
 )
 from visualsearch.second_look import second_look_of
-from visualsearch.tables import QUERIES, vector_column, with_vector, write_table
+from visualsearch.tables import HITS, QUERIES, vector_column, with_vector, write_table
 
 N, LENGTH = 90, 8
 VECTORS = unit_vectors(N, LENGTH)

@@ -12,13 +12,18 @@ from visualsearch import configuration, dependencies, run_lock, sources
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.errors import InputError
 from visualsearch.index import SUFFIXES, check_backend
+from visualsearch.notebook import check_packages
 from visualsearch.sources.walk import fingerprint_of
+
+# With conda, the jobs' own environments have what they need, and this Python need not.
+OWN_PYTHON = (
+    DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method
+)
 
 try:
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     config.update(configuration.checked(config, schema))
-    # With conda, the jobs' own environments have the backend, and this Python need not.
-    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    if OWN_PYTHON:
         check_backend(config["index"]["backend"])
 except InputError as error:
     raise WorkflowError(str(error))
@@ -64,10 +69,13 @@ def full_length():
     }
 
 
-def hold_results():
-    """Refuse to run beside another run in the same results folder."""
+def before_the_first_job():
+    """What would stop the run, told before hours of work."""
     logs, results = (workflow.pathvars.apply(name) for name in ("<logs>", "<results>"))
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
+        if OWN_PYTHON and "run_notebook" in planned:
+            check_packages()
         run_lock.hold(logs, results)
     except InputError as error:
         raise WorkflowError(str(error))

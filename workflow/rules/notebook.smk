@@ -1,6 +1,5 @@
 # Requires: what the stages up to the search hand on, and Jupyter (requirements-notebook.txt). Gives:
 # notebook/walkthrough.ipynb, the walk through these files in notebooks/walkthrough.py, executed.
-from visualsearch.notebook import check_packages
 
 
 rule run_notebook:
@@ -45,18 +44,3 @@ rule run_notebook:
 rule notebook:
     input:
         rules.run_notebook.output,
-
-
-# Missing packages are told before the first job, not after hours of work.
-onstart:
-
-    elsewhere = (
-        DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    )
-    if not elsewhere and "run_notebook" in {
-        job.rule.name for job in workflow.dag.needrun_jobs()
-    }:
-        try:
-            check_packages()
-        except InputError as error:
-            raise WorkflowError(str(error))

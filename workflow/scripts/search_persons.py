@@ -5,9 +5,9 @@ from threadpoolctl import threadpool_limits
 from visualsearch.atomic import read_json
 from visualsearch.index import open_index
 from visualsearch.job import job
-from visualsearch.search import HITS, search_all
+from visualsearch.search import search_all
 from visualsearch.second_look import second_look_of
-from visualsearch.tables import PERSONS, QUERIES, read_table, write_table
+from visualsearch.tables import HITS, PERSONS, QUERIES, read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake.log[0]), threadpool_limits(1):

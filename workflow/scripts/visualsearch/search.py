@@ -10,26 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.index import Index
-from visualsearch.tables import PERSONS
+from visualsearch.tables import HITS, PERSONS
 
 if TYPE_CHECKING:
     from visualsearch.second_look import SecondLook
-
-# One row a hit. `similarity` is the cosine of the reduced vectors. `index_rank` is the rank that
-# the index gives, and `rank` the one after a second look; `full_similarity`, the cosine of the
-# full-length vectors, is null where there was none.
-HITS = pa.schema(
-    [
-        ("query", pa.int16()),
-        ("rank", pa.int16()),
-        *PERSONS,
-        ("similarity", pa.float32()),
-        ("same_image", pa.bool_()),
-        ("near_duplicate", pa.bool_()),
-        ("index_rank", pa.int16()),
-        ("full_similarity", pa.float32()),
-    ]
-)
 
 # Rounding leaves equal vectors a cosine just below 1.
 ROUNDING = 1e-6

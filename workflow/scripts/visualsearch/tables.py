@@ -54,6 +54,22 @@ QUERIES = pa.schema(
     ]
 )
 
+# One row a hit. `similarity` is the cosine of the reduced vectors. `index_rank` is the rank that
+# the index gives, and `rank` the one after a second look; `full_similarity`, the cosine of the
+# full-length vectors, is null where there was none.
+HITS = pa.schema(
+    [
+        ("query", pa.int16()),
+        ("rank", pa.int16()),
+        *PERSONS,
+        ("similarity", pa.float32()),
+        ("same_image", pa.bool_()),
+        ("near_duplicate", pa.bool_()),
+        ("index_rank", pa.int16()),
+        ("full_similarity", pa.float32()),
+    ]
+)
+
 
 def with_vector(schema: pa.Schema, length: int) -> pa.Schema:
     """`schema` and a last column `vector`: a fixed-size list of `length` float32."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
+from visualsearch.errors import InputError
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -25,10 +26,18 @@ def inline_svg(path: str | Path, prefix: str, text: str) -> Markup:
     """An SVG file as an element for HTML.
 
     prefix: goes before each id, as two figures on a page may share some. text: what is to be seen,
-    for those who do not see it.
+    for those who do not see it. Raises InputError where the file is none.
     """
     ET.register_namespace("", SVG)
-    root = ET.parse(path).getroot()
+    try:
+        root = ET.parse(path).getroot()
+        if root.tag != f"{{{SVG}}}svg":
+            raise ET.ParseError(f"it starts with {root.tag}")
+    except (OSError, ET.ParseError) as error:
+        raise InputError(
+            f"the figure {Path(path).name} that a stage has drawn is no readable SVG ({error}); "
+            "delete it in the results and rerun"
+        ) from error
     for parent in list(root.iter()):
         for child in list(parent):
             # The style element would hold for the whole page.

@@ -20,7 +20,7 @@ from visualsearch.pictures import Picture as Stored
 from visualsearch.pictures import Pictures
 from visualsearch.reduction import Reduction
 from visualsearch.report.costs import Cost, read_costs
-from visualsearch.tables import BOX_COLUMNS, count_rows, open_table, read_table
+from visualsearch.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
 
 Box = tuple[float, float, float, float]
 
@@ -200,11 +200,11 @@ def load_results(
     """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
     shown = _Shown(files.manifest, pictures_folder, config["dataset"]["source"] == "folder")
     hits: dict[int, list[dict[str, Any]]] = {}
-    for row in read_table(files.hits).to_pylist():
+    for row in read_table(files.hits, HITS.names).to_pylist():
         hits.setdefault(row["query"], []).append(row)
     queries = [
         shown.query(number, row, hits.get(row["query"], []))
-        for number, row in enumerate(read_table(files.queries).to_pylist(), start=1)
+        for number, row in enumerate(read_table(files.queries, QUERIES.names).to_pylist(), start=1)
     ]
     return Results(
         config=config,
