@@ -15,6 +15,7 @@ from helpers import persons_table, unit_vectors, write_shards
 from visualsearch import index as registry
 from visualsearch.atomic import read_json
 from visualsearch.errors import InputError
+from visualsearch.hashing import sha256_file
 from visualsearch.index import (
     SUFFIXES,
     Index,
@@ -294,10 +295,16 @@ def test_least_draws_whole_images() -> None:
 # The self-test.
 
 
+def file_facts(folder: Path) -> dict:
+    """What a sidecar says of the file as it is: the checks of what it holds are yet to come."""
+    path = folder / "index"
+    return {"index_bytes": path.stat().st_size, "index_sha256": sha256_file(path)}
+
+
 def replaced(folder: Path, sidecar: dict, forest: Any, **said: Any) -> dict:
-    """Put another Annoy file in the index's place, under a sidecar that has its size right."""
+    """Put another Annoy file in the index's place, under a sidecar that has the file right."""
     forest.save(str(folder / "index"))
-    return sidecar | {"index_bytes": (folder / "index").stat().st_size} | said
+    return sidecar | file_facts(folder) | said
 
 
 def forest_of(vectors: np.ndarray, metric: Any, trees: int) -> Any:
@@ -327,7 +334,7 @@ def test_graph_of_too_few_connections_is_noticed(tmp_path: Path) -> None:
     poor = usearch.index.Index(ndim=48, metric="ip", connectivity=2, expansion_add=2, dtype="f32")
     poor.add(np.arange(3000), vectors, threads=1)
     poor.save(str(tmp_path / "index"))
-    said = {"index_bytes": (tmp_path / "index").stat().st_size}
+    said = file_facts(tmp_path)
     with pytest.raises(InputError, match="connectivity"):
         open_index(tmp_path / "index", sidecar | said)
     with pytest.raises(InputError, match="nearest neighbours and found"):
@@ -395,9 +402,21 @@ def test_index_and_sidecar_of_different_runs_are_noticed(tmp_path: Path, backend
     """Same persons, same settings, vectors of another model."""
     built(tmp_path / "a", unit_vectors(300, 16, seed=1), backend)
     sidecar = built(tmp_path / "b", unit_vectors(300, 16, seed=2), backend)
-    size = (tmp_path / "a/index").stat().st_size
+    said = file_facts(tmp_path / "a")
+    with pytest.raises(InputError, match="is not the file that its sidecar tells of"):
+        open_index(tmp_path / "a/index", sidecar | {"index_bytes": said["index_bytes"]})
     with pytest.raises(InputError, match="holds other vectors"):
-        open_index(tmp_path / "a/index", sidecar | {"index_bytes": size})
+        open_index(tmp_path / "a/index", sidecar | said)
+
+
+@pytest.mark.parametrize("backend", SUFFIXES)
+def test_a_changed_byte_is_noticed(tmp_path: Path, backend: str) -> None:
+    sidecar = built(tmp_path, unit_vectors(300, 16), backend)
+    data = bytearray((tmp_path / "index").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "index").write_bytes(data)
+    with pytest.raises(InputError, match="is damaged; rerun build_index"):
+        open_index(tmp_path / "index", sidecar)
 
 
 @pytest.mark.parametrize("backend", SUFFIXES)
