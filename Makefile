@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | torture | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test lint docs example clean
+.PHONY: demo test torture lint docs example clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest
+
+# The whole of the slow matrices that `make test` samples.
+torture: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m torture
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .
@@ -32,7 +36,7 @@ docs: $(VENV)/.installed
 # results do.
 example: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml \
-		--config pathvars='{results: results/example}' report='{timings: false}'
+		--config pathvars='{results: results/example}' report='{timings: false, explorer: false}'
 	rm -rf docs/example/figures
 	mkdir docs/example/figures
 	cp results/example/report/figures/* docs/example/figures

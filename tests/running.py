@@ -76,8 +76,9 @@ class Workspace:
 
 
 def demo_config(**sections: object) -> dict[str, Any]:
-    """config/demo.yaml with some sections, or keys of them, changed."""
+    """config/demo.yaml without the explorer, with some sections, or keys of them, changed."""
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    config["report"]["explorer"] = False
     for name, section in sections.items():
         config[name] = {**config.get(name, {}), **section} if isinstance(section, dict) else section
     return config

@@ -63,14 +63,29 @@ def incomplete(path: Path, _: Path) -> None:
         pytest.skip("has neither columns nor keys")
 
 
-DAMAGES: list[Callable[[Path, Path], None]] = [truncated, empty, overwritten, swapped, incomplete]
+Damage = Callable[[Path, Path], None]
+DAMAGES: list[Damage] = [truncated, empty, overwritten, swapped, incomplete]
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    ("file", "damage"), [(file, DAMAGES[n % len(DAMAGES)]) for n, file in enumerate(FILES)]
+)
 def test_next_stage_names_the_damaged_file(
-    demo: Workspace, tmp_path: Path, file: str, damage: Callable[[Path, Path], None]
+    demo: Workspace, tmp_path: Path, file: str, damage: Damage
 ) -> None:
+    check(demo, tmp_path, file, damage)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", FILES)
+def test_every_damage_to_every_file(
+    demo: Workspace, tmp_path: Path, file: str, damage: Damage
+) -> None:
+    check(demo, tmp_path, file, damage)
+
+
+def check(demo: Workspace, tmp_path: Path, file: str, damage: Damage) -> None:
     rule, other = FILES[file]
     shutil.copytree(demo.folder, tmp_path / "damaged")
     damaged = Workspace(tmp_path / "damaged", demo_config())

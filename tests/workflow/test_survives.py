@@ -75,24 +75,38 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return results_of(workspace)
 
 
+def killed_until_done(workspace: Workspace, whole_group: bool, only: str = "") -> set[str]:
+    """Kill a run at each job whose message has `only` in it, and start it again; their messages."""
+    seen: set[str] = set()
+    while True:
+        job, run = run_until(workspace, seen, after=0.8, only=only)
+        if not job:
+            assert run.returncode == 0
+            return seen
+        seen.add(job)
+        end(run, signal.SIGKILL, whole_group)
+
+
+def test_killed_and_started_again(undisturbed: dict[str, str], tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "killed", CONFIG)
+    seen = killed_until_done(workspace, whole_group=True, only="shard 1")
+    assert {"Detecting, shard 1", "Embedding, shard 1"} <= seen
+    assert results_of(workspace) == undisturbed
+
+
+@pytest.mark.torture
 @pytest.mark.parametrize("whole_group", [True, False], ids=["group", "snakemake alone"])
-def test_killed_at_every_rule_and_started_again(
+def test_killed_at_every_job(
     undisturbed: dict[str, str], tmp_path: Path, whole_group: bool
 ) -> None:
     workspace = Workspace(tmp_path / "killed", CONFIG)
-    seen: set[str] = set()
-    while True:
-        job, run = run_until(workspace, seen, after=0.8)
-        if not job:
-            break
-        seen.add(job)
-        end(run, signal.SIGKILL, whole_group)
-    assert run.returncode == 0
+    seen = killed_until_done(workspace, whole_group)
     assert {"Detecting, shard 1", "Fitting the PCA", "Searching", "Writing the report"} <= seen
     assert len(seen) >= 18, seen
     assert results_of(workspace) == undisturbed
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_stopped_politely(undisturbed: dict[str, str], tmp_path: Path, number: int) -> None:
     workspace = Workspace(tmp_path / "stopped", CONFIG)

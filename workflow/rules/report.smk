@@ -86,3 +86,5 @@ rule render_report:
 rule report:
     input:
         rules.render_report.output,
+        # The page links to it.
+        "<results>/report/explorer" if config["report"]["explorer"] else [],
