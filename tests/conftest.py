@@ -38,7 +38,7 @@ def one_torch_thread() -> None:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
-    """The demo, run once as a user runs it. Tests do not change its results."""
+    """The demo without its explorer, run once. Tests do not change its results."""
     from running import Workspace, demo_config
 
     workspace = Workspace(tmp_path_factory.mktemp("demo"), demo_config())

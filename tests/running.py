@@ -60,7 +60,7 @@ class Workspace:
         return known - {"default", "all", "report"}
 
     def hashes(self) -> dict[str, str]:
-        """sha256 of each result; logs and timings are none."""
+        """sha256 of each result; logs, timings and the lock are none."""
         return {
             str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.results.rglob("*"))
@@ -84,6 +84,6 @@ def demo_config(**sections: object) -> dict[str, Any]:
     return config
 
 
-NO_RESULTS = ("logs", "benchmarks")
+NO_RESULTS = ("logs", "benchmarks", ".running")
 CLOCK = re.compile(r"<!-- clock -->.*?<!-- /clock -->\s*", re.DOTALL)
 PAGES = ("index.html", "light.html", "report.md")

@@ -318,12 +318,27 @@ def test_unknown_steps_of_a_trail_are_left_out_in_words(visit, ids) -> None:
     assert "1 step" in page.inner_text("#notice")
 
 
+def test_a_long_trail_shows_its_end(visit, ids) -> None:
+    steps = ",".join(map(str, ids[:100]))
+    page = visit(hash=f"#person={ids[100]}&trail={steps}")
+    until(page, "document.querySelectorAll('#trail .step').length === 33")
+    assert trail_of(page) == ids[68:101]
+    ends = "[list, list.lastElementChild].map((one) => one.getBoundingClientRect().right)"
+    until(
+        page,
+        f"(() => {{ const list = document.getElementById('trail'); const [all, last] = {ends};"
+        " return last <= all; })()",
+    )
+
+
 def test_search_by_id(visit, ids) -> None:
     page = visit()
     page.fill("#find-id", str(ids[7]))
     page.press("#find-id", "Enter")
     wait_for(page, ids[7])
     assert page.inner_text("#find-text") == ""
+    page.click("#find button")
+    until(page, "document.getElementById('find-text').innerText.includes('is the query now')")
     for wrong in ("123", "<b>x</b>", "-5", ""):
         page.fill("#find-id", wrong)
         page.click("#find button")
@@ -611,7 +626,10 @@ def test_the_switch_changes_page_and_map(visit) -> None:
 
 @pytest.mark.parametrize("scheme, width", LOOKS)
 def test_axe_finds_nothing(scheme, width, visit) -> None:
-    axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+    axe_playwright = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="NOT TESTED FOR ACCESSIBILITY: axe-playwright-python is not installed",
+    )
     # Only here: axe comes as a script that the page's own policy would not let in.
     page = visit(scheme=scheme, width=width, bypass_csp=True)
     open_hit(page, 1)
@@ -699,6 +717,8 @@ def test_a_missing_file_is_named(missing, visit, explorer, tmp_path) -> None:
     assert missing in page.inner_text("#notice")
     # The numbers of the neighbours are there all the same.
     assert page.locator("#hits .similarity").first.inner_text() != ""
+    # Nothing can be copied of a person whose id is not known.
+    assert page.locator("#copy-link").is_disabled() == ("details" in missing)
 
 
 def test_nobody(visit, tmp_path) -> None:

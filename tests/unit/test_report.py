@@ -507,6 +507,7 @@ def test_cells(value: Any, shown: Any) -> None:
         ("Attribution License", "http://creativecommons.org/licenses/by/2.0/", "CC BY 2.0"),
         ("x", "https://creativecommons.org/licenses/by-nc-sa/2.0/", "CC BY-NC-SA 2.0"),
         ("x", "https://notcreativecommons.org.evil.org/licenses/by/2.0/", "x"),
+        ("x", "https://evilcreativecommons.org/licenses/by/2.0/", "x"),
         ("No known copyright restrictions", "http://flickr.com/commons/usage/",
          "No known copyright restrictions"),
         ("MIT (generated picture of nobody)", None, "MIT"),

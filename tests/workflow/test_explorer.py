@@ -55,6 +55,12 @@ def test_the_reports_hits_come_first(explored: Workspace) -> None:
         assert len(wanted) == 10
 
 
+@pytest.mark.parametrize("target", ["report", "all"])
+def test_no_report_links_to_an_explorer_that_is_not_there(demo: Workspace, target: str) -> None:
+    linked = Workspace(demo.folder, demo_config(report={"explorer": True}))
+    assert linked.planned(target) == OWN_RULES | {"render_report"}
+
+
 @pytest.mark.parametrize(
     ("section", "change", "rerun"),
     [

@@ -107,15 +107,12 @@ def test_killed_at_every_job(
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_stopped_politely(undisturbed: dict[str, str], tmp_path: Path, number: int) -> None:
+def test_stopped_by_ctrl_c(undisturbed: dict[str, str], tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "stopped", CONFIG)
     # In the longest jobs; a terminal sends Ctrl-C to the whole group.
     job, run = run_until(workspace, set(), after=1.5, only="Embedding, shard")
     assert job
-    began = time.monotonic()
-    end(run, number, whole_group=number == signal.SIGINT)
-    assert time.monotonic() - began < 10
+    end(run, signal.SIGINT, whole_group=True)
     assert run.returncode != 0
     workspace.run()
     assert results_of(workspace) == undisturbed

@@ -71,11 +71,10 @@ def full_length():
 
 def before_the_first_job():
     """What would stop the run, told before hours of work."""
-    logs, results = (workflow.pathvars.apply(name) for name in ("<logs>", "<results>"))
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
         if OWN_PYTHON and "run_notebook" in planned:
             check_packages()
-        run_lock.hold(logs, results)
+        run_lock.hold(workflow.pathvars.apply("<results>"))
     except InputError as error:
         raise WorkflowError(str(error))

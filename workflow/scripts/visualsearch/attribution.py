@@ -23,6 +23,7 @@ def license_name(name: str | None, url: str | None) -> str | None:
     """
     parts = urlsplit(web_address(url) or "")
     steps = [step for step in parts.path.split("/") if step]
-    if (parts.hostname or "").endswith("creativecommons.org") and steps[:1] == ["licenses"]:
+    host = (parts.hostname or "").removeprefix("www.")
+    if host == "creativecommons.org" and steps[:1] == ["licenses"]:
         return " ".join(["CC", *(step.upper() for step in steps[1:3])])
     return name.split(" (")[0].strip() or None if name else None

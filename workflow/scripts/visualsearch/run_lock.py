@@ -8,26 +8,33 @@ from pathlib import Path
 from visualsearch.errors import InputError
 
 NAME = ".running"
+ANOTHER = "a folder of its own: --config pathvars='{results: results/another}'"
 
 
-def hold(logs: str | Path, results: str | Path) -> None:
-    """Hold `results` until this process ends, however it ends.
+def hold(results: str | Path) -> None:
+    """Hold the folder `results` until this process ends, however it ends.
 
-    logs: the folder that the lock file lies in, as it is no result. Raises InputError while
-    another process holds it. The lock is the kernel's (flock), so none outlives its process.
+    Raises InputError while another process holds it, and where nothing can be written to it. The
+    lock is the kernel's (flock), so none outlives its process.
     """
-    path = Path(logs) / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Never closed, and not handed on to jobs.
-    held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    path = Path(results) / NAME
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Never closed, and not handed on to jobs.
+        held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(
+            f"{results} cannot be written to ({error.strerror}); make it writable, or give this "
+            f"run {ANOTHER}"
+        ) from error
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.read(held, 200).decode(errors="replace").strip() or "unknown"
         os.close(held)
         raise InputError(
-            f"{results} is in use by another run ({holder}); wait until it ends, or give this one "
-            "a folder of its own: --config pathvars='{results: results/another}'"
+            f"{results} is in use by another run ({holder}); wait until it ends, or give this "
+            f"one {ANOTHER}"
         ) from None
     except OSError:
         # A file system without locks: Snakemake's own checks remain.

@@ -1,10 +1,10 @@
 """What a run has found, in five lines for the terminal."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from visualsearch.atomic import read_json
 from visualsearch.sources import has_annotations
 
 Settings = Mapping[str, Any]
@@ -27,10 +27,8 @@ def summary_lines(results: Path, dataset: Settings) -> list[str]:
 
 
 def _found(results: Path, dataset: Settings) -> str:
-    category, n = dataset["category"], _json(results / "index/index.json")["n_items"]
-    found = f"{n:,} {'person' if n == 1 else 'persons'}"
-    if category != "person":
-        found = f"{n:,} of category {category}"
+    category, n = dataset["category"], read_json(results / "index/index.json")["n_items"]
+    found = f"{n:,} persons" if category == "person" else f"{n:,} of category {category}"
     try:
         import pyarrow.parquet as pq
     except ImportError:
@@ -44,24 +42,27 @@ def _found(results: Path, dataset: Settings) -> str:
 def _average_precision(results: Path, dataset: Settings) -> str:
     if not has_annotations(dataset):
         return "not known: these pictures come without annotated boxes"
-    measured = _json(results / "evaluation/detections.json")
+    measured = read_json(results / "evaluation/detections.json")
     text = f"{measured['AP']:.3f} (AP50 {measured['AP50']:.3f}) of the detections"
     if dataset["source"] == "coco-minitrain":
-        detector = _json(results / "detections/detector.json")
+        detector = read_json(results / "detections/detector.json")
         known = detector["trained_on"] == "COCO train2017"
         text += ", trained on these pictures" if known else ", perhaps trained on these pictures"
     return text
 
 
 def _recall(results: Path, dataset: Settings) -> str:
-    index = _json(results / "index/index.json")["recall"]["recall@10"]
-    reduced = _json(results / "evaluation/search.json")["reduced_against_full_length"]["recall@10"]
+    index = read_json(results / "index/index.json")["recall"]["recall@10"]
+    search = read_json(results / "evaluation/search.json")
+    reduced = search["reduced_against_full_length"]["recall@10"]
     return f"index {index:.3f}, reduction {reduced:.3f}, of the ten nearest"
 
 
 def _galleries(results: Path, dataset: Settings) -> str:
-    import pyarrow.parquet as pq
-
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        return "as many as the report shows"
     queries = pq.read_metadata(results / "search/queries.parquet").num_rows
     hits = pq.read_metadata(results / "search/hits.parquet").num_rows
     return f"{queries:,} {'query' if queries == 1 else 'queries'}, {hits:,} neighbours"
@@ -69,10 +70,6 @@ def _galleries(results: Path, dataset: Settings) -> str:
 
 def _report(results: Path, dataset: Settings) -> str:
     return (results / "report/index.html").resolve(strict=True).as_uri()
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 LINES: dict[str, Callable[[Path, Settings], str]] = {

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from visualsearch.attribution import license_name, web_address
@@ -14,6 +15,9 @@ from visualsearch.manifest import read_manifest
 from visualsearch.tables import BOX_COLUMNS
 
 log = logging.getLogger(__name__)
+
+# Of the manifest.
+COLUMNS = ["image_id", "file", "license", "license_url", "source_url", "labels"]
 
 
 class License(NamedTuple):
@@ -39,8 +43,9 @@ class Contents:
 
     def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
         self.persons = persons
-        shown = set(persons["image_id"].to_pylist())
-        pictures = [p for p in read_manifest(manifest).to_pylist() if p["image_id"] in shown]
+        rows = read_manifest(manifest).select(COLUMNS)
+        shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
+        pictures = rows.filter(shown).to_pylist()
         self._names = {p["image_id"]: _name(p, by_file) for p in pictures}
         self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
         licenses = {p["image_id"]: _license(p) for p in pictures}

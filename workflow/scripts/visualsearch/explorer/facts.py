@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
@@ -30,8 +32,9 @@ def page_facts(
     config: the checked configuration. projection: one of PROJECTIONS. queries: person_id of the
     report's queries, None for the user's own pictures; the first one of the set is shown first.
     """
-    ids = contents.persons["person_id"].to_pylist()
-    row_of = {person: row for row, person in enumerate(ids)}
+    ids = contents.persons["person_id"].to_numpy()
+    asked = np.flatnonzero(np.isin(ids, [person for person in queries if person is not None]))
+    row_of = dict(zip(ids[asked].tolist(), asked.tolist(), strict=True))
     cell = config["explorer"]["thumbnail_height"]
     search, neighbours = config["search"], config["explorer"]["neighbours"]
     method, text = PROJECTIONS[projection]
@@ -43,9 +46,10 @@ def page_facts(
         "shown": min(search["neighbours"], neighbours),
         "chunk": {"neighbours": NEIGHBOURS_ROWS, "details": DETAILS_ROWS},
         "sheet": {"persons": PERSONS, "columns": COLUMNS, "cell": [cell, cell]},
+        "order": order(config),
         "labels": [{"kind": kind, "values": values} for kind, values, _ in contents.labels],
         "licenses": [{"name": name, "url": url} for name, url in contents.licenses],
-        "first_ids": ids[::DETAILS_ROWS],
+        "first_ids": ids[::DETAILS_ROWS].tolist(),
         "start": next((row_of[person] for person in queries if person in row_of), 0),
         "same_image": search["same_image"],
         "near_duplicate": search["near_duplicate"],
@@ -55,16 +59,18 @@ def page_facts(
     }
 
 
+def order(config: dict[str, Any]) -> str:
+    """In which order neighbours stand."""
+    if config["search"]["rerank"]:
+        return "nearest first by the reduced vectors, without the report’s second look"
+    return "nearest first, by cosine similarity"
+
+
 def notes(config: dict[str, Any]) -> list[str]:
     """Sentences that readers of the explorer must know."""
     said = []
     if note := PEOPLE_NOTES.get(config["dataset"]["source"]):
         said.append(note)
-    if config["search"]["rerank"]:
-        said.append(
-            "No second look by the full-length vectors is taken here, as the report takes it: "
-            "neighbours stand in the order of the index."
-        )
     if config["search"]["exclude_near_duplicates"]:
         said.append("Near-duplicates are left out of the neighbours.")
     return said

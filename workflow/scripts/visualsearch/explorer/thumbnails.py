@@ -46,7 +46,7 @@ def draw_sheets(
     with ThreadPoolExecutor(threads) as pool:
         crops = _in_order(pool, lambda one: _thumbnails(*one, cell), pictures, 2 * threads)
         single = (crop for of_picture in crops for crop in of_picture)
-        yield from _in_order(pool, lambda crops: _sheet(crops, cell), _parts(single), 2 * threads)
+        yield from _in_order(pool, lambda part: _sheet(part, cell), _parts(single), 2 * threads)
 
 
 def _thumbnails(picture: Picture, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-# Rules by stage, each with what it does. Drawing the report has no part in it: while it is drawn,
-# its own time is not known.
+# Rules by stage, each with what it does. Drawing the report and making the explorer have no part in
+# it: while the report is drawn, their times are not known.
 STAGES: dict[str, dict[str, str]] = {
     "Dataset": {
         "fetch_annotations": "list the pictures",

@@ -138,7 +138,8 @@ def _large_view(
     picture = person.picture
     links = []
     if picture.stored is not None:
-        links.append(["licence", picture.license or "no licence stated", picture.license_url or ""])
+        name = picture.license_name or ("licence" if picture.license_url else "no licence stated")
+        links.append(["licence", name, picture.license_url or ""])
     if picture.source_url:
         links.append(["source", picture.source_url, picture.source_url])
     facts = [*(gallery.hit_facts(hit) if hit else []), *gallery.person_facts(person)]

@@ -21,10 +21,11 @@
 
   // The address changes when all is there that a gallery needs.
   const search = async (row) => {
-    if (!current || row === current.row) return;
+    if (row === current?.row) return;
     try {
       const [{ id }] = await Promise.all([persons.details(row), persons.neighbours(row)]);
-      location.hash = trail.write(id, idsOf([...current.steps, current]));
+      // Nobody is current where the file with the first query's details is missing.
+      location.hash = trail.write(id, current ? idsOf([...current.steps, current]) : []);
     } catch (error) {
       fail(error);
     }
@@ -77,9 +78,10 @@
     document.title = `${details.id} · Explorer · ${facts.title}`;
     if (steps.length < ids.length) {
       const lost = words.count(ids.length - steps.length, ["step", "steps"]);
-      say(`The trail in the address lost ${lost} to persons who are not in this set.`);
+      say(`The trail in the address lost ${lost} to ids that are not in this set.`);
     }
     current = { row, id: details.id, steps };
+    for (const name of ["copy-link", "copy-id"]) part(name).disabled = false;
     announce(`Query is now ${one} ${details.id}. Neighbours: ${part("hits-text").textContent}`);
     await trail.show([...steps, current], back);
   };
@@ -110,6 +112,7 @@
       const said = `No ${one} here has the id “${text.trim()}”.`;
       return `${said} An id is a number such as ${facts.first_ids[0]}.`;
     }
+    if (row === current?.row) return `The ${one} with the id ${id} is the query now.`;
     search(row);
     return "";
   };

@@ -109,7 +109,7 @@ const gallery = (() => {
     if (visible.length < shown.near.length) {
       return `${visible.length} of the nearest ${shown.near.length} pass the filters`;
     }
-    return "nearest first, by cosine similarity";
+    return facts.order;
   };
 
   // A promise that is kept when all pictures are drawn.

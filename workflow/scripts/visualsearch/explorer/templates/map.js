@@ -246,6 +246,7 @@ const map = (() => {
 
   const change = (act, ...args) => {
     act(...args);
+    marks.toggleAttribute("data-zoomed", view.zoomed() > 1);
     if (aiming) aim();
     else point(null, true);
     draw();

@@ -8,7 +8,6 @@ const persons = (() => {
 
   // Filled by `open`, one value for each person. codes: for each kind of label, 0 for none.
   const set = { height: null, codes: [], score: null, wide: null, high: null };
-  const detailsSeen = new Map();
   const neighboursSeen = new Map();
 
   const open = async () => {
@@ -62,11 +61,7 @@ const persons = (() => {
     return found;
   };
 
-  const readDetails = async (row) => {
-    const name = part("details", row, facts.chunk.details);
-    if (!detailsSeen.has(name)) detailsSeen.set(name, await chunks.data(name));
-    return detailsSeen.get(name);
-  };
+  const readDetails = (row) => chunks.data(part("details", row, facts.chunk.details));
 
   const details = async (row) => {
     const list = await readDetails(row);

@@ -26,19 +26,20 @@ const trail = (() => {
       drawn.push(thumbnails.draw(canvas, row));
       if (i === steps.length - 1) {
         const here = elements.make("span", { class: "step", role: "img" }, canvas);
-        here.setAttribute("aria-label", `Person ${id}, shown now`);
+        here.setAttribute("aria-label", `id ${id}, shown now`);
         return elements.make("li", { "aria-current": "true" }, here);
       }
       const button = elements.make("button", { type: "button", class: "step" }, canvas);
-      button.setAttribute("aria-label", `Back to person ${id}`);
-      button.title = `Back to person ${id}`;
+      button.setAttribute("aria-label", `Back to id ${id}`);
+      button.title = `Back to id ${id}`;
       button.addEventListener("click", () => back(i));
       return elements.make("li", {}, button);
     });
     list.replaceChildren(...items);
-    list.scrollLeft = list.scrollWidth;
     document.getElementById("trail-clear").hidden = steps.length < 2;
     document.getElementById("trail-text").hidden = steps.length > 1;
+    // When the list has the room that these leave.
+    list.scrollLeft = list.scrollWidth;
     return Promise.all(drawn);
   };
 

@@ -16,7 +16,7 @@ const largeView = (() => {
 
   const factsOf = (view, others) => [
     ...view.facts.map(([term, value]) => elements.fact(term, value)),
-    ...(others.length ? [elements.fact("others here", `${others.length}, drawn faintly`)] : []),
+    ...(others.length ? [elements.fact("others found", `${others.length}, drawn faintly`)] : []),
     ...view.links.map(([term, text, url]) => elements.fact(term, elements.link(text, url))),
   ];
 
@@ -62,12 +62,19 @@ const largeView = (() => {
     }
   };
 
+  const isOutside = ({ clientX: x, clientY: y }) => {
+    const { left, top, right, bottom } = dialog.getBoundingClientRect();
+    return x < left || x > right || y < top || y > bottom;
+  };
+
   const bind = () => {
     galleries.each((view, crop, toQuery, toItem) => {
       crop.addEventListener("click", () => {
         show(toQuery, toItem);
         dialog.showModal();
-        part("close").focus();
+        // The focus must not scroll the picture out of a low window.
+        part("close").focus({ preventScroll: true });
+        dialog.scrollTop = 0;
       });
     });
     // On the document: a click on the picture takes the focus out of the dialog.
@@ -75,8 +82,13 @@ const largeView = (() => {
     part("back").addEventListener("click", () => step(-1));
     part("next").addEventListener("click", () => step(1));
     part("close").addEventListener("click", () => dialog.close());
+    // Text may be selected to beyond the edge: only what begins outside, too, closes.
+    let begunOutside = false;
+    dialog.addEventListener("pointerdown", (event) => {
+      begunOutside = isOutside(event);
+    });
     dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close();
+      if (begunOutside && isOutside(event)) dialog.close();
     });
     // The reader goes on from the crop seen last, which need not be the one opened first.
     dialog.addEventListener("close", () => crops[query][item].focus());

@@ -54,8 +54,8 @@ def paragraphs(results: Results) -> list[str]:
         "most that it and the processes it started were seen to hold at once. Snakemake looks "
         "every half second at first and every half minute later. So a job of under two seconds is "
         "hardly seen, one of under a second is shown without memory, and short peaks of any job "
-        "may be missed. Each job's last run counts, whenever that was; drawing this report has no "
-        "part in it.",
+        "may be missed. Each job's last run counts, whenever that was; drawing this report and "
+        "making the explorer have no part in it.",
     ]
 
 
