@@ -1,6 +1,7 @@
 # make demo | test | torture | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 # annoy has no wheels, and its own flags (-march=native -ffast-math) make a module that may crash on
@@ -12,8 +13,9 @@ export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREAD
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 
+# By file, as tests of one file share a run of the workflow.
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The whole of the slow matrices that `make test` samples.
 torture: $(VENV)/.test-installed

@@ -21,4 +21,4 @@ with job(snakemake.log[0]):
     write_listed(snakemake.output.images, wanted.images)
     write_skipped(snakemake.output.skipped, wanted.skipped)
     if wanted.annotations is not None:
-        write_json(snakemake.output.annotations, wanted.annotations, indent=None)
+        write_json(snakemake.output.annotations, wanted.annotations, indent=None, checked=False)

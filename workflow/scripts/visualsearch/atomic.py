@@ -59,27 +59,30 @@ def write_text(path: str | Path, text: str) -> None:
 CHECKSUM = "sha256"
 
 
-def read_json(path: str | Path) -> Any:
-    """Read what `write_json` wrote; InputError where it is damaged, cut off or another file."""
+def read_json(path: str | Path, checked: bool = True) -> Any:
+    """Read what `write_json` wrote; InputError where it is damaged, cut off or another file.
+
+    checked: whether an object must have its checksum; files in a format of others have none.
+    """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no readable JSON ({error}); delete it and rerun") from error
-    if isinstance(value, dict) and value.pop(CHECKSUM, None) != _checksum(path, value):
+    if checked and isinstance(value, dict) and value.pop(CHECKSUM, None) != _checksum(path, value):
         raise InputError(
             f"{path} is damaged, or was changed or renamed by hand; delete it and rerun"
         )
     return value
 
 
-def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
+def write_json(path: str | Path, value: Any, indent: int | None = 2, checked: bool = True) -> None:
     """Write `value` as JSON (no NaN, insertion order kept), atomically.
 
-    An object gets a last key `sha256`, by which `read_json` knows it.
+    checked: whether an object gets a last key `sha256`, by which `read_json` knows it.
     """
-    if isinstance(value, dict):
+    if checked and isinstance(value, dict):
         value = value | {CHECKSUM: _checksum(path, value)}
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
 
