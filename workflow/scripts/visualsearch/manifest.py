@@ -1,5 +1,6 @@
 """The tables of the fetch stage: what is listed, what is there, and what was left out and why."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -145,6 +146,17 @@ def write_manifest(path: str | Path, images: Iterable[FetchedImage], shards: int
 def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the manifest, sorted by image_id; all columns of MANIFEST_SCHEMA, or `columns`."""
     return read_table(path, columns or MANIFEST_SCHEMA.names)
+
+
+def labels_of(row: dict[str, Any]) -> dict[str, str]:
+    """The labels of a picture, by kind. row: of the manifest."""
+    labels = json.loads(row["labels"]) if row["labels"] else {}
+    return {str(kind): str(value) for kind, value in labels.items()}
+
+
+def shown_name(row: dict[str, Any], by_file: bool) -> str:
+    """What readers call a picture. by_file: they know its file, as the id was made up."""
+    return row["file"] if by_file else f"image {row['image_id']}"
 
 
 def merge_manifests(paths: Sequence[str | Path], path: str | Path) -> int:

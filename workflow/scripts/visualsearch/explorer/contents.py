@@ -1,6 +1,5 @@
 """The search set in the explorer's words: what is known of each person's picture."""
 
-import json
 import logging
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from visualsearch.attribution import license_name, web_address
 from visualsearch.explorer.chunks import MOST
-from visualsearch.manifest import read_manifest
+from visualsearch.manifest import labels_of, read_manifest, shown_name
 from visualsearch.tables import BOX_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,7 @@ class Contents:
         rows = read_manifest(manifest).select(COLUMNS)
         shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
         pictures = rows.filter(shown).to_pylist()
-        self._names = {p["image_id"]: _name(p, by_file) for p in pictures}
+        self._names = {p["image_id"]: shown_name(p, by_file) for p in pictures}
         self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
         licenses = {p["image_id"]: _license(p) for p in pictures}
         self.licenses = sorted({one for one in licenses.values() if one})
@@ -74,26 +73,22 @@ class Contents:
         ]
 
 
-def _name(picture: dict[str, Any], by_file: bool) -> str:
-    return picture["file"] if by_file else f"image {picture['image_id']}"
-
-
 def _license(picture: dict[str, Any]) -> License | None:
     name = license_name(picture["license"], picture["license_url"])
     return License(name, web_address(picture["license_url"]) or "") if name else None
 
 
 def _labels(persons: pa.Table, pictures: list[dict[str, Any]]) -> list[Labels]:
-    of_image = {p["image_id"]: json.loads(p["labels"] or "{}") for p in pictures}
+    of_image = {p["image_id"]: labels_of(p) for p in pictures}
     image_ids = persons["image_id"].to_pylist()
     made = []
     for kind in sorted({kind for labels in of_image.values() for kind in labels}):
-        values = sorted({str(labels[kind]) for labels in of_image.values() if kind in labels})
+        values = sorted({labels[kind] for labels in of_image.values() if kind in labels})
         if len(values) > MOST:
             log.warning("the explorer leaves out the labels %r: %d values", kind, len(values))
             continue
         code = {value: place for place, value in enumerate(values, start=1)}
-        codes = {i: code[str(ls[kind])] if kind in ls else 0 for i, ls in of_image.items()}
+        codes = {i: code[ls[kind]] if kind in ls else 0 for i, ls in of_image.items()}
         of_persons = np.array([codes[image_id] for image_id in image_ids], dtype=np.uint16)
         made.append(Labels(kind, values, of_persons))
     return made

@@ -1,6 +1,5 @@
 """A run's results as one plain model, from which every form of the report is made."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from visualsearch.atomic import read_json
 from visualsearch.attribution import license_name, web_address
 from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage, read_image
-from visualsearch.manifest import Skipped, read_manifest, read_skipped
+from visualsearch.manifest import Skipped, labels_of, read_manifest, read_skipped, shown_name
 from visualsearch.pictures import Picture as Stored
 from visualsearch.pictures import Pictures
 from visualsearch.reduction import Reduction
@@ -239,21 +238,21 @@ class _Shown:
 
     def labels(self) -> list[dict[str, str]]:
         """Labels of each picture of the set."""
-        return [_labels_of(row) for row in self.rows.values()]
+        return [labels_of(row) for row in self.rows.values()]
 
     def picture(self, image_id: int) -> Picture:
         if image_id not in self._pictures:
             row = self.rows[image_id]
             self._pictures[image_id] = Picture(
                 key=f"image-{image_id}",
-                name=row["file"] if self._by_file else f"image {image_id}",
+                name=shown_name(row, self._by_file),
                 file=row["file"],
                 stored=self._stored[image_id],
                 image_id=image_id,
                 license=row["license"],
                 license_url=web_address(row["license_url"]),
                 source_url=web_address(row["source_url"]),
-                labels=_labels_of(row),
+                labels=labels_of(row),
             )
         return self._pictures[image_id]
 
@@ -298,11 +297,6 @@ class _Shown:
             full_similarity=row["full_similarity"],
             labels=labels,
         )
-
-
-def _labels_of(row: dict[str, Any]) -> dict[str, str]:
-    labels = json.loads(row["labels"]) if row["labels"] else {}
-    return {str(kind): str(value) for kind, value in labels.items()}
 
 
 def _pictures_of(queries: list[Query]) -> list[Picture]:
