@@ -1,4 +1,4 @@
-# make demo | test | torture | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | torture | bench | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test torture lint docs example clean
+.PHONY: demo test torture bench lint docs example clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -20,6 +20,22 @@ test: $(VENV)/.test-installed
 # The whole of the slow matrices that `make test` samples.
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture
+
+# The tables of docs/performance.md, one after another: a reduced form, or with FULL=1 the whole.
+bench: SHELL := /bin/bash
+bench: .SHELLFLAGS := -o pipefail -c
+bench: export PYTHONUNBUFFERED := 1
+bench: $(VENV)/.installed
+	mkdir -p results/benchmarks
+	$(call measured,detection)
+	$(call measured,embedding)
+	$(call measured,reduction)
+	$(call measured,index)
+	$(if $(FULL),$(call measured,million))
+	$(call measured,workflow)
+	$(call measured,growth,--figure results/benchmarks/growth.svg)
+
+measured = $(BIN)/python benchmarks/$(1).py $(if $(FULL),$(2),--quick) | tee results/benchmarks/$(1).txt
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from urllib.request import url2pathname
 
 import numpy as np
 import pyarrow as pa
-from after_embedding import measured
+from measuring import measured
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
@@ -69,7 +69,7 @@ def detected(folder: Path, config: dict[str, Any]) -> list[tuple[str, int, int, 
     found = []
     for file in pictures_in(folder):
         image = read_image(folder / file)
-        corners, scores, _ = detect_category(detector, image, "person")
+        [(corners, scores, _)] = detect_category(detector, [image], "person")
         boxes = xyxy_to_xywh(corners)[scores >= config["search_set"]["min_score"]]
         boxes = boxes[boxes[:, 3] >= config["search_set"]["min_height"]]
         if len(boxes):

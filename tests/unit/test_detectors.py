@@ -31,6 +31,9 @@ from visualsearch.embedding import embed_boxes
 from visualsearch.errors import InputError
 
 SMALL = {"min_size": 96, "max_size": 160}
+EXACT = {"precision": "fp32"}
+# What norms folded into convolutions may change of a value, as a share of it.
+FOLDING = 1e-5
 
 
 def random_state(name: str) -> dict[str, torch.Tensor]:
@@ -41,6 +44,8 @@ def random_state(name: str) -> dict[str, torch.Tensor]:
     for key, value in state.items():
         if key.endswith("running_var"):
             value.uniform_(2, 3)
+        if key.endswith("cls_logits.weight"):
+            value *= 100  # else all scores are one, and rounding sorts them
     return state
 
 
@@ -70,7 +75,9 @@ def built(
     path = tmp_path_factory.mktemp("built") / "w.pth"
     state = random_state(request.param)
     torch.save(state, path)
-    detector = load_detector(DetectorSettings(request.param, str(path), "cpu", 0.0, **SMALL))
+    detector = load_detector(
+        DetectorSettings(request.param, str(path), "cpu", 0.0, **SMALL, **EXACT)
+    )
     yield Built(request.param, detector, state)
     path.unlink()
 
@@ -101,16 +108,17 @@ def test_same_answers_as_the_model_torchvision_builds(
     before = detector.map_before(detector.normalise(crops))
     last = detector.last_stage(before)
     assert torch.isfinite(last).all() and last.std() > 0
-    assert torch.equal(before, tapped[0] if tapped else expected_before)
-    assert torch.equal(last, expected)
+    expected_before = tapped[0] if tapped else expected_before
+    assert (before - expected_before).norm() < FOLDING * expected_before.norm()
+    assert (last - expected).norm() < FOLDING * expected.norm()
     assert before.shape == (2, detector.map_lengths["before"], 6, 4)
     assert last.shape == (2, detector.map_lengths["last"], 3, 2)
     assert detector.map_lengths["last"] == detector.details()["vector_length"]
     for length in detector.map_lengths.values():
         assert f"({length} channels" in detector.details()["featurizer"]
-    ours = detector.detect(picture())
-    assert ours.boxes == pytest.approx(found["boxes"].numpy())
-    assert ours.scores == pytest.approx(found["scores"].numpy())
+    [ours] = detector.detect([picture()])
+    assert ours.boxes == pytest.approx(found["boxes"].numpy(), rel=FOLDING, abs=1e-3)
+    assert ours.scores == pytest.approx(found["scores"].numpy(), rel=FOLDING)
     assert (np.diff(ours.scores) <= 0).all()
 
 
@@ -137,16 +145,18 @@ def test_any_category_can_be_detected(weights_file: Path) -> None:
             "fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu", 0.0, **SMALL
         )
     )
-    everything = detector.detect(picture())
+    [everything] = detector.detect([picture()])
     assert detector.categories.index("toothbrush") == 90  # COCO's id, not a place among the 80
     label = np.bincount(everything.labels).argmax()
-    boxes, scores, category_id = detect_category(detector, picture(), detector.categories[label])
+    [(boxes, scores, category_id)] = detect_category(
+        detector, [picture()], detector.categories[label]
+    )
     assert category_id == label
     mine = everything.labels == label
     assert 0 < len(scores) == mine.sum() < len(mine)
     assert np.array_equal(boxes, everything.boxes[mine])
     with pytest.raises(InputError, match=r"dataset\.category is 'unicorn'"):
-        detect_category(detector, picture(), "unicorn")
+        detect_category(detector, [picture()], "unicorn")
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if "resnet50" in n])
@@ -157,11 +167,13 @@ def test_resnet_detectors_give_2048_values(name: str) -> None:
 
 def test_whole_picture_is_what_torchvision_detects_on(weights_file: Path) -> None:
     detector = load_detector(
-        DetectorSettings("fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu", **SMALL)
+        DetectorSettings(
+            "fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu", **SMALL, **EXACT
+        )
     )
     seen: list[torch.Tensor] = []
     detector.model.backbone.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    detector.detect(picture(400, 250))
+    detector.detect([picture(400, 250)])
     inputs, scale = detector.whole_picture(picture(400, 250))
     assert torch.equal(inputs, seen[0])
     assert scale == (153 / 400, 96 / 250)  # then made 160 wide, which moves nothing
@@ -169,10 +181,10 @@ def test_whole_picture_is_what_torchvision_detects_on(weights_file: Path) -> Non
 
 
 def test_whole_picture_is_what_the_bundled_detector_detects_on() -> None:
-    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu", **EXACT))
     seen: list[torch.Tensor] = []
     detector.model.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    detector.detect(picture(400, 250))
+    detector.detect([picture(400, 250)])
     inputs, scale = detector.whole_picture(picture(400, 250))
     assert torch.equal(inputs, seen[0])
     assert inputs.shape == (1, 3, 300, 300) and scale == (300 / 400, 300 / 250)
@@ -318,7 +330,7 @@ def test_wrong_or_missing_download_is_one_clear_line(
 def test_bundled_detector_finds_people_in_pixels_of_the_picture(coco_sample: Path) -> None:
     detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
     image = Image.open(coco_sample / "images/000000005001.jpg").convert("RGB")
-    found = detector.detect(image)
+    [found] = detector.detect([image])
     assert found.scores[0] > 0.9 and 0.01 <= found.scores[-1] < 0.05
     assert (found.boxes[:, 2] <= image.width).all() and (found.boxes[:, 3] <= image.height).all()
     assert set(found.labels) == {1}

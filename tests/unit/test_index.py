@@ -126,6 +126,51 @@ def test_bytes_do_not_depend_on_shards(tmp_path: Path, backend: str) -> None:
         assert first == second, name
 
 
+def test_a_forest_grown_in_its_file_is_the_one_grown_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = unit_vectors(2000, 24)
+    built(tmp_path / "memory", vectors, "annoy", **OPEN)
+    monkeypatch.setattr(annoy_backend, "MOST_BYTES_IN_MEMORY", 0)
+    grown_on_disk = []
+    monkeypatch.setattr(annoy_backend.annoy, "AnnoyIndex", spying(grown_on_disk))
+    built(tmp_path / "file", vectors, "annoy", **OPEN)
+    assert str(tmp_path / "file") in grown_on_disk[-1]
+    for name in ("index", "persons.parquet", "index.json"):
+        first, second = ((tmp_path / place / name).read_bytes() for place in ("memory", "file"))
+        assert first == second, name
+
+
+def spying(paths: list[str]) -> type:
+    """Annoy's class, which notes where it is asked to grow a forest on disk."""
+
+    class Spying(annoy.AnnoyIndex):
+        def on_disk_build(self, path: str) -> Any:
+            paths.append(path)
+            return super().on_disk_build(path)
+
+    return Spying
+
+
+@pytest.mark.parametrize("trees", [10, 100])
+def test_the_size_of_a_forest_is_known_beforehand(tmp_path: Path, trees: int) -> None:
+    vectors = unit_vectors(5000, 64)
+    sidecar = built(tmp_path, vectors, "annoy", n_trees=trees)
+    expected = annoy_backend.expected_bytes(vectors.shape, trees)
+    assert expected == pytest.approx(sidecar["index_bytes"], rel=0.1)
+
+
+def test_no_room_for_a_forest_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Annoy would die of SIGBUS where the disk is full."""
+    monkeypatch.setattr(annoy_backend, "MOST_BYTES_IN_MEMORY", 0)
+    usage = annoy_backend.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(annoy_backend.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(InputError, match="GB left; make room"):
+        built(tmp_path / "full", unit_vectors(50, 8), "annoy")
+
+
 # The tuning.
 
 
@@ -475,6 +520,7 @@ def test_timing_has_the_curve_and_exact_search_beside_it(tmp_path: Path, backend
     time_index(
         shards, str(tmp_path / "index"), str(tmp_path / "index.json"), str(tmp_path / "t.json")
     )
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     timing = json.loads((tmp_path / "t.json").read_text())
     points = [
         {key: value for key, value in point.items() if key != "milliseconds"}

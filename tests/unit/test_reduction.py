@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.decomposition import PCA
 
-from helpers import persons_table
+from helpers import persons_table, write_shards
 from visualsearch.errors import InputError
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import (
@@ -15,7 +16,16 @@ from visualsearch.reduction import (
     reduced_tables,
     write_explained_variance,
 )
-from visualsearch.tables import open_table, vectors_of, write_table
+from visualsearch.sampling import evenly_spaced
+from visualsearch.tables import (
+    PERSONS,
+    in_person_order,
+    open_table,
+    vectors_of,
+    with_full_length,
+    with_vector,
+    write_table,
+)
 
 
 def relu_features(n: int = 400, length: int = 40, seed: int = 0) -> np.ndarray:
@@ -54,6 +64,72 @@ def test_streamed_subspace_is_close_to_full_pca() -> None:
     assert reduction.explained_variance_ratio.sum() == pytest.approx(
         pca.explained_variance_ratio_.sum(), abs=0.01
     )
+
+
+def falling_features(n: int, length: int, seed: int) -> np.ndarray:
+    """Non-negative vectors whose variances fall as a backbone's do, as a power of their rank."""
+    directions = np.random.default_rng(0).normal(size=(length, length))
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(n, length)) * np.arange(1, length + 1) ** -0.6
+    return np.maximum(hidden @ directions + 1, 0).astype(np.float32)
+
+
+def streamed(paths: list[str], persons: int, most: int, rows: int, kept: int = 16) -> Reduction:
+    """Fitted as the workflow does it: on at most so many persons, `rows` at a time."""
+    chosen = evenly_spaced(persons, most)
+    tables = in_person_order(paths, rows, ["vector"], chosen)
+    return fit_reduction(map(vectors_of, tables), len(chosen), 64, kept, 0.5)
+
+
+@pytest.mark.parametrize("most", [2_048, 12_000])
+def test_sample_keeps_the_variance_that_full_pca_keeps(tmp_path: Path, most: int) -> None:
+    persons, kept = 12_000, 16
+    table = persons_table(falling_features(persons, 64, seed=1))
+    paths = write_shards(tmp_path, table.cast(with_full_length(PERSONS, 64)), 4)
+    reduction = streamed(paths, persons, most, 32, kept)
+    assert reduction.n_persons == most
+    full = PCA(kept, svd_solver="full").fit(l2_normalised(vectors_of(table)))
+    others = l2_normalised(falling_features(4_000, 64, seed=2)) - full.mean_
+    of_full = np.sum((others @ full.components_.T) ** 2)
+    lost = (of_full - np.sum((others @ reduction.components.T) ** 2)) / np.sum(others**2)
+    # The bound holds for the mean over samples, and is wide: what was measured is the second.
+    assert lost < np.sqrt(2 * kept / most)
+    assert lost < 0.01
+    # The strong directions are inside the subspace, whatever happens at its end.
+    cosines = np.linalg.svd(reduction.components @ full.components_[:4].T, compute_uv=False)
+    assert np.sqrt(1 - cosines.min() ** 2) < 0.1
+
+
+def test_shards_leave_no_trace_in_the_model(tmp_path: Path) -> None:
+    table = persons_table(falling_features(3_000, 64, seed=3))
+    table = table.cast(with_full_length(PERSONS, 64))
+    models, reduced = set(), set()
+    for shards in (1, 2, 7):
+        folder = tmp_path / str(shards)
+        folder.mkdir()
+        paths = write_shards(folder, table, shards)
+        reduction = streamed(paths, 3_000, 1_000, 48)
+        reduction.save(folder / "model.npz")
+        models.add((folder / "model.npz").read_bytes())
+        short = [str(folder / f"short{number}.parquet") for number in range(shards)]
+        for source, target in zip(paths, short, strict=True):
+            with open_table(source) as embeddings:
+                write_table(target, reduced_tables(reduction, embeddings), with_vector(PERSONS, 16))
+        merged = pa.concat_tables(in_person_order(short, 500))
+        assert merged["person_id"].equals(table["person_id"])
+        reduced.add(vectors_of(merged).tobytes())
+    assert len(models) == len(reduced) == 1
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_values_that_are_no_numbers_are_one_clear_line(value: float) -> None:
+    vectors = relu_features(n=50)
+    reduction = fit_reduction([vectors], 50, 40, 6, 0.5)
+    vectors[7, 3] = value
+    with pytest.raises(InputError, match="no finite numbers, or were above 65,504"):
+        reduction.transform(vectors)
+    with pytest.raises(InputError, match="no finite numbers, or were above 65,504"):
+        fit_reduction([vectors], 50, 40, 6, 0.5)
 
 
 def test_reduced_vectors_have_length_one_and_depend_on_themselves_alone() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from visualsearch import search_quality
 from visualsearch.distortion import with_two_vectors
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
@@ -118,6 +119,17 @@ def test_ranking_by_label_is_perfect_in_clusters_of_the_label(tmp_path: Path) ->
     shuffled = cluster_labels(made)
     shuffled["pair"] = np.random.default_rng(0).permutation(shuffled["pair"])
     assert made.measured(labels=shuffled)["measures"]["label:pair"]["value"] < 0.8
+
+
+def test_in_blocks_is_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows and few rankings at a time, against all rows in one block and all rankings held."""
+    made = Made(tmp_path, clustered(spread=1.0))
+    kinds = {"labels": cluster_labels(made), "rerank": 12}
+    whole = made.measured(**kinds)
+    monkeypatch.setattr(search_quality, "BATCH_ROWS", 7)
+    monkeypatch.setattr(search_quality, "MOST_RANKED", 5 * len(made.vectors))
+    assert made.measured(**kinds) == whole
+    assert 0.5 < whole["mean_average_precision"]["pair"]["value"] < 1
 
 
 def test_a_copy_finds_its_original_and_a_wrong_one_does_not(tmp_path: Path) -> None:

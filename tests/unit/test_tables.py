@@ -19,6 +19,8 @@ from visualsearch.tables import (
     read_table,
     vector_length,
     vectors_of,
+    vectors_of_rows,
+    with_full_length,
     with_vector,
     write_table,
 )
@@ -42,6 +44,50 @@ def test_more_rows_than_row_groups_and_empty_shards(tmp_path: Path) -> None:
     merged = pa.concat_tables(in_person_order([*paths, str(tmp_path / "empty.parquet")], 500))
     assert merged.equals(table)
     assert np.array_equal(vectors_of(merged), vectors_of(table))
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("rows", [7, 4096])
+def test_some_rows_in_person_order(tmp_path: Path, shards: int, rows: int) -> None:
+    n = 3 * ROW_GROUP_ROWS
+    table = persons_table(np.random.default_rng(3).normal(size=(n, 4)))
+    paths = write_shards(tmp_path, table, shards)
+    only = np.flatnonzero(np.random.default_rng(4).random(n) < 0.1)
+    for wanted in (only, only[:1], np.arange(n)):
+        parts = list(in_person_order(paths, rows, ["person_id", "vector"], wanted))
+        assert pa.concat_tables(parts).equals(table.take(wanted).select(["person_id", "vector"]))
+    assert list(in_person_order(paths, rows, only=only[:0])) == []
+    again = np.array([5, 2, 600, 2])
+    assert np.array_equal(vectors_of_rows(paths, again), vectors_of(table)[again])
+
+
+def test_row_groups_without_wanted_rows_are_not_read(tmp_path: Path) -> None:
+    table = persons_table(np.random.default_rng(5).normal(size=(2 * ROW_GROUP_ROWS, 4)))
+    path = tmp_path / "t.parquet"
+    write_table(path, [table], table.schema)
+    with open_table(path) as file:
+        # The last column is that of the vectors.
+        page = file.metadata.row_group(0).column(len(PERSONS)).data_page_offset
+    damaged = bytearray(path.read_bytes())
+    damaged[page : page + 16] = bytes(16)
+    path.write_bytes(damaged)
+    last = np.array([2 * ROW_GROUP_ROWS - 1])
+    assert np.array_equal(vectors_of_rows([path], last), vectors_of(table)[last])
+    with pytest.raises(OSError):
+        vectors_of_rows([path], np.array([0]))
+
+
+def test_full_length_vectors_change_little_and_take_half_the_disk(tmp_path: Path) -> None:
+    vectors = np.abs(np.random.default_rng(6).normal(size=(500, 1280))).astype(np.float32)
+    table = persons_table(vectors)
+    for name, schema in (("whole", table.schema), ("half", with_full_length(PERSONS, 1280))):
+        write_table(tmp_path / name, [table], schema)
+    kept = vectors_of(read_table(tmp_path / "half"))
+    assert kept.dtype == np.float32
+    one, other = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (vectors, kept))
+    assert np.abs(one @ one.T - other @ other.T).max() < 1e-4
+    sizes = {name: (tmp_path / name).stat().st_size for name in ("whole", "half")}
+    assert sizes["half"] < 0.55 * sizes["whole"]
 
 
 def test_bytes_do_not_tell_how_rows_came(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ rule fit_pca:
     conda:
         "../../envs/reduce.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=1500,
     params:
         reduction=config["reduction"],
         library=library("fit_pca"),

@@ -6,7 +6,7 @@ from visualsearch.detectors.base import DetectorSettings
 from visualsearch.embedding import embed_images, embedding_length, embedding_metadata
 from visualsearch.job import job
 from visualsearch.pictures import Pictures
-from visualsearch.tables import DETECTIONS, PERSONS, read_table, with_vector, write_table
+from visualsearch.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 
 with job(snakemake.log[0]):
     shard = int(snakemake.wildcards.shard)
@@ -24,6 +24,6 @@ with job(snakemake.log[0]):
     write_table(
         snakemake.output.embeddings,
         tables,
-        with_vector(PERSONS, embedding_length(detector, snakemake.params.embedding)),
+        with_full_length(PERSONS, embedding_length(detector, snakemake.params.embedding)),
         embedding_metadata(described, snakemake.params.embedding),
     )

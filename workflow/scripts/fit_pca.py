@@ -1,10 +1,11 @@
-"""Fit the reduction on all embeddings, with the table and figure of explained variance."""
+"""Fit the reduction on the embeddings, with the table and figure of explained variance."""
 
 from visualsearch.figures import draw_explained_variance
 from visualsearch.fitting import fit_reduction
 from visualsearch.job import job
 from visualsearch.progress import progress
 from visualsearch.reduction import write_explained_variance
+from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import (
     common_metadata,
     count_rows,
@@ -18,11 +19,11 @@ with job(snakemake.log[0]):
     settings = snakemake.params.reduction
     common_metadata(shards)
     rows = settings["batch_size"]
-    total = count_rows(shards)
-    batches = (vectors_of(table) for table in in_person_order(shards, rows))
+    persons = evenly_spaced(count_rows(shards), settings["fit_persons"])
+    tables = in_person_order(shards, rows, ["vector"], persons)
     reduction = fit_reduction(
-        progress(batches, "fit PCA", "batches", -(-total // rows)),
-        total,
+        progress(map(vectors_of, tables), "fit PCA", "batches", -(-len(persons) // rows)),
+        len(persons),
         vector_length(shards[0]),
         settings["n_components"],
         settings["whiten_power"],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from visualsearch.atomic import replacing
 from visualsearch.boxes import Boxes, xyxy_to_xywh
 from visualsearch.errors import InputError
 from visualsearch.manifest import DETECTIONS_PER_IMAGE
-from visualsearch.pictures import Pictures
+from visualsearch.pictures import Picture, Pictures, read_ahead
 from visualsearch.progress import progress
 from visualsearch.tables import BOX_COLUMNS, DETECTIONS, open_table
 
@@ -25,25 +26,59 @@ if TYPE_CHECKING:
     from visualsearch.detectors.base import Detector
 
 
+class Found(NamedTuple):
+    """What was found of one category in an image, by falling score.
+
+    boxes: float32 corners [N, 4]. scores: float32 [N]. category_id: COCO's.
+    """
+
+    boxes: Boxes
+    scores: NDArray[np.float32]
+    category_id: int
+
+
 def detect_category(
-    detector: Detector, image: Image.Image, category: str
-) -> tuple[Boxes, NDArray[np.float32], int]:
-    """Boxes (corners [N, 4]) and scores [N] of one category, by falling score, and its COCO id."""
+    detector: Detector, images: Sequence[Image.Image], category: str
+) -> list[Found]:
+    """Detect one category in images of one size, at most the detector's batch_size."""
     if category not in detector.categories:
         raise InputError(f"dataset.category is {category!r}, which this detector does not know")
     category_id = detector.categories.index(category)
-    found = detector.detect(image)
-    wanted = np.flatnonzero(found.labels == category_id)[:DETECTIONS_PER_IMAGE]
-    return found.boxes[wanted], found.scores[wanted], category_id
+    found = []
+    for boxes, scores, labels in detector.detect(images):
+        wanted = np.flatnonzero(labels == category_id)[:DETECTIONS_PER_IMAGE]
+        found.append(Found(boxes[wanted], scores[wanted], category_id))
+    return found
 
 
 def detect_images(
     detector: Detector, pictures: Pictures, category: str, description: str
 ) -> Iterator[pa.Table]:
     """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture."""
-    for picture in progress(pictures, description, "images", len(pictures)):
-        boxes, scores, category_id = detect_category(detector, picture.read(), category)
+    found = _detected(detector, pictures, category)
+    for picture, (boxes, scores, category_id) in progress(
+        found, description, "images", len(pictures)
+    ):
         yield detections_table(picture.image_id, xyxy_to_xywh(boxes), scores, category_id)
+
+
+def _detected(
+    detector: Detector, pictures: Pictures, category: str
+) -> Iterator[tuple[Picture, Found]]:
+    """Each picture with what was found, in order. Only images of one size go together: padding to
+    the largest of a batch changes what is found in the others."""
+    for window in read_ahead(pictures, detector.batch_size):
+        found: dict[int, Found] = {}
+        for _, group in groupby(sorted(window, key=_size), key=_size):
+            while batch := list(islice(group, detector.batch_size)):
+                results = detect_category(detector, [image for _, image in batch], category)
+                found |= {p.image_id: r for (p, _), r in zip(batch, results, strict=True)}
+        for picture, _ in window:
+            yield picture, found[picture.image_id]
+
+
+def _size(read: tuple[Picture, Image.Image]) -> tuple[int, int]:
+    return read[1].size
 
 
 def detections_table(

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.boxes import Boxes
-from visualsearch.tables import BOX_COLUMNS
+from visualsearch.tables import BOX_COLUMNS, FULL_LENGTH_VALUE
 
 # Each side of a box is moved by at most this share of its width or height.
 JITTER = 0.1
@@ -27,10 +27,10 @@ VECTORS = ("vector", "vector_unmirrored")
 
 
 def with_two_vectors(length: int) -> pa.Schema:
-    """DISTORTED and the two columns of vectors: fixed-size lists of `length` float32."""
+    """DISTORTED and the two columns of vectors: fixed-size lists of `length` float16."""
     schema = DISTORTED
     for name in VECTORS:
-        schema = schema.append(pa.field(name, pa.list_(pa.float32(), length)))
+        schema = schema.append(pa.field(name, pa.list_(FULL_LENGTH_VALUE, length)))
     return schema
 
 

@@ -1,7 +1,10 @@
 """Describe boxes by the detector's own backbone. Needs torch and torchvision."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +34,13 @@ from visualsearch.tables import (
     PERSONS,
     boxes_of,
     vector_column,
-    with_vector,
+    with_full_length,
 )
 
-CROPS_A_BATCH = 32
+# For each image that the detector takes at a time. Even, so that a box and its mirror image stay
+# together. More make a CPU hardly faster, or slower (benchmarks/embedding.py), and a shard's last
+# batch is filled up to it.
+CROPS_A_BATCH = 4
 
 # The exponent of Radenović, Tolias and Chum 2018 (arXiv:1711.02512), and their least activation.
 GEM_POWER = 3.0
@@ -42,7 +48,8 @@ GEM_LEAST = 1e-6
 
 # The section `embedding` of the configuration.
 Settings = Mapping[str, Any]
-Maps = dict[str, torch.Tensor]
+Tensors = tuple[torch.Tensor, ...]
+Tag = TypeVar("Tag")
 
 
 def average(maps: torch.Tensor) -> torch.Tensor:
@@ -69,100 +76,140 @@ def embedding_length(detector: Detector, embedding: Settings) -> int:
     return sum(detector.map_lengths[name] for name in MAPS[embedding["maps"]])
 
 
+class Region(NamedTuple):
+    """How a box is looked at.
+
+    inputs: called with detector, image, boxes and settings; yields for each box, and where mirrored
+    then for its mirror image, what goes on in batches: tensors [1, ...], of the same shapes always.
+    maps: called with detector, batches of these tensors and settings; gives the wanted maps.
+    """
+
+    inputs: Callable[[Detector, Image.Image, Boxes, Settings], Iterator[Tensors]]
+    maps: Callable[[Detector, Tensors, Settings], Tensors]
+
+
 def embed_boxes(
     detector: Detector, image: Image.Image, boxes: Boxes, embedding: Settings
 ) -> NDArray[np.float32]:
-    """Embed boxes of one image: its region through the backbone, then pooled.
+    """Embed boxes of one image, as `embed_pictures` does; [N, embedding_length(...)]."""
+    ((_, vectors),) = embed_pictures(detector, [(None, image, boxes)], embedding)
+    return vectors
 
-    image: upright RGB. boxes: corners [N, 4] in pixels. embedding: all settings of that section of
-    the configuration. A mirrored box is that of the mirrored image; its pooled maps are averaged
-    with the box's own before two maps are brought to length 1 and joined.
-    Returns float32 [N, embedding_length(detector, embedding)]. A row depends on its image's boxes
-    alone, so that neither shards nor cores change a bit of it.
+
+def embed_pictures(
+    detector: Detector, pictures: Iterable[tuple[Tag, Image.Image, Boxes]], embedding: Settings
+) -> Iterator[tuple[Tag, NDArray[np.float32]]]:
+    """Embed boxes of images: their regions through the backbone, then pooled.
+
+    pictures: anything to know an image by, the image, upright RGB, and its boxes: corners [N, 4] in
+    pixels. embedding: all settings of that section of the configuration. The pooled maps of a box
+    and of its mirror image are averaged before two maps are brought to length 1 and joined.
+
+    Yields for each image, in order, what it is known by and float32
+    [N, embedding_length(detector, embedding)]. Batches run across images and all have one size, the
+    last filled up: a network gives a row the same bits whatever the others are, so that neither
+    shards nor cores change a bit of it.
     """
-    boxes = clip_to_image(grow(boxes, embedding["margin"]), *image.size)
-    pooled = _pooled_maps(detector, image, boxes, embedding)
+    waiting: deque[tuple[Tag, int]] = deque()
+
+    def inputs() -> Iterator[Tensors]:
+        for tag, image, boxes in pictures:
+            waiting.append((tag, len(boxes)))
+            boxes = clip_to_image(grow(boxes, embedding["margin"]), *image.size)
+            yield from REGIONS[embedding["region"]].inputs(detector, image, boxes, embedding)
+
+    ready = np.empty((0, embedding_length(detector, embedding)), np.float32)
+    # The empty batch is for images without boxes at the end.
+    for vectors in chain(_vectors(detector, inputs(), embedding), [ready]):
+        ready = np.concatenate([ready, vectors])
+        while waiting and waiting[0][1] <= len(ready):
+            tag, n = waiting.popleft()
+            yield tag, ready[:n]
+            ready = ready[n:]
+
+
+def _vectors(
+    detector: Detector, inputs: Iterator[Tensors], embedding: Settings
+) -> Iterator[NDArray[np.float32]]:
+    """The vectors of a region's inputs, batch by batch: float32 [n, length]."""
+    size = CROPS_A_BATCH * detector.batch_size
+    while batch := list(islice(inputs, size)):
+        n = len(batch)
+        batch += [batch[-1]] * (size - n)
+        vectors = _embed(detector, tuple(map(torch.cat, zip(*batch, strict=True))), embedding)
+        yield vectors[: n // 2 if embedding["mirrored"] else n].numpy()
+
+
+@torch.inference_mode()
+def _embed(detector: Detector, batch: Tensors, embedding: Settings) -> torch.Tensor:
+    """The vectors of one batch: float32 on the CPU, one for two inputs where mirrored."""
+    maps = REGIONS[embedding["region"]].maps(detector, batch, embedding)
+    pooled = [POOLINGS[embedding["pooling"]](each.float()).cpu() for each in maps]
     if embedding["mirrored"]:
-        other_way = _pooled_maps(
-            detector, ImageOps.mirror(image), mirror(boxes, image.width), embedding
-        )
-        pooled = [(one + other) / 2 for one, other in zip(pooled, other_way, strict=True)]
+        pooled = [(vectors[0::2] + vectors[1::2]) / 2 for vectors in pooled]
     if len(pooled) > 1:
         pooled = [functional.normalize(vectors) for vectors in pooled]
-    return torch.cat(pooled, dim=1).numpy()
+    return torch.cat(pooled, dim=1)
 
 
-def _pooled_maps(
+def _crops(
     detector: Detector, image: Image.Image, boxes: Boxes, embedding: Settings
-) -> list[torch.Tensor]:
-    """Each wanted map of the boxes, pooled: float32 [N, its channels], on the CPU."""
-    names, pool = MAPS[embedding["maps"]], POOLINGS[embedding["pooling"]]
-    vectors = {name: torch.empty(len(boxes), detector.map_lengths[name]) for name in names}
-    if len(boxes):
-        with torch.inference_mode():
-            maps_of = REGIONS[embedding["region"]](detector, image, embedding)
-            for start in range(0, len(boxes), CROPS_A_BATCH):
-                batch = slice(start, start + CROPS_A_BATCH)
-                for name, maps in maps_of(boxes[batch]).items():
-                    vectors[name][batch] = pool(maps).float().cpu()
-    return list(vectors.values())
-
-
-def _crops(detector: Detector, image: Image.Image, embedding: Settings) -> Callable[[Boxes], Maps]:
+) -> Iterator[Tensors]:
     """Each box is cut out and goes through the backbone by itself."""
-    size, fit = tuple(embedding["size"]), embedding["fit"]
-
-    def maps_of(boxes: Boxes) -> Maps:
-        crops = crop_boxes(image, boxes, size, fit, detector.mean_colour)
-        before = detector.map_before(detector.normalise(crops))
-        return _from_before(detector, before, embedding)
-
-    return maps_of
-
-
-def _aligned_last(
-    detector: Detector, image: Image.Image, embedding: Settings
-) -> Callable[[Boxes], Maps]:
-    """RoIAlign on the finished maps of the whole picture."""
-    inputs, scale = detector.whole_picture(image)
-    maps = _from_before(detector, detector.map_before(inputs), embedding)
-    return lambda boxes: {
-        name: _align(whole, boxes, scale, embedding["size"], STRIDES[name])
-        for name, whole in maps.items()
-    }
+    for row in range(len(boxes)):
+        crop = crop_boxes(
+            image,
+            boxes[row : row + 1],
+            tuple(embedding["size"]),
+            embedding["fit"],
+            detector.mean_colour,
+        )
+        yield (crop,)
+        if embedding["mirrored"]:
+            yield (crop.flip(-1),)
 
 
-def _aligned_before(
-    detector: Detector, image: Image.Image, embedding: Settings
-) -> Callable[[Boxes], Maps]:
-    """RoIAlign on the map before the last, then the last stage on each box by itself.
-
-    So do networks for person search, such as SeqNet (Li and Miao 2021, arXiv:2103.10148).
-    """
-    inputs, scale = detector.whole_picture(image)
-    whole = detector.map_before(inputs)
-
-    def maps_of(boxes: Boxes) -> Maps:
-        before = _align(whole, boxes, scale, embedding["size"], STRIDES["before"])
-        return _from_before(detector, before, embedding)
-
-    return maps_of
+def _maps_of_crops(detector: Detector, batch: Tensors, embedding: Settings) -> Tensors:
+    (crops,) = batch
+    return _from_before(detector, (detector.map_before(detector.normalise(crops)),), embedding)
 
 
-REGIONS = {
-    "crop": _crops,
-    "roi_align_last": _aligned_last,
-    "roi_align_before": _aligned_before,
-}
-
-
-def _from_before(detector: Detector, before: torch.Tensor, embedding: Settings) -> Maps:
+def _from_before(detector: Detector, batch: Tensors, embedding: Settings) -> Tensors:
     """The wanted maps, given the one before the last; the last stage runs only where needed."""
-    names = MAPS[embedding["maps"]]
+    (before,) = batch
     maps = {"before": before}
+    names = MAPS[embedding["maps"]]
     if "last" in names:
         maps["last"] = detector.last_stage(before)
-    return {name: maps[name] for name in names}
+    return tuple(maps[name] for name in names)
+
+
+def _aligned(
+    detector: Detector, image: Image.Image, boxes: Boxes, embedding: Settings, finished: bool
+) -> Iterator[Tensors]:
+    """RoIAlign on maps of the whole picture: the finished ones, or the one before the last.
+
+    After the latter, the last stage runs on each box by itself, as in networks for person search
+    such as SeqNet (Li and Miao 2021, arXiv:2103.10148).
+    """
+    names = MAPS[embedding["maps"]] if finished else ("before",)
+    ways = [(image, boxes)]
+    if embedding["mirrored"]:
+        ways.append((ImageOps.mirror(image), mirror(boxes, image.width)))
+    seen = []
+    for picture, corners in ways:
+        inputs, scale = detector.whole_picture(picture)
+        maps: Tensors = (detector.map_before(inputs),)
+        if finished:
+            maps = _from_before(detector, maps, embedding)
+        # RoIAlign's kernel for CPUs has no other dtype.
+        seen.append(([each.float() for each in maps], corners, scale))
+    for row in range(len(boxes)):
+        for maps_in_fp32, corners, scale in seen:
+            yield tuple(
+                _align(whole, corners[row : row + 1], scale, embedding["size"], STRIDES[name])
+                for name, whole in zip(names, maps_in_fp32, strict=True)
+            )
 
 
 def _align(
@@ -183,6 +230,13 @@ def _align(
     return roi_align(whole, [corners], grid, spatial_scale=1 / stride, aligned=True)
 
 
+REGIONS = {
+    "crop": Region(_crops, _maps_of_crops),
+    "roi_align_last": Region(partial(_aligned, finished=True), lambda _, batch, settings: batch),
+    "roi_align_before": Region(partial(_aligned, finished=False), _from_before),
+}
+
+
 def crop_boxes(
     image: Image.Image,
     boxes: Boxes,
@@ -195,7 +249,7 @@ def crop_boxes(
     boxes: corners [N, 4] inside the image. size: (height, width). fit: "stretch" shows the box,
     whatever its aspect; the others keep its aspect and fill what is left, "pad" with mean_colour
     and "surroundings" with the picture around the box and mean_colour beyond the picture's border.
-    Returns float32 [N, 3, height, width] in 0..1.
+    Returns float32 [N, 3, height, width] in 0..1, channels last in memory.
     """
     height, width = size
     boxes = clip_to_image(boxes, *image.size)
@@ -214,7 +268,7 @@ def crop_boxes(
             crop.paste(seen, (left, top))
         crops.append(np.asarray(crop))
     stacked = torch.from_numpy(np.stack(crops)) if crops else torch.empty(0, height, width, 3)
-    return stacked.permute(0, 3, 1, 2).contiguous().float() / 255
+    return stacked.permute(0, 3, 1, 2).float() / 255
 
 
 def in_search_set(scores: Any, heights: Any, search_set: dict[str, float]) -> Any:
@@ -240,9 +294,16 @@ def embed_images(
     """
     wanted = detections.filter(in_search_set(detections["score"], detections["h"], search_set))
     wanted = wanted.sort_by([("image_id", "ascending"), ("det_index", "ascending")])
-    schema = with_vector(PERSONS, embedding_length(detector, embedding))
-    for picture, rows in _by_picture(pictures, wanted, description):
-        vectors = embed_boxes(detector, picture.read(), corners_of(rows), embedding)
+    schema = with_full_length(PERSONS, embedding_length(detector, embedding))
+    embedded = embed_pictures(
+        detector,
+        (
+            (rows, picture.read(), corners_of(rows))
+            for picture, rows in _by_picture(pictures, wanted, description)
+        ),
+        embedding,
+    )
+    for rows, vectors in embedded:
         columns = {name: rows[name] for name in rows.column_names if name in PERSONS.names}
         columns["person_id"] = person_id(rows["image_id"].to_numpy(), rows["det_index"].to_numpy())
         columns["vector"] = vector_column(vectors)
@@ -275,19 +336,22 @@ def embed_distorted(
     distortion.DISTORTED with both vectors, in that order. Each picture is decoded once.
     """
     schema = with_two_vectors(embedding_length(detector, embedding))
-    for picture, rows in _by_picture(pictures, persons, "embed distorted"):
-        image = picture.read()
-        moved = distorted_boxes(rows["person_id"].to_numpy(), corners_of(rows), seed)
-        moved = clip_to_image(moved, *image.size)
-        vectors = [
-            embed_boxes(detector, ImageOps.mirror(image), mirror(moved, image.width), embedding),
-            embed_boxes(detector, image, moved, embedding),
-        ]
+
+    def both_ways() -> Iterator[tuple[tuple[pa.Table, Boxes], Image.Image, Boxes]]:
+        for picture, rows in _by_picture(pictures, persons, "embed distorted"):
+            image = picture.read()
+            moved = distorted_boxes(rows["person_id"].to_numpy(), corners_of(rows), seed)
+            moved = clip_to_image(moved, *image.size)
+            yield (rows, moved), ImageOps.mirror(image), mirror(moved, image.width)
+            yield (rows, moved), image, moved
+
+    embedded = embed_pictures(detector, both_ways(), embedding)
+    for ((rows, moved), turned), (_, unturned) in zip(embedded, embedded, strict=True):
         columns = {
             "person_id": rows["person_id"],
             "image_id": rows["image_id"],
             **dict(zip(BOX_COLUMNS, xyxy_to_xywh(moved).T, strict=True)),
-            **dict(zip(VECTORS, map(vector_column, vectors), strict=True)),
+            **dict(zip(VECTORS, map(vector_column, (turned, unturned)), strict=True)),
         }
         yield pa.table(columns).cast(schema)
 
@@ -298,6 +362,7 @@ def embedding_metadata(described: dict[str, Any], embedding: Settings) -> dict[s
         "detector": described["name"],
         "weights_sha256": described["weights_sha256"],
         "featurizer": described["featurizer"],
+        "precision": described["precision"],
         **embedding,
         "size": list(embedding["size"]),
     }

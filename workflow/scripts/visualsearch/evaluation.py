@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -119,9 +120,9 @@ def write_precision_recall(path: str | Path, curve: NDArray[np.float64]) -> None
 
 def labels_by_image(manifest: pa.Table) -> pd.DataFrame:
     """Labels of the images that carry any: one column a kind, indexed by image_id."""
-    rows = {
-        row["image_id"]: json.loads(row["labels"])
-        for row in manifest.to_pylist()
-        if row["labels"] is not None
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", dtype="string")
+    labelled = manifest.filter(pc.is_valid(manifest["labels"]))
+    # Pictures of one kind carry the same text: each is read once.
+    texts = labelled["labels"].combine_chunks().dictionary_encode()
+    kinds = pd.DataFrame([json.loads(text) for text in texts.dictionary.to_pylist()])
+    labels = kinds.astype("string").iloc[texts.indices.to_numpy()]
+    return labels.set_index(labelled["image_id"].to_numpy())

@@ -1,6 +1,7 @@
 """The pictures of a manifest, or of one shard of it, read one after another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,12 @@ from PIL import Image
 from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.tables import read_table
+
+# Of a batch: so many pictures give full batches of each of a few common sizes.
+WINDOW_BATCHES = 16
+# The pixels that a window may hold at a time, 3 bytes each, and the next one while it is read.
+WINDOW_PIXELS = 50_000_000
+READERS = 8
 
 
 class Picture(NamedTuple):
@@ -53,3 +60,38 @@ class Pictures:
     def __iter__(self) -> Iterator[Picture]:
         for row in self._rows:
             yield Picture(row["image_id"], self.root / row["file"], row["width"], row["height"])
+
+
+def read_ahead(
+    pictures: Iterable[Picture], batch_size: int
+) -> Iterator[list[tuple[Picture, Image.Image]]]:
+    """Read pictures window by window, to be sorted into batches there; each window in order.
+
+    With a batch_size of 1 a window is one picture, read when it is asked for: a job has one core.
+    Else threads read the next window while the caller works on this one, as a GPU must not wait.
+    """
+    if batch_size == 1:
+        for picture in pictures:
+            yield [(picture, picture.read())]
+        return
+    with ThreadPoolExecutor(READERS) as readers:
+        waiting: list[tuple[Picture, Future[Image.Image]]] = []
+        for window in _windows(pictures, WINDOW_BATCHES * batch_size):
+            ready, waiting = waiting, [(p, readers.submit(p.read)) for p in window]
+            if ready:
+                yield [(picture, image.result()) for picture, image in ready]
+        if waiting:
+            yield [(picture, image.result()) for picture, image in waiting]
+
+
+def _windows(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:
+    """Consecutive pictures, at most so many and of no more pixels together than WINDOW_PIXELS."""
+    window: list[Picture] = []
+    for picture in pictures:
+        pixels = sum(p.width * p.height for p in [*window, picture])
+        if window and (len(window) == most or pixels > WINDOW_PIXELS):
+            yield window
+            window = []
+        window.append(picture)
+    if window:
+        yield window

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from visualsearch.company import company
@@ -52,13 +53,14 @@ def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[Choice
 
     Raises InputError for an id that is not in the search set.
     """
-    row_of = {person: row for row, person in enumerate(persons["person_id"].to_pylist())}
-    if unknown := [person for person in person_ids if person not in row_of]:
+    named = pa.array(person_ids, pa.int64())
+    rows = pc.index_in(named, value_set=persons["person_id"]).to_pylist()
+    if unknown := [person for person, row in zip(person_ids, rows, strict=True) if row is None]:
         raise InputError(
             f"queries.persons: {unknown[0]} is not in the search set; index/persons.parquet lists "
             "its ids, and search_set.min_score and search_set.min_height decide who is in it"
         )
-    return [Choice(row_of[person], "named", "named in the configuration") for person in person_ids]
+    return [Choice(row, "named", "named in the configuration") for row in rows]
 
 
 def candidates(persons: pa.Table, count: int) -> NDArray[np.int64]:

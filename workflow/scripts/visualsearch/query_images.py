@@ -15,7 +15,13 @@ from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import Skipped
 from visualsearch.progress import progress
 from visualsearch.reduction import Reduction
-from visualsearch.tables import BOX_COLUMNS, QUERIES, vector_column, with_vector
+from visualsearch.tables import (
+    BOX_COLUMNS,
+    QUERIES,
+    vector_column,
+    with_full_length,
+    with_vector,
+)
 
 
 def embed_query_images(
@@ -35,7 +41,7 @@ def embed_query_images(
     query, with the reason.
     """
     schema = with_vector(QUERIES, reduction.n_components)
-    full_schema = with_vector(pa.schema([]), len(reduction.mean))
+    full_schema = with_full_length(pa.schema([]), len(reduction.mean))
     tables = [schema.empty_table()]
     full_length = [full_schema.empty_table()]
     skipped = []
@@ -45,7 +51,7 @@ def embed_query_images(
         except UnreadableImage as error:
             skipped.append(Skipped(None, name, str(error)))
             continue
-        found, scores, _ = detect_category(detector, image, category)
+        [(found, scores, _)] = detect_category(detector, [image], category)
         heights = (found[:, 3] - found[:, 1]).astype(np.float64)
         fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
         persons = np.flatnonzero(fit)
@@ -73,5 +79,5 @@ def embed_query_images(
             "vector": vector_column(reduction.transform(vectors)),
         }
         tables.append(pa.table(columns).cast(schema))
-        full_length.append(pa.table([vector_column(vectors)], schema=full_schema))
+        full_length.append(pa.table([vector_column(vectors)], ["vector"]).cast(full_schema))
     return pa.concat_tables(tables), pa.concat_tables(full_length), skipped

@@ -24,11 +24,21 @@ from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
 # Rows a matrix product. Always this many, padded with zeros: a product's low bits depend on its
 # shape, and a person's vector must not depend on who else is in the shard.
 BLOCK_ROWS = 256
+# Rows read at a time: what a call of `transform` costs whatever the rows is shared by many blocks.
+READ_ROWS = 16 * BLOCK_ROWS
 
 
 def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows [N, D] divided by their length; rows of zeros stay zeros."""
+    """Rows [N, D] divided by their length; rows of zeros stay zeros.
+
+    Raises InputError where a value is no number, or was too large for float16.
+    """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all():
+        raise InputError(
+            "a person's vector holds values that are no finite numbers, or were above 65,504; "
+            "check that detector.weights are of the network that detector.name says"
+        )
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
@@ -112,9 +122,9 @@ class Reduction:
 
 
 def reduced_tables(reduction: Reduction, embeddings: pq.ParquetFile) -> Iterator[pa.Table]:
-    """Reduce a table of embeddings, block by block; yields rows of PERSONS with short vectors."""
+    """Reduce a table of embeddings, part by part; yields rows of PERSONS with short vectors."""
     schema = with_vector(PERSONS, reduction.n_components)
-    for batch in embeddings.iter_batches(batch_size=BLOCK_ROWS):
+    for batch in embeddings.iter_batches(batch_size=READ_ROWS):
         vectors = vector_column(reduction.transform(vectors_of(batch)))
         columns = [batch.column(name) for name in PERSONS.names]
         yield pa.table([*columns, vectors], schema=schema)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from visualsearch.index import Index
@@ -67,9 +68,9 @@ def search_all(
     the nearest anew by their full-length vectors before the best k are taken.
     """
     image_ids = persons["image_id"].to_numpy()
-    row_of = {person: row for row, person in enumerate(persons["person_id"].to_pylist())}
     asked = queries.to_pylist()
-    own_rows = [row_of.get(query["person_id"]) for query in asked]
+    # Null where the query is none of the set.
+    own_rows = pc.index_in(queries["person_id"], value_set=persons["person_id"]).to_pylist()
     limit = near_duplicate - ROUNDING
     found = [
         find_neighbours(

@@ -44,7 +44,11 @@ NEIGHBOURS = 10
 HEIGHT_EDGES = (96.0, 192.0)
 # Random persons that chance is reckoned from, for each person measured.
 RANDOM_PERSONS = 1000
-BATCH_ROWS = 4096
+# Few, as a comparison holds a matrix of these by the persons measured, and full-length vectors are
+# copied more than once.
+BATCH_ROWS = 1024
+# Cosines of whole rankings held at once: a quarter of a gigabyte.
+MOST_RANKED = 1 << 26
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -426,22 +430,31 @@ def _unwhitened(reduced: Vectors, reduction: Reduction) -> Vectors:
 def _label_rankings(
     alike: Alikeness, sample: Sample, queries: Vectors, reduced: Sequence[str]
 ) -> dict[str, Any]:
-    """Mean average precision of the whole ranking, by kind of label, other images only."""
-    vectors = np.concatenate([batch for batch, _ in vectors_and_images(reduced, BATCH_ROWS)])
-    result = {}
-    for kind, codes in alike.labels.items():
-        values = np.full(len(sample.rows), np.nan)
-        chance = np.full(len(sample.rows), np.nan)
-        for i, row in enumerate(sample.rows):
-            others = (sample.image_ids != sample.image_ids[row]) & (codes >= 0)
-            if codes[row] < 0 or not others.any():
-                continue
-            order = np.argsort(-(vectors @ queries[i])[others], kind="stable")
-            relevant = (codes[others] == codes[row])[order]
-            values[i] = average_precision(relevant)
-            chance[i] = random_average_precision(int(relevant.sum()), len(relevant))
-        result[kind] = _with_strata(values, sample, chance)
-    return result
+    """Mean average precision of the whole ranking, by kind of label, other images only.
+
+    As many persons at a time as MOST_RANKED allows; for each such part the vectors are read anew.
+    """
+    values = {kind: np.full(len(sample.rows), np.nan) for kind in alike.labels}
+    chance = {kind: np.full(len(sample.rows), np.nan) for kind in alike.labels}
+    step = max(1, MOST_RANKED // len(sample.image_ids))
+    for start in range(0, len(queries), step):
+        part = queries[start : start + step]
+        cosines = np.empty((len(part), len(sample.image_ids)), dtype=np.float32)
+        seen = 0
+        for batch, _ in vectors_and_images(reduced, BATCH_ROWS):
+            cosines[:, seen : seen + len(batch)] = part @ batch.T
+            seen += len(batch)
+        for i, near in enumerate(cosines, start):
+            row = sample.rows[i]
+            for kind, codes in alike.labels.items():
+                others = (sample.image_ids != sample.image_ids[row]) & (codes >= 0)
+                if codes[row] < 0 or not others.any():
+                    continue
+                order = np.argsort(-near[others], kind="stable")
+                relevant = (codes[others] == codes[row])[order]
+                values[kind][i] = average_precision(relevant)
+                chance[kind][i] = random_average_precision(int(relevant.sum()), len(relevant))
+    return {kind: _with_strata(values[kind], sample, chance[kind]) for kind in alike.labels}
 
 
 def _with_strata(values: Values, sample: Sample, chance: Values | None = None) -> dict[str, Any]:

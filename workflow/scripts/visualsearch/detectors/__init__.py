@@ -6,6 +6,7 @@ CONTRIBUTING.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,10 @@ def uses_gpu(device: str) -> bool:
 def load_described(settings: DetectorSettings, described: dict[str, Any]) -> Detector:
     """Load the detector that `described`, the content of detector.json, describes.
 
+    Its precision is the one chosen when that was written, so that no two machines mix theirs.
     Raises InputError where the weights are no longer the same: vectors of two would mix.
     """
-    detector = load_detector(settings)
+    detector = load_detector(replace(settings, precision=described["precision"]))
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
             f"the weights of {settings.name} are not those of detections/detector.json any more; "

@@ -1,5 +1,6 @@
 """What every detector answers to. Needs torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 # Pixels of the network's input to a place of each map, in every detector.
 STRIDES = {"before": 16, "last": 32}
+
+GPU_BATCH = 8
 
 
 class Detections(NamedTuple):
@@ -43,6 +46,7 @@ class Detector(Protocol):
 
     categories: names by label. map_lengths: channels of the map before and of the last.
     vector_length: those of the last. mean_colour: RGB in 0..255 that `normalise` takes to about 0.
+    batch_size: images that are best detected together. On a CPU it is 1.
     """
 
     categories: list[str]
@@ -51,9 +55,10 @@ class Detector(Protocol):
     mean_colour: tuple[int, int, int]
     weights_sha256: str
     device: torch.device
+    batch_size: int
 
-    def detect(self, image: Image.Image) -> Detections:
-        """Detect every category in one upright RGB image of any size."""
+    def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
+        """Detect every category in upright RGB images, all of one size, at most batch_size."""
         ...
 
     def normalise(self, crops: torch.Tensor) -> torch.Tensor:
@@ -65,7 +70,10 @@ class Detector(Protocol):
         ...
 
     def map_before(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The map before the last: [N, map_lengths["before"], ceil(H/16), ceil(W/16)]."""
+        """The map before the last: [N, map_lengths["before"], ceil(H/16), ceil(W/16)].
+
+        Maps have the dtype that the detector computes in, which need not be that of `inputs`.
+        """
         ...
 
     def last_stage(self, before: torch.Tensor) -> torch.Tensor:
@@ -84,7 +92,8 @@ class DetectorSettings:
     name: key of the registry. weights: "default", the name of a weights enum member, or a file.
     device: "auto", "cpu" or "cuda". score_threshold: detections below it are dropped.
     min_size, max_size: sides in pixels that an image is resized to.
-    None for any of the last three means the detector's own.
+    None for any of these three means the detector's own.
+    precision: "auto", "fp32" or "bf16".
     """
 
     name: str
@@ -93,6 +102,7 @@ class DetectorSettings:
     score_threshold: float | None = None
     min_size: int | None = None
     max_size: int | None = None
+    precision: str = "auto"
 
     def torch_device(self) -> torch.device:
         """The device to run on: with "auto" a GPU where torch sees one, else the CPU."""

@@ -1,5 +1,6 @@
 """The detector this project ships, as a detector of the registry. Needs torch and torchvision."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.detectors import BUNDLED, ssdlite
 from visualsearch.detectors.base import (
+    GPU_BATCH,
     Detections,
     DetectorSettings,
     WholePicture,
     count_parameters,
 )
+from visualsearch.detectors.folding import fold_norms
+from visualsearch.detectors.precision import DTYPES, cast, compute_in, resolve
 
 WEIGHTS = Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors"
 
@@ -40,17 +44,29 @@ class BundledDetector:
         self.device = settings.torch_device()
         given = settings.score_threshold
         self.score_threshold = SCORE_THRESHOLD if given is None else given
-        self.model = ssdlite.load_ssdlite(WEIGHTS).to(self.device)
+        self.model = ssdlite.load_ssdlite(WEIGHTS)
+        self.parameters = count_parameters(self.model)
+        self.precision = resolve(settings.precision, self.device)
+        self.dtype = DTYPES[self.precision]
+        self.batch_size = GPU_BATCH if self.device.type == "cuda" else 1
+        fold_norms(self.model).to(self.device)
+        # What places and scores boxes stays in fp32: the heads' layers, and the anchors.
+        for part in (self.model.stem, *self.model.blocks, self.model.last, *self.model.extras):
+            compute_in(part, self.dtype)
+        for head in (*self.model.box_heads, *self.model.class_heads):
+            compute_in(head, torch.float32)
 
-    def detect(self, image: Image.Image) -> Detections:
-        boxes, scores = self.model.detect(self.whole_picture(image).inputs)[0]
-        kept = scores >= self.score_threshold
-        scale = boxes.new_tensor([image.width, image.height] * 2)
-        return Detections(
-            (boxes[kept] * scale).cpu().numpy(),
-            scores[kept].cpu().numpy(),
-            np.full(int(kept.sum()), self.categories.index("person")),
-        )
+    def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
+        inputs = torch.cat([self.whole_picture(image).inputs for image in images])
+        found = []
+        for image, (boxes, scores) in zip(images, self.model.detect(inputs), strict=True):
+            kept = scores >= self.score_threshold
+            scale = boxes.new_tensor([image.width, image.height] * 2)
+            labels = np.full(int(kept.sum()), self.categories.index("person"))
+            found.append(
+                Detections((boxes[kept] * scale).cpu().numpy(), scores[kept].cpu().numpy(), labels)
+            )
+        return found
 
     def normalise(self, crops: torch.Tensor) -> torch.Tensor:
         return crops.to(self.device) * 2 - 1
@@ -67,7 +83,7 @@ class BundledDetector:
 
     @torch.inference_mode()
     def last_stage(self, before: torch.Tensor) -> torch.Tensor:
-        return self.model.last_stage(before)
+        return self.model.last_stage(cast(before, self.dtype))
 
     def details(self) -> dict[str, Any]:
         return {
@@ -84,7 +100,7 @@ class BundledDetector:
             "published_on": None,
             "recipe": None,
             "gmacs_at_800": None,
-            "parameters": count_parameters(self.model),
+            "parameters": self.parameters,
             "categories": 1,
             "image_min_size": [ssdlite.INPUT_SIZE],
             "image_max_size": ssdlite.INPUT_SIZE,
@@ -100,5 +116,6 @@ class BundledDetector:
                 "map before: block 13's expansion after its ReLU6 (576 channels, stride 16)"
             ),
             "vector_length": self.vector_length,
+            "precision": self.precision,
             "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
         }

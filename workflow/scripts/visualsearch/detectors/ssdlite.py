@@ -294,7 +294,7 @@ class SSDLiteMobileNetV2(nn.Module):
             head(m).permute(0, 2, 3, 1).reshape(len(x), -1, 2)
             for head, m in zip(self.class_heads, maps, strict=True)
         ]
-        return torch.cat(encodings, dim=1), torch.cat(logits, dim=1)
+        return torch.cat(encodings, dim=1).float(), torch.cat(logits, dim=1).float()
 
     @torch.inference_mode()
     def detect(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -1,6 +1,8 @@
 """Annoy: a forest of random projection trees, memory-mapped. https://github.com/spotify/annoy"""
 
+import shutil
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import annoy
@@ -12,9 +14,13 @@ from visualsearch.errors import InputError
 METRIC: Literal["angular"] = "angular"
 PARAMETER = "search_k"
 COUNTS_EXACTLY = True
-# Forests to choose from. A tree costs about 15 bytes an item: a hundred more than double the file
+# Forests to choose from. A tree costs about 13 bytes an item: a hundred more than double the file
 # of 256 values an item.
 TREES = (12, 25, 50, 100)
+# A larger forest grows in its file, so that its pages are the file's and the system may drop them;
+# its bytes are the same. A smaller one needs no mapped file to write to, which network file systems
+# are slow at.
+MOST_BYTES_IN_MEMORY = 1 << 30
 # Ten neighbours and the query itself, from every tree.
 LEAST_SEARCHED = 11
 
@@ -44,18 +50,35 @@ def build(
     """Build the index of unit vectors at `path`; return what the sidecar keeps of it.
 
     shape: [N, D]. settings: n_trees, seed. Same vectors and settings give the same bytes: the seed
-    is set and the forest is grown by one thread.
+    is set and the forest is grown by one thread. Where it is grown in the file, InputError tells
+    if the disk has no room for it: Annoy would crash.
     """
     forest = annoy.AnnoyIndex(shape[1], METRIC)
     forest.set_seed(settings["seed"])
+    size = expected_bytes(shape, settings["n_trees"])
+    in_file = size > MOST_BYTES_IN_MEMORY
+    if in_file:
+        free = shutil.disk_usage(Path(path).parent).free
+        if free < size:
+            raise InputError(
+                f"{path} will have about {size / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB "
+                "left; make room, or set pathvars.results to another disk"
+            )
+        forest.on_disk_build(path)
     row = 0
     for batch in vectors:
         for vector in batch:
             forest.add_item(row, vector)
             row += 1
     forest.build(settings["n_trees"], n_jobs=1)
-    forest.save(path)
+    if not in_file:
+        forest.save(path)
     return {"n_trees": settings["n_trees"], "seed": settings["seed"], "metric": METRIC}
+
+
+def expected_bytes(shape: tuple[int, int], n_trees: int) -> int:
+    """About as many bytes as a forest will have, for vectors of `shape` [N, D]."""
+    return shape[0] * (12 + 4 * shape[1] + 13 * n_trees)
 
 
 def load(path: str, sidecar: dict[str, Any]) -> Any:

@@ -37,7 +37,7 @@ from visualsearch.tables import (
     common_metadata,
     count_rows,
     in_person_order,
-    read_table,
+    rows_of_shards,
     vector_length,
     vectors_of,
     vectors_of_rows,
@@ -46,7 +46,8 @@ from visualsearch.tables import (
 
 log = logging.getLogger(__name__)
 
-BATCH_ROWS = 4096
+# Few, as a comparison holds a matrix of these by the queries.
+BATCH_ROWS = 1024
 
 
 def build_index(
@@ -90,8 +91,8 @@ def _build_index(
     with replacing(index) as temporary:
         build_settings = build | {"seed": settings["seed"]}
         facts = module.build(hashed(), str(temporary), (n_items, dimension), build_settings)
-    rows = (table.select(PERSONS.names) for table in in_person_order(reduced, BATCH_ROWS))
-    write_table(persons, rows, PERSONS)
+    rows = rows_of_shards(reduced, PERSONS.names)
+    write_table(persons, [rows], PERSONS)
 
     described: dict[str, Any] = {
         "backend": settings["backend"],
@@ -110,8 +111,7 @@ def _build_index(
         described[module.PARAMETER] = next(module.efforts(build, n_items))
     opened = load_index(index, described)
     check_answers(opened, index)
-    image_ids = read_table(persons, ["image_id"])["image_id"].to_numpy()
-    tuning, held_out = _samples(opened, reduced, image_ids)
+    tuning, held_out = _samples(opened, reduced, rows["image_id"].to_numpy())
     if module.PARAMETER:
         described["tuning"] = _tuning(module, opened, tuning, tried, settings)
         effort = described["tuning"]["chosen"][module.PARAMETER]
@@ -129,7 +129,7 @@ def _build_index(
 
 def vectors_in_order(reduced: Sequence[str]) -> Iterator[NDArray[np.float32]]:
     """The reduced vectors of all shards in person order, float32 [*, D] at a time."""
-    for table in in_person_order(reduced, BATCH_ROWS):
+    for table in in_person_order(reduced, BATCH_ROWS, ["vector"]):
         yield vectors_of(table)
 
 

@@ -1,6 +1,7 @@
 """A run's results as one plain model, from which every form of the report is made."""
 
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from statistics import fmean
@@ -14,9 +15,8 @@ from visualsearch.atomic import read_json
 from visualsearch.attribution import license_name, web_address
 from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage, read_image
-from visualsearch.manifest import Skipped, labels_of, read_manifest, read_skipped, shown_name
+from visualsearch.manifest import MANIFEST_SCHEMA, Skipped, labels_of, read_skipped, shown_name
 from visualsearch.pictures import Picture as Stored
-from visualsearch.pictures import Pictures
 from visualsearch.reduction import Reduction
 from visualsearch.report.costs import Cost, read_costs
 from visualsearch.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
@@ -197,22 +197,26 @@ def load_results(
     files: ResultFiles, config: dict[str, Any], pictures_folder: str | None
 ) -> Results:
     """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
-    shown = _Shown(files.manifest, pictures_folder, config["dataset"]["source"] == "folder")
+    asked = read_table(files.queries, QUERIES.names).to_pylist()
+    found = read_table(files.hits, HITS.names).to_pylist()
     hits: dict[int, list[dict[str, Any]]] = {}
-    for row in read_table(files.hits, HITS.names).to_pylist():
+    for row in found:
         hits.setdefault(row["query"], []).append(row)
+    image_ids = {row["image_id"] for row in [*asked, *found]} - {None}
+    by_file = config["dataset"]["source"] == "folder"
+    shown = _Shown(files.manifest, image_ids, pictures_folder, by_file)
     queries = [
         shown.query(number, row, hits.get(row["query"], []))
-        for number, row in enumerate(read_table(files.queries, QUERIES.names).to_pylist(), start=1)
+        for number, row in enumerate(asked, start=1)
     ]
     return Results(
         config=config,
-        n_pictures=len(shown.rows),
+        n_pictures=count_rows([files.manifest]),
         n_detections=_count_results(files.detections),
         n_persons=count_rows([files.persons]),
         queries=queries,
         boxes=_boxes_of(files.persons, _pictures_of(queries)),
-        labels_of_hits=label_agreement(queries, shown.labels()),
+        labels_of_hits=label_agreement(queries, label_counts(files.manifest)),
         skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
         skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
         detector=read_json(files.detector),
@@ -229,25 +233,25 @@ def load_results(
 class _Shown:
     """Makes queries and hits out of rows, each picture once."""
 
-    def __init__(self, manifest: str, folder: str | None, by_file: bool) -> None:
-        self.rows = {row["image_id"]: row for row in read_manifest(manifest).to_pylist()}
-        self._stored = {picture.image_id: picture for picture in Pictures(manifest, folder)}
+    def __init__(
+        self, manifest: str, image_ids: Collection[int], folder: str | None, by_file: bool
+    ) -> None:
+        rows = _rows_of(manifest, MANIFEST_SCHEMA.names, image_ids)
+        self._rows = {row["image_id"]: row for row in rows}
+        self._root = Path(folder) if folder else Path(manifest).parent / "images"
         # The ids of a folder of pictures are made up; its readers know the names.
         self._by_file = by_file
         self._pictures: dict[int | str, Picture] = {}
 
-    def labels(self) -> list[dict[str, str]]:
-        """Labels of each picture of the set."""
-        return [labels_of(row) for row in self.rows.values()]
-
     def picture(self, image_id: int) -> Picture:
         if image_id not in self._pictures:
-            row = self.rows[image_id]
+            row = self._rows[image_id]
+            size = row["width"], row["height"]
             self._pictures[image_id] = Picture(
                 key=f"image-{image_id}",
                 name=shown_name(row, self._by_file),
                 file=row["file"],
-                stored=self._stored[image_id],
+                stored=Stored(image_id, self._root / row["file"], *size),
                 image_id=image_id,
                 license=row["license"],
                 license_url=web_address(row["license_url"]),
@@ -308,35 +312,51 @@ def _pictures_of(queries: list[Query]) -> list[Picture]:
 
 
 def _boxes_of(persons: str, pictures: list[Picture]) -> dict[int, dict[int, Box]]:
-    # The search set may have millions of rows: only those of pictures shown are held.
-    ids = pa.array([p.image_id for p in pictures if p.image_id is not None], pa.int64())
+    ids = [picture.image_id for picture in pictures if picture.image_id is not None]
     boxes: dict[int, dict[int, Box]] = {}
-    columns = ["person_id", "image_id", *BOX_COLUMNS]
-    with open_table(persons, columns) as file:
-        for batch in file.iter_batches(columns=columns):
-            for row in batch.filter(pc.is_in(batch["image_id"], ids)).to_pylist():
-                x, y, w, h = (row[name] for name in BOX_COLUMNS)
-                boxes.setdefault(row["image_id"], {})[row["person_id"]] = (x, y, w, h)
+    for row in _rows_of(persons, ["person_id", "image_id", *BOX_COLUMNS], ids):
+        x, y, w, h = (row[name] for name in BOX_COLUMNS)
+        boxes.setdefault(row["image_id"], {})[row["person_id"]] = (x, y, w, h)
     return boxes
 
 
+def _rows_of(
+    path: str, columns: Sequence[str], image_ids: Collection[int]
+) -> Iterator[dict[str, Any]]:
+    """A table's rows of some images. It may have millions: only these are held."""
+    ids = pa.array(sorted(image_ids), pa.int64())
+    with open_table(path, columns) as file:
+        for batch in file.iter_batches(columns=list(columns)):
+            yield from batch.filter(pc.is_in(batch["image_id"], ids)).to_pylist()
+
+
+def label_counts(manifest: str) -> dict[str, Counter[str]]:
+    """By kind of label, how many pictures of the set carry each."""
+    counts: dict[str, Counter[str]] = {}
+    with open_table(manifest, ["labels"]) as file:
+        for batch in file.iter_batches(columns=["labels"]):
+            for row in batch.filter(pc.is_valid(batch["labels"])).to_pylist():
+                for kind, value in labels_of(row).items():
+                    counts.setdefault(kind, Counter())[value] += 1
+    return counts
+
+
 def label_agreement(
-    queries: list[Query], labels: list[dict[str, str]]
+    queries: list[Query], counts: dict[str, Counter[str]]
 ) -> dict[str, dict[str, float]]:
     """By kind of label, the share of the hits shown that carry their query's.
 
-    labels: of each picture of the set. chance: the share of all other pictures with such a label
+    counts: what `label_counts` gives. chance: the share of all other pictures with such a label
     that carry it, as a mean over the queries.
     """
     found = {}
-    for kind in sorted({kind for of_picture in labels for kind in of_picture}):
-        counts = Counter(of_picture[kind] for of_picture in labels if kind in of_picture)
-        others = counts.total() - 1
+    for kind in sorted(counts):
+        others = counts[kind].total() - 1
         asked = [(q, label) for q in queries for label in q.labels if label.kind == kind]
         hits = [hit for query, _ in asked for hit in query.hits]
         same = [label.agrees for hit in hits for label in hit.labels if label.kind == kind]
         if same and others:
-            chances = [(counts[label.value] - 1) / others for _, label in asked]
+            chances = [(counts[kind][label.value] - 1) / others for _, label in asked]
             found[kind] = {"precision": fmean(same), "chance": fmean(chances)}
     return found
 

@@ -1,0 +1,278 @@
+"""Images a second of the detection stage, against the plain loop over torchvision's model.
+
+The plain loop is what a user would write: open, to a tensor, model, one picture after another, in
+fp32 with torch's default threads. Ours is the stage as the workflow runs it, from files on disk to
+rows written: on CPUs a process of one thread for each core, on a GPU one process with batches. Both
+are timed once all models are loaded and have seen the pictures; the best of the rounds counts, and
+the rounds of both take turns. Without --weights the network has random ones, which cost what
+trained ones do, but for how many boxes are left to sort out. --parity adds what bf16 changes in
+it: that says nothing of AP, for which there is `snakemake parity`.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from measuring import machine, table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detectors.torchvision_models import build_model, load_weights
+from visualsearch.images import read_image
+from visualsearch.sources import openpeople
+from visualsearch.sources.walk import pictures_in
+from visualsearch.tables import write_table
+
+CATEGORIES = 91
+Maker = Callable[..., Callable[[], object]]
+
+
+def plain_loop(name: str, weights: str, device: str, files: list[Path]) -> Callable[[], object]:
+    """The model as torchvision builds it with its weights, and a loop over the pictures."""
+    import torch
+    from PIL import Image
+    from torchvision.transforms.functional import to_tensor
+
+    model = build_model(DetectorSettings(name), CATEGORIES).eval()
+    load_weights(model, Path(weights), name)
+    model.to(device)
+
+    def run() -> list[Any]:
+        rows = []
+        with torch.inference_mode():
+            for file in files:
+                image = to_tensor(Image.open(file).convert("RGB")).to(device)
+                found = model([image])[0]
+                rows += zip(found["boxes"].tolist(), found["scores"].tolist(), strict=True)
+        return rows
+
+    return run
+
+
+def stage(settings: DetectorSettings, manifest: Path, shard: int) -> Callable[[], object]:
+    """One job of the workflow's stage: its shard's pictures, and its table of rows."""
+    from visualsearch.detection import detect_images
+    from visualsearch.detectors import load_detector
+    from visualsearch.pictures import Pictures
+    from visualsearch.tables import DETECTIONS
+
+    detector = load_detector(settings)
+    pictures = Pictures(manifest, None, shard)
+
+    def run() -> int:
+        rows = detect_images(detector, pictures, "person", f"detect {shard}")
+        return write_table(manifest.with_name(f"rows{shard}.parquet"), rows, DETECTIONS)
+
+    return run
+
+
+def serve(
+    make: Callable[..., Callable[[], object]], args: tuple[Any, ...], end: Connection
+) -> None:
+    """In a process of its own: load, see the pictures once, then run whenever asked."""
+    run = make(*args)
+    run()
+    end.send(None)
+    while end.recv():
+        run()
+        # Not ru_maxrss, which starts with that of the process that started this one.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        status = dict(line.split(":", 1) for line in lines)
+        end.send(int(status["VmHWM"].split()[0]) / 1024)
+
+
+@contextlib.contextmanager
+def contender(
+    make: Maker, jobs: list[tuple[Any, ...]]
+) -> Iterator[Callable[[], tuple[float, float]]]:
+    """Processes that wait to run `make(*job)()` together: gives seconds and the largest's MB."""
+    context = multiprocessing.get_context("spawn")
+    ends = []
+    for job in jobs:
+        ours, theirs = context.Pipe()
+        context.Process(target=serve, args=(make, job, theirs), daemon=True).start()
+        theirs.close()  # so that a process that dies is noticed
+        ends.append(ours)
+    for end in ends:
+        end.recv()
+
+    def run() -> tuple[float, float]:
+        start = time.perf_counter()
+        for end in ends:
+            end.send(True)
+        peaks = [end.recv() for end in ends]
+        return time.perf_counter() - start, max(peaks)
+
+    yield run
+    for end in ends:
+        end.send(False)
+
+
+def random_weights(path: Path, name: str) -> str:
+    """Weights of the right shape: seeded, and tame enough for finite maps."""
+    import torch
+
+    torch.manual_seed(0)
+    state = build_model(DetectorSettings(name), CATEGORIES).state_dict()
+    for key, value in state.items():
+        if key.endswith("running_var"):
+            value.uniform_(2, 3)
+    torch.save(state, path)
+    return str(path)
+
+
+def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -> list[Path]:
+    """Pictures in folder/images and the manifest of as many shards beside it; the files."""
+    root = folder / "images"
+    root.mkdir()
+    if images is None:
+        listed = openpeople.list_images({"max_images": count}, folder).images
+        names = [image.file for image in listed]
+        for _ in openpeople.fetch(listed, root, {}):
+            pass
+    else:
+        names = pictures_in(images)[:count]
+        root.rmdir()
+        root.symlink_to(images.resolve())
+    rows = []
+    for number, name in enumerate(names):
+        width, height = read_image(root / name).size
+        row = {"image_id": number, "file": name, "width": width, "height": height}
+        rows.append(row | {"shard": number % shards})
+    manifest = pa.Table.from_pylist(rows)
+    write_table(folder / "manifest.parquet", [manifest], manifest.schema)
+    return [root / name for name in names]
+
+
+def bf16_parity(name: str, weights: str, files: list[Path]) -> str:
+    """What bf16 changes in maps, and in the boxes that fixed proposals become."""
+    import torch
+    from torchvision.models.detection.image_list import ImageList
+
+    from visualsearch.detectors import load_detector
+
+    models = [
+        load_detector(DetectorSettings(name, weights, "cpu", precision=p)) for p in ("fp32", "bf16")
+    ]
+
+    def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return torch.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0)[
+            None
+        ]
+
+    rows: dict[str, list[torch.Tensor]] = {}
+    with torch.inference_mode():
+        for file in files:
+            inputs = [d.whole_picture(read_image(file)).inputs for d in models]
+            maps = [d.model.backbone(x) for d, x in zip(models, inputs, strict=True)]
+            for level, one in maps[0].items():
+                pair = one.flatten(), maps[1][level].float().flatten()
+                rows.setdefault(f"map {level}, cosine", []).append(
+                    torch.cosine_similarity(*pair, dim=0)[None]
+                )
+            last = [
+                d.last_stage(d.map_before(x)).float() for d, x in zip(models, inputs, strict=True)
+            ]
+            rows.setdefault("featurizer's last map, cosine", []).append(
+                torch.cosine_similarity(*(m.flatten() for m in last), dim=0)[None]
+            )
+            if not hasattr(models[0].model, "roi_heads"):
+                continue
+            size = tuple(inputs[0].shape[-2:])
+            images = ImageList(inputs[0], [size])
+            proposals, _ = models[0].model.rpn(images, maps[0])
+            placed, scored = [], []
+            for detector, levels in zip(models, maps, strict=True):
+                heads = detector.model.roi_heads
+                logits, moves = heads.box_predictor(
+                    heads.box_head(heads.box_roi_pool(levels, proposals, [size]))
+                )
+                label = detector.categories.index("person")
+                placed.append(heads.box_coder.decode(moves, proposals)[:, label])
+                scored.append(logits.softmax(dim=1)[:, label])
+            rows.setdefault("fixed proposals, farthest side, pixels", []).append(
+                (placed[0] - placed[1]).abs().amax(dim=1)
+            )
+            rows.setdefault("fixed proposals, person's score", []).append(
+                (scored[0] - scored[1]).abs()
+            )
+    lines = []
+    for what, values in rows.items():
+        all_values = torch.cat(values)
+        worst = all_values.min() if "cosine" in what else all_values.max()
+        lines.append((what, f"{all_values.median():.6f}", f"{worst:.6f}"))
+    return table((f"bf16 against fp32, {len(files)} images", "median", "worst"), lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--detector", default="fasterrcnn_resnet50_fpn")
+    parser.add_argument("--weights", help="a file; random ones without")
+    parser.add_argument("--images", type=Path, help="a folder; without it openpeople's pictures")
+    parser.add_argument("--count", type=int, default=24, help="pictures")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--parity", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="6 pictures, 1 round")
+    options = parser.parse_args()
+    if options.quick:
+        options.count, options.rounds = 6, 1
+    jobs = len(os.sched_getaffinity(0)) if options.device == "cpu" else 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = write_pictures(folder, options.images, options.count, jobs)
+        weights = options.weights or random_weights(folder / "random.pth", options.detector)
+        plain = (options.detector, weights, options.device, files)
+        contenders = {"plain loop, fp32": (plain_loop, [plain])}
+        for precision in ("fp32", "bf16"):
+            settings = DetectorSettings(
+                options.detector, weights, options.device, precision=precision
+            )
+            shards = [(settings, folder / "manifest.parquet", shard) for shard in range(jobs)]
+            contenders[f"stage, {precision}"] = (stage, shards)
+        best: dict[str, float] = {}
+        peaks: dict[str, float] = {}
+        with contextlib.ExitStack() as stack:
+            running = {
+                name: stack.enter_context(contender(*which)) for name, which in contenders.items()
+            }
+            for _ in range(options.rounds):
+                for name, run in running.items():
+                    seconds, peaks[name] = run()
+                    best[name] = min(seconds, best.get(name, seconds))
+        print(machine("torch", "torchvision"))
+        print(
+            f"{options.detector}, {'random' if not options.weights else 'given'} weights, "
+            f"{len(files)} pictures, {options.device}, best of {options.rounds} rounds"
+        )
+        first = best["plain loop, fp32"]
+        header = ("detection", "processes", "s an image", "images/s", "peak MB each", "ratio")
+        lines = [
+            (
+                name,
+                len(contenders[name][1]),
+                seconds / len(files),
+                len(files) / seconds,
+                peaks[name],
+                f"{first / seconds:.2f}x",
+            )
+            for name, seconds in best.items()
+        ]
+        print(table(header, lines))
+        if options.parity or options.quick:
+            print()
+            print(bf16_parity(options.detector, weights, files[:4]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""Persons a second of the embedding stage against the plain loop, and what else that asks for.
+
+The plain loop is what a user would write: one picture after another, one crop after another and
+its mirror image through the backbone in fp32 with torch's default threads, pooled, rows gathered in
+a list. Ours is the stage as the workflow runs it, from files on disk to rows written: a process of
+one thread for each core, a shard each. The settings are the schema's defaults. All are timed once
+they have loaded and seen the pictures; the rounds take turns, and the best of each counts.
+
+The boxes are those that the bundled detector finds. Without --weights a detector of torchvision has
+random weights: they cost what trained ones do, but the maps they give are all much alike, so that
+what bf16 changes in the order of neighbours is better seen with the bundled detector, whose weights
+are real. Without --quick there is also the time of a crop by the size of a batch, and what one
+pass that detects and embeds would save: one decoding of each picture, and one start of Python
+and torch and one loading of the weights for each shard.
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detection import CATEGORIES, contender, random_weights, write_pictures
+from measuring import machine, table
+from numpy.typing import NDArray
+
+from visualsearch.configuration import load_schema
+from visualsearch.detection import detect_images
+from visualsearch.detectors import BUNDLED, load_detector
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.embedding import CROPS_A_BATCH
+from visualsearch.images import read_image
+from visualsearch.pictures import Pictures
+from visualsearch.tables import (
+    DETECTIONS,
+    PERSONS,
+    read_table,
+    vectors_of,
+    with_full_length,
+    write_table,
+)
+
+SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
+IMAGES_A_SHARD = 3125  # coco-minitrain in the 8 shards of the defaults
+NEIGHBOURS = 10
+
+
+def defaults(section: str) -> dict[str, Any]:
+    """The settings that the schema gives a section that is left out."""
+    keys = load_schema(SCHEMA)["properties"][section]["properties"]
+    return {key: rule["default"] for key, rule in keys.items()}
+
+
+def find_persons(folder: Path, jobs: int) -> int:
+    """Write the detections of each shard; the number of persons that the search set takes."""
+    from visualsearch.embedding import in_search_set
+
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
+    persons = 0
+    for shard in range(jobs):
+        pictures = Pictures(folder / "manifest.parquet", None, shard)
+        rows = detect_images(detector, pictures, "person", f"find persons {shard}")
+        write_table(folder / f"found{shard}.parquet", rows, DETECTIONS)
+        found = read_table(folder / f"found{shard}.parquet")
+        wanted = in_search_set(found["score"], found["h"], defaults("search_set"))
+        persons += sum(wanted.to_pylist())
+    return persons
+
+
+def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[], object]:
+    """The network as it is published, and a loop over pictures and their boxes."""
+    import torch
+
+    from visualsearch.detectors import bundled, ssdlite, torchvision_models
+    from visualsearch.embedding import POOLINGS, corners_of, crop_boxes, in_search_set
+
+    settings = defaults("embedding")
+    body: Any
+    mean: Any
+    sd: Any
+    if name == BUNDLED:
+        body = ssdlite.load_ssdlite(bundled.WEIGHTS).backbone
+        mean, sd, colour = 0.5, 0.5, bundled.BundledDetector.mean_colour
+    else:
+        model: Any = torchvision_models.build_model(DetectorSettings(name), CATEGORIES).eval()
+        torchvision_models.load_weights(model, Path(weights), name)
+        mean, sd = (
+            torch.tensor(values).view(3, 1, 1)
+            for values in (model.transform.image_mean, model.transform.image_std)
+        )
+        colour = torchvision_models.mean_colour(model)
+
+        def body(crops: Any) -> Any:
+            return list(model.backbone.body(crops).values())[-1]
+
+    pool = POOLINGS[settings["pooling"]]
+    found = [read_table(folder / f"found{shard}.parquet") for shard in range(jobs)]
+
+    @torch.inference_mode()
+    def run() -> None:
+        vectors = []
+        for shard, detections in enumerate(found):
+            kept = in_search_set(detections["score"], detections["h"], defaults("search_set"))
+            persons = detections.filter(kept)
+            for picture in Pictures(folder / "manifest.parquet", None, shard):
+                rows = persons.filter(np.equal(persons["image_id"], picture.image_id))
+                if not len(rows):
+                    continue
+                image = read_image(picture.path)
+                for box in corners_of(rows):
+                    crop = crop_boxes(image, box[None], settings["size"], settings["fit"], colour)
+                    crop = ((crop - mean) / sd).contiguous()
+                    vector = pool(body(crop))
+                    if settings["mirrored"]:
+                        vector = (vector + pool(body(crop.flip(-1)))) / 2
+                    vectors.append(vector[0].numpy())
+        np.save(folder / f"plain-{name}.npy", vectors)
+
+    return run
+
+
+def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
+    """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
+    from visualsearch.embedding import embed_images, embedding_length
+
+    detector, embedding = load_detector(settings), defaults("embedding")
+    schema = with_full_length(PERSONS, embedding_length(detector, embedding))
+
+    def run() -> None:
+        rows = embed_images(
+            detector,
+            Pictures(folder / "manifest.parquet", None, shard),
+            read_table(folder / f"found{shard}.parquet"),
+            defaults("search_set"),
+            embedding,
+            f"embed {shard}",
+        )
+        write_table(folder / f"{settings.name}-{settings.precision}-{shard}.parquet", rows, schema)
+
+    return run
+
+
+def parity(plain: NDArray[Any], ours: NDArray[Any]) -> tuple[float, float, float]:
+    """The median and the least cosine of a person's two vectors, and recall of its neighbours."""
+    plain, ours = (vectors.astype(np.float64) for vectors in (plain, ours))
+
+    def unit(vectors: NDArray[Any]) -> NDArray[Any]:
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    cosines = (unit(plain) * unit(ours)).sum(axis=1)
+    nearest, k = [], min(NEIGHBOURS, len(plain) - 1)
+    for vectors in (plain, ours):
+        # As the reduction does: without their mean, all cosines are near 1.
+        centred = unit(unit(vectors) - unit(vectors).mean(axis=0))
+        similar = centred @ centred.T
+        np.fill_diagonal(similar, -1)
+        nearest.append(np.argsort(-similar, axis=1)[:, :k])
+    both = zip(*nearest, strict=True)
+    shared = np.mean([len({*one} & {*other}) for one, other in both]) / k
+    return float(np.median(cosines)), float(cosines.min()), float(shared)
+
+
+def seconds_of_a_crop(settings: DetectorSettings, sizes: list[int]) -> list[tuple[int, float]]:
+    """Time of the processor that a crop takes, in batches of each size; one thread."""
+    import torch
+
+    from visualsearch import embedding
+
+    detector, defaults_of_it = load_detector(settings), defaults("embedding")
+    rows = []
+    for size in sizes:
+        crops = torch.rand(size, 3, *defaults_of_it["size"])
+        taken = []
+        for _ in range(4):
+            start = time.process_time()
+            embedding._embed(detector, (crops,), defaults_of_it | {"mirrored": False})
+            taken.append((time.process_time() - start) / size)
+        rows.append((size, min(taken)))
+    return rows
+
+
+def start_seconds(settings: DetectorSettings) -> float:
+    """What a job takes until it has its detector: Python, imports, weights."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from visualsearch.detectors import load_detector\n"
+        "from visualsearch.detectors.base import DetectorSettings\n"
+        "load_detector(DetectorSettings(sys.argv[2], sys.argv[3], 'cpu'))\n"
+    )
+    library = Path(__file__).parents[1] / "workflow" / "scripts"
+    start = time.perf_counter()
+    command = [sys.executable, "-c", script, library, settings.name, settings.weights]
+    subprocess.run(command, check=True)
+    return time.perf_counter() - start
+
+
+def fused(settings: DetectorSettings, folder: Path, embedding: float) -> list[tuple[Any, ...]]:
+    """What one pass would save. embedding: seconds of one core that a picture's persons take."""
+    detector = load_detector(settings)
+    pictures = list(Pictures(folder / "manifest.parquet", None))[:6]
+    images = [picture.read() for picture in pictures]
+    decoding = detecting = np.inf
+    for _ in range(2):
+        start = time.process_time()
+        for picture in pictures:
+            picture.read()
+        decoding = min(decoding, (time.process_time() - start) / len(pictures))
+        start = time.process_time()
+        for image in images:
+            detector.detect([image])
+        detecting = min(detecting, (time.process_time() - start) / len(pictures))
+    starting = start_seconds(settings)
+    rows = []
+    for shard in (IMAGES_A_SHARD, 100):
+        saved = decoding + starting / shard
+        both = 2 * (decoding + starting / shard) + detecting + (embedding - decoding)
+        rows.append(
+            (settings.name, shard, starting, decoding, detecting, embedding, f"{saved / both:.1%}")
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--detector", default="fasterrcnn_resnet50_fpn")
+    parser.add_argument("--weights", help="a file for it; random ones without")
+    parser.add_argument("--images", type=Path, help="a folder; without it openpeople's pictures")
+    parser.add_argument("--count", type=int, default=60, help="pictures")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="24 pictures, 2 rounds, two tables")
+    options = parser.parse_args()
+    if options.quick:
+        options.count, options.rounds = min(options.count, 24), min(options.rounds, 2)
+    jobs = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_pictures(folder, options.images, options.count, jobs)
+        persons = find_persons(folder, jobs)
+        networks = {BUNDLED: "default"}
+        if options.detector != BUNDLED:
+            file = options.weights or random_weights(folder / "random.pth", options.detector)
+            networks = {options.detector: file, **networks}
+        print(machine("torch", "torchvision", "pillow"))
+        given = "given" if options.weights else "random"
+        print(
+            f"{options.count} pictures, {persons} persons, best of {options.rounds} rounds; "
+            f"weights: {given}, and the bundled detector's own\n"
+        )
+        lines, compared, passes = [], [], []
+        for detector, file in networks.items():
+            settings = {
+                precision: DetectorSettings(detector, file, "cpu", precision=precision)
+                for precision in ("fp32", "bf16")
+            }
+            contenders = {"plain loop": (plain_loop, [(detector, file, folder, jobs)])}
+            for precision, ours in settings.items():
+                shards = [(ours, folder, shard) for shard in range(jobs)]
+                contenders[f"stage, {precision}"] = (stage, shards)
+            best: dict[str, float] = {}
+            peaks: dict[str, float] = {}
+            with contextlib.ExitStack() as stack:
+                running = {
+                    name: stack.enter_context(contender(*which))
+                    for name, which in contenders.items()
+                }
+                for _ in range(options.rounds):
+                    for name, run in running.items():
+                        seconds, peaks[name] = run()
+                        best[name] = min(seconds, best.get(name, seconds))
+            first = best["plain loop"]
+            for name, seconds in best.items():
+                rate = persons / seconds
+                processes = len(contenders[name][1])
+                ratio = f"{first / seconds:.2f}x"
+                lines.append((f"{detector}: {name}", processes, rate, peaks[name], ratio))
+            plain = np.load(folder / f"plain-{detector}.npy")
+            for precision in settings:
+                tables = [
+                    read_table(folder / f"{detector}-{precision}-{shard}.parquet")
+                    for shard in range(jobs)
+                ]
+                vectors = np.concatenate([vectors_of(part) for part in tables])
+                figures = [f"{value:.6f}" for value in parity(plain, vectors)]
+                compared.append((f"{detector}: {precision}", *figures))
+            if not options.quick:
+                a_picture = best["stage, bf16"] * jobs / options.count
+                passes += fused(settings["bf16"], folder, a_picture)
+        header = ("embedding", "processes", "persons/s", "peak MB each", "to the plain loop")
+        print(table(header, lines))
+        print()
+        header = ("vectors against the plain loop's", "median cosine", "least", "recall@10")
+        print(table(header, compared))
+        if options.quick:
+            return
+        print()
+        header = ("one pass", "images a shard", "start s", "decode s", "detect s", "embed s")
+        print(table((*header, "saving of both"), passes))
+        print()
+        sizes = [2, 4, 8, 16, 32, 64]
+        rows = []
+        for detector, file in networks.items():
+            for precision in ("fp32", "bf16"):
+                settings_of_it = DetectorSettings(detector, file, "cpu", precision=precision)
+                times = seconds_of_a_crop(settings_of_it, sizes)
+                reference = dict(times)[CROPS_A_BATCH]
+                rows += [
+                    (
+                        f"{detector}: {precision}",
+                        size,
+                        seconds * 1000,
+                        f"{reference / seconds:.2f}x",
+                    )
+                    for size, seconds in times
+                ]
+        print(table(("crops", "in a batch", "ms a crop, one thread", f"to {CROPS_A_BATCH}"), rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Folded norms: the same network, for every detector of the registry."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from visualsearch.detectors import TORCHVISION, ssdlite
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detectors.folding import fold_norms
+from visualsearch.detectors.torchvision_models import build_model
+
+NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
+
+
+def random_norms(model: nn.Module) -> None:
+    """Statistics and weights that make a wrongly folded norm show."""
+    generator = torch.Generator().manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, NORMS):
+            for tensor, low, high in (
+                (module.running_mean, -0.2, 0.2),
+                (module.running_var, 0.5, 1.5),
+                (module.weight, 0.5, 1.0),
+                (module.bias, -0.2, 0.2),
+            ):
+                tensor.data.uniform_(low, high, generator=generator)
+
+
+def outputs(model: Any, pixels: torch.Tensor) -> list[torch.Tensor]:
+    """The backbone's maps and what the heads make of them; all boxes, so that none is left out."""
+    with torch.inference_mode():
+        maps = model.backbone(pixels)
+        tensors = [*model.backbone.body(pixels).values(), *maps.values()]
+        if hasattr(model, "roi_heads"):
+            tensors += [part for level in model.rpn.head(list(maps.values())) for part in level]
+            tensors.append(model.roi_heads.box_head(next(iter(maps.values()))[:, :, :7, :7]))
+        else:
+            tensors += model.head(list(maps.values())).values()
+    return tensors
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_folded_network_is_the_same_network(name: str) -> None:
+    torch.manual_seed(0)
+    model: Any = build_model(DetectorSettings(name), 91).eval()
+    random_norms(model)
+    pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    expected = outputs(model.double(), pixels.double())
+    model.float()
+    plain = outputs(model, pixels)
+    assert fold_norms(model) is model
+    folded = outputs(model, pixels)
+    assert not any(isinstance(module, NORMS) for module in model.modules())
+    for exact, before, after in zip(expected, plain, folded, strict=True):
+        scale = exact.abs().max()
+        assert scale > 0 and after.dtype == torch.float32
+        # No farther from exact arithmetic than float32 is anyway.
+        loss = (before - exact).abs().max() / scale
+        assert (after - exact).abs().max() / scale < max(3 * loss, 1e-6) < 1e-4
+
+
+def test_the_bundled_network_too() -> None:
+    model = ssdlite.SSDLiteMobileNetV2().eval()
+    random_norms(model)
+    pixels = torch.rand(1, 3, 300, 300, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        expected = model(pixels)
+        folded = fold_norms(model)(pixels)
+    assert not any(isinstance(module, NORMS) for module in model.modules())
+    for one, other in zip(expected, folded, strict=True):
+        assert (one - other).abs().max() < 1e-4 * one.abs().max()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_one_pair_by_hand(bias: bool) -> None:
+    pair = nn.Sequential(nn.Conv2d(1, 1, 1, bias=bias), nn.BatchNorm2d(1, eps=0.0)).eval()
+    conv, norm = pair
+    conv.weight.data.fill_(3.0)
+    if bias:
+        conv.bias.data.fill_(1.0)
+    norm.running_mean.fill_(2.0)
+    norm.running_var.fill_(16.0)
+    norm.weight.data.fill_(8.0)
+    norm.bias.data.fill_(5.0)
+    fold_norms(pair)
+    assert conv.weight.item() == 6.0
+    assert conv.bias.item() == (3.0 if bias else 1.0)
+    assert conv.weight.dtype == torch.float32
+
+
+def test_what_stands_elsewhere_stays() -> None:
+    for layers in ([nn.BatchNorm2d(1)], [nn.Conv2d(1, 1, 1), nn.ReLU(), nn.BatchNorm2d(1)]):
+        model = nn.Sequential(*layers).eval()
+        fold_norms(model)
+        assert isinstance(model[-1], nn.BatchNorm2d)
+
+
+def test_a_norm_that_still_learns_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"call eval\(\) first"):
+        fold_norms(nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)))

@@ -1,0 +1,310 @@
+"""Fewer passes, fewer bits, faster pooling: the same detections within stated bounds."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
+
+from visualsearch.detection import detect_images
+from visualsearch.detectors import BUNDLED, TORCHVISION, load_described, load_detector
+from visualsearch.detectors.base import Detections, Detector, DetectorSettings
+from visualsearch.detectors.precision import DTYPES, compute_in, resolve
+from visualsearch.detectors.roi_pooling import RowRoIAlign, roi_align_rows
+from visualsearch.detectors.torchvision_models import build_model, make_fast
+from visualsearch.parity import measure_parity, parity_lines
+from visualsearch.pictures import Picture, Pictures, read_ahead
+from visualsearch.tables import write_table
+
+CPU = torch.device("cpu")
+EMBEDDING = {
+    "region": "crop",
+    "fit": "stretch",
+    "margin": 0.0,
+    "size": [96, 96],
+    "maps": "last",
+    "pooling": "average",
+    "mirrored": False,
+}
+
+
+def boxes_of_all_kinds(n: int, width: int, height: int) -> torch.Tensor:
+    """Small and large, thin, without extent, at every border and beyond it."""
+    generator = torch.Generator().manual_seed(0)
+    first = torch.rand(n, 2, generator=generator) * torch.tensor([width, height])
+    sides = torch.rand(n, 2, generator=generator) ** 3 * torch.tensor([width, height])
+    boxes = torch.cat([first, first + sides], dim=1)
+    edges = [[0, 0, width, height], [width, height, width, height], [-40, -9, 5, 5], [3, 3, 3, 60]]
+    far = [[width - 1, 0, width + 90, height + 90], [width + 50, 10, width + 60, 20]]
+    return torch.cat([boxes, torch.tensor(edges + far, dtype=torch.float32)])
+
+
+@pytest.mark.parametrize(("scale", "size", "samples"), [(0.25, (7, 7), 2), (0.5, (3, 5), 3)])
+def test_rows_are_pooled_as_torchvisions_kernel_does(
+    scale: float, size: tuple[int, int], samples: int
+) -> None:
+    features = torch.randn(1, 32, 40, 56, generator=torch.Generator().manual_seed(1))
+    rois = boxes_of_all_kinds(200, int(56 / scale), int(40 / scale))
+    theirs = roi_align(features, [rois], size, scale, samples).permute(0, 2, 3, 1)
+    ours = roi_align_rows(features, rois, scale, size, samples)
+    assert ours.shape == theirs.shape
+    assert (ours - theirs).abs().max() < 1e-4
+    halved = roi_align_rows(features.bfloat16(), rois, scale, size, samples)
+    assert halved.dtype == torch.bfloat16
+    assert (halved.float() - theirs).norm() < 0.01 * theirs.norm()
+
+
+@pytest.mark.parametrize("names", [["0", "1", "2", "3"], ["0", "1", "pool"]])
+def test_boxes_are_pooled_from_the_levels_that_torchvision_takes(names: list[str]) -> None:
+    strides = [4, 8, 16, 32] if len(names) == 4 else [32, 32, 64]
+    maps = OrderedDict(
+        (name, torch.randn(1, 8, 384 // stride, 512 // stride))
+        for name, stride in zip(names, strides, strict=True)
+    )
+    # A map that is not pooled from, as the pyramid has.
+    maps["unused"] = torch.randn(1, 8, 3, 4)
+    rois = boxes_of_all_kinds(300, 512, 384)[:300]
+    theirs = MultiScaleRoIAlign(names, 7, 2)(maps, [rois], [(384, 512)])
+    ours = RowRoIAlign(names, 7, 2)(maps, [rois], [(384, 512)])
+    assert ours.shape == theirs.shape and (ours - theirs).abs().max() < 1e-4
+    nobody = RowRoIAlign(names, 7, 2)(maps, [torch.empty(0, 4)], [(384, 512)])
+    assert nobody.shape == (0, 8, 7, 7)
+
+
+def pixels(height: int, width: int) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(2)) * 4 - 2
+
+
+def calibrate(model: torch.nn.Module) -> None:
+    """Have each norm fit what it is given, as training does: else random maps grow or vanish."""
+
+    def fit(norm: Any, args: tuple[torch.Tensor]) -> None:
+        norm.running_mean.copy_(args[0].mean(dim=(0, 2, 3)))
+        norm.running_var.copy_(args[0].var(dim=(0, 2, 3)))
+
+    norms = (torch.nn.BatchNorm2d, FrozenBatchNorm2d)
+    hooks = [m.register_forward_pre_hook(fit) for m in model.modules() if isinstance(m, norms)]
+    with torch.inference_mode():
+        model.backbone(pixels(160, 160))  # type: ignore[operator]
+    for hook in hooks:
+        hook.remove()
+
+
+@pytest.fixture(scope="module", params=TORCHVISION)
+def models(request: pytest.FixtureRequest) -> Iterator[dict[str, torch.nn.Module]]:
+    """A network with random weights as torchvision has it, and made fast in both precisions."""
+    built = {}
+    for name in ("plain", "fp32", "bf16"):
+        torch.manual_seed(0)
+        settings = DetectorSettings(request.param, score_threshold=0.0, min_size=96, max_size=160)
+        built[name] = build_model(settings, 91).eval()
+        calibrate(built[name])
+    for name in ("fp32", "bf16"):
+        make_fast(built[name], DTYPES[name], CPU)
+    yield built
+
+
+def cosine(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float(torch.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0))
+
+
+def test_maps_of_the_fast_networks_are_those_of_the_plain_one(
+    models: dict[str, torch.nn.Module],
+) -> None:
+    """Random filters amplify what rounding changes, so bf16 is held against torch's autocast."""
+    with torch.inference_mode():
+        maps = {name: model.backbone(pixels(96, 128)) for name, model in models.items()}  # type: ignore[operator]
+        with torch.autocast("cpu", torch.bfloat16):
+            autocast = models["plain"].backbone(pixels(96, 128))  # type: ignore[operator]
+    for level, expected in maps["plain"].items():
+        assert maps["bf16"][level].dtype == torch.bfloat16
+        assert (maps["fp32"][level] - expected).norm() < 2e-4 * expected.norm()
+        least = cosine(expected, autocast[level]) - 0.01
+        assert cosine(expected, maps["bf16"][level]) > least > 0.7
+
+
+def test_maps_of_resnet_50_in_bf16_point_where_those_of_fp32_do() -> None:
+    maps = []
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        model: Any = build_model(DetectorSettings("fasterrcnn_resnet50_fpn"), 91).eval()
+        for key, value in model.state_dict().items():
+            if key.endswith("running_var"):
+                value.fill_(2.5)  # residual sums neither grow nor amplify rounding
+        make_fast(model, DTYPES[precision], CPU)
+        with torch.inference_mode():
+            maps.append([*model.backbone.body(pixels(96, 128).to(DTYPES[precision])).values()])
+            maps[-1] += model.backbone(pixels(96, 128)).values()
+    assert len(maps[0]) == 9
+    assert min(map(cosine, *maps)) >= 0.999
+
+
+def test_anchors_stay_on_whole_pixels_in_bf16(models: dict[str, torch.nn.Module]) -> None:
+    """bf16 has 8 bits: 805 would become 804, and a person's proposal would move with it."""
+    seen: dict[str, list[torch.Tensor]] = {}
+    for name, model in models.items():
+        generator = getattr(model, "rpn", model).anchor_generator
+        generator.register_forward_hook(
+            lambda _, args, output, name=name: seen.setdefault(name, output)
+        )
+    with torch.inference_mode():
+        for model in models.values():
+            model([torch.rand(3, 90, 160)])
+    for name in ("fp32", "bf16"):
+        assert seen[name][0].dtype == torch.float32
+        assert torch.equal(seen[name][0], seen["plain"][0])
+
+
+def test_auto_is_bf16_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has, expected in (({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
+        assert resolve("auto", CPU) == expected
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
+    assert resolve("auto", CPU) == "fp32"
+    assert resolve("bf16", CPU) == "bf16"
+    # As torch was before it could tell.
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert resolve("auto", CPU) == "fp32"
+
+
+def test_all_jobs_take_the_precision_of_the_first() -> None:
+    described = load_detector(DetectorSettings(BUNDLED, device="cpu", precision="bf16")).details()
+    assert described["precision"] == "bf16"
+    elsewhere = load_described(DetectorSettings(BUNDLED, device="cpu", precision="auto"), described)
+    assert elsewhere.details() == described
+
+
+def test_modules_in_bf16_give_what_they_are_asked_for() -> None:
+    class Both(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 1)
+
+        def forward(self, maps: list[torch.Tensor], number: int) -> dict[str, object]:
+            return {"maps": tuple(self.conv(m) for m in maps), "number": number}
+
+    module = compute_in(Both(), torch.bfloat16, torch.float32)
+    answer = module([torch.rand(1, 3, 5, 6)] * 2, 7)
+    assert answer["number"] == 7 and module.conv.weight.dtype == torch.bfloat16
+    assert all(m.dtype == torch.float32 and m.shape == (1, 4, 5, 6) for m in answer["maps"])
+
+
+def write_pictures(folder: Path, sizes: list[tuple[int, int]]) -> Pictures:
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for number, (width, height) in enumerate(sizes):
+        pixels = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        row = {"image_id": number, "file": f"{number}.png", "width": width, "height": height}
+        rows.append(row | {"shard": 0})
+    manifest = pa.Table.from_pylist(rows)
+    write_table(folder / "manifest.parquet", [manifest], manifest.schema)
+    return Pictures(folder / "manifest.parquet", None)
+
+
+SIZES = [(60, 40), (40, 60), (60, 40), (60, 40), (50, 50), (40, 60), (60, 40)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_pictures_are_read_in_order_whatever_the_batch(batch_size: int, tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path, SIZES)
+    windows = list(read_ahead(pictures, batch_size))
+    read = [(picture.image_id, image.size) for window in windows for picture, image in window]
+    assert read == list(enumerate(SIZES))
+    assert len(windows) == (len(SIZES) if batch_size == 1 else 1)
+
+
+def test_a_window_holds_no_more_pixels_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("visualsearch.pictures.WINDOW_PIXELS", 5000)
+    windows = list(read_ahead(write_pictures(tmp_path, SIZES), 4))
+    assert [[picture.image_id for picture, _ in window] for window in windows] == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+        [6],
+    ]
+
+
+def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path, SIZES)
+    batches = []
+
+    class Watching:
+        """The real detector, told that it has a GPU's batches."""
+
+        def __init__(self, detector: Detector, batch_size: int) -> None:
+            self.detector, self.batch_size = detector, batch_size
+            self.categories = detector.categories
+
+        def detect(self, images: list[Image.Image]) -> list[Detections]:
+            batches.append([image.size for image in images])
+            return self.detector.detect(images)
+
+    settings = DetectorSettings(BUNDLED, device="cpu", score_threshold=0.001, precision="fp32")
+    detector = load_detector(settings)
+    alone, together = (
+        pa.concat_tables(detect_images(Watching(detector, n), pictures, "person", "detect"))  # type: ignore[arg-type]
+        for n in (1, 3)
+    )
+    assert alone.num_rows > 20
+    assert batches[len(SIZES) :] == [
+        [(40, 60)] * 2,
+        [(50, 50)],
+        [(60, 40)] * 3,
+        [(60, 40)],
+    ]
+    for column in ("image_id", "det_index", "category_id"):
+        assert together[column].equals(alone[column])
+    for column in ("x", "y", "w", "h", "score"):
+        assert together[column].to_numpy() == pytest.approx(alone[column].to_numpy(), abs=1e-3)
+
+
+def test_ap_in_bf16_is_that_of_fp32(coco_sample: Path) -> None:
+    """The bundled detector's real weights on real pictures: the bound of `snakemake parity`."""
+    detectors = [
+        load_detector(DetectorSettings(BUNDLED, device="cpu", precision=p))
+        for p in ("fp32", "bf16")
+    ]
+    parity = measure_parity(
+        *detectors,
+        coco_pictures(coco_sample),
+        "person",
+        coco_sample / "instances.json",
+        0.7,
+        EMBEDDING,
+    )
+    assert parity["AP"]["exact"] == pytest.approx(0.1753, abs=0.001)
+    assert abs(parity["AP"]["fast"] - parity["AP"]["exact"]) <= 0.001
+    assert parity["persons"] > 90 and parity["persons_lost"] == 0
+    assert parity["box_shift_pixels"]["median"] < 1
+    assert parity["score_change"]["median"] < 0.005
+    assert parity["cosine"]["worst"] > 0.999
+    lines = parity_lines(parity, "bf16")
+    assert lines[0].startswith(f"bf16 against fp32, 140 images, {parity['persons']} persons")
+
+
+def coco_pictures(coco_sample: Path) -> list[Picture]:
+
+    images = json.loads((coco_sample / "instances.json").read_text())["images"]
+    return [
+        Picture(i["id"], coco_sample / "images" / i["file_name"], i["width"], i["height"])
+        for i in sorted(images, key=lambda image: image["id"])
+    ]
+
+
+def test_parity_of_pictures_without_persons_says_so(tmp_path: Path) -> None:
+    detector = load_detector(DetectorSettings(BUNDLED, device="cpu", precision="fp32"))
+    pictures = list(write_pictures(tmp_path, SIZES[:2]))
+    parity = measure_parity(detector, detector, pictures, "person", None, 0.7, EMBEDDING)
+    assert parity["AP"] is None and parity["persons"] == parity["persons_lost"] == 0
+    assert parity_lines(parity, "bf16") == ["bf16 against fp32, 2 images, 0 persons"]

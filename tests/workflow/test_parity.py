@@ -1,0 +1,29 @@
+"""What bf16 changes, as a user asks for it; and that the run says in what it computed."""
+
+from pathlib import Path
+
+from running import Workspace, demo_config
+from visualsearch.atomic import read_json
+
+FEW = {"dataset": {"max_images": 6}, "shards": 1, "evaluation": {"parity_images": 4}}
+
+
+def test_parity_compares_the_run_with_fp32(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, demo_config(**FEW, detector={"precision": "bf16"}))
+    printed = workspace.run("parity")
+    parity = read_json(workspace.results / "evaluation/parity.json")
+    assert read_json(workspace.results / "detections/detector.json")["precision"] == "bf16"
+    assert parity["precision"] == "bf16" and parity["images"] == 4
+    assert parity["AP"] is None  # these pictures have no annotations
+    assert parity["persons"] >= 4 and parity["persons_lost"] == 0
+    assert 0 < parity["box_shift_pixels"]["worst"] < 60
+    assert parity["cosine"]["worst"] > 0.995
+    assert f"bf16 against fp32, 4 images, {parity['persons']} persons" in printed
+    assert "cosine of the two vectors: median" in printed
+    # It is asked for by name only.
+    assert "measure_parity" not in workspace.planned()
+
+    workspace.config["detector"]["precision"] = "fp32"
+    said = workspace.run("parity", fails=True)
+    assert "this run computes in fp32 (detections/detector.json), so there is nothing" in said
+    assert read_json(workspace.results / "detections/detector.json")["precision"] == "fp32"

@@ -1,0 +1,31 @@
+"""Compare the run's precision with fp32, on some of its pictures."""
+
+from visualsearch.atomic import read_json, write_json
+from visualsearch.detectors import load_described
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.errors import InputError
+from visualsearch.job import job
+from visualsearch.parity import measure_parity, parity_lines
+from visualsearch.pictures import Pictures
+from visualsearch.sampling import evenly_spaced
+
+with job(snakemake.log[0]):
+    described = read_json(snakemake.input.detector)
+    if described["precision"] == "fp32":
+        raise InputError(
+            "this run computes in fp32 (detections/detector.json), so there is nothing to compare; "
+            "set detector.precision to bf16"
+        )
+    settings = DetectorSettings(**snakemake.params.detector)
+    pictures = list(Pictures(snakemake.input.manifest, snakemake.params.pictures))
+    parity = measure_parity(
+        load_described(settings, described | {"precision": "fp32"}),
+        load_described(settings, described),
+        [pictures[row] for row in evenly_spaced(len(pictures), snakemake.params.images)],
+        snakemake.params.category,
+        snakemake.input.get("annotations"),
+        snakemake.params.min_score,
+        snakemake.params.embedding,
+    )
+    write_json(snakemake.output.parity, parity | {"precision": described["precision"]})
+    print(*parity_lines(parity, described["precision"]), sep="\n")

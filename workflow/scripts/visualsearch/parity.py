@@ -1,0 +1,129 @@
+"""What computing in fewer bits changes: the same pictures in fp32 and as the run computes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualsearch.boxes import Boxes, iou, xyxy_to_xywh
+from visualsearch.detection import detect_category, detections_table, write_coco_results
+from visualsearch.detectors.base import Detector
+from visualsearch.embedding import embed_boxes
+from visualsearch.evaluation import evaluate_detections
+from visualsearch.pictures import Picture
+from visualsearch.progress import progress
+from visualsearch.tables import DETECTIONS, write_table
+
+# Boxes that overlap by this are of one person, as in COCO's AP50.
+SAME = 0.5
+
+
+def measure_parity(
+    exact: Detector,
+    fast: Detector,
+    pictures: Sequence[Picture],
+    category: str,
+    annotations: str | Path | None,
+    min_score: float,
+    embedding: dict[str, Any],
+) -> dict[str, Any]:
+    """Detect and embed the same pictures with both detectors, and compare.
+
+    annotations: COCO instances JSON, or None where there is no AP to measure. min_score: persons
+    of at least this score in fp32 are compared one by one. Returns, JSON-ready: AP of both; of
+    the persons how many there are and how many the fast detector lacks; of the others how far
+    the farthest corner moves, in pixels, and the score; and the cosine between the two vectors of
+    the box that was found in fp32.
+    """
+    tables: dict[str, list[Any]] = {"exact": [], "fast": []}
+    shifts: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
+    scores: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
+    cosines: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
+    persons = 0
+    for picture in progress(pictures, "parity", "images"):
+        image = picture.read()
+        [slow] = detect_category(exact, [image], category)
+        [quick] = detect_category(fast, [image], category)
+        for name, (boxes, confidence, category_id) in (("exact", slow), ("fast", quick)):
+            rows = detections_table(picture.image_id, xyxy_to_xywh(boxes), confidence, category_id)
+            tables[name].append(rows)
+        certain = slow.boxes[slow.scores >= min_score]
+        persons += len(certain)
+        mine, theirs = _same_persons(certain, quick.boxes)
+        shifts.append(np.abs(certain[mine] - quick.boxes[theirs]).max(axis=1, initial=0))
+        scores.append(np.abs(slow.scores[mine] - quick.scores[theirs]))
+        one, other = (
+            embed_boxes(detector, image, certain, embedding) for detector in (exact, fast)
+        )
+        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        cosines.append((one * other).sum(axis=1) / lengths)
+    return {
+        "images": len(pictures),
+        "AP": None
+        if annotations is None
+        else {
+            name: _average_precision(rows, pictures, category, annotations)
+            for name, rows in tables.items()
+        },
+        "persons": persons,
+        "persons_lost": persons - sum(map(len, shifts)),
+        "box_shift_pixels": _summary(np.concatenate(shifts), worst=100),
+        "score_change": _summary(np.concatenate(scores), worst=100),
+        "cosine": _summary(np.concatenate(cosines), worst=0),
+    }
+
+
+def _same_persons(boxes: Boxes, others: Boxes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which boxes have one of the others at the same place, and which that is."""
+    if not len(boxes) or not len(others):
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    overlaps = iou(boxes, others)
+    nearest = overlaps.argmax(axis=1)
+    (found,) = np.nonzero(overlaps.max(axis=1) >= SAME)
+    return found, nearest[found]
+
+
+def _average_precision(
+    rows: Sequence[Any], pictures: Sequence[Picture], category: str, annotations: str | Path
+) -> float | None:
+    with TemporaryDirectory() as folder:
+        detections, results = Path(folder) / "detections.parquet", Path(folder) / "results.json"
+        write_table(detections, rows, DETECTIONS)
+        write_coco_results(results, [detections])
+        ids = [picture.image_id for picture in pictures]
+        numbers, _ = evaluate_detections(annotations, results, category, ids)
+    return numbers["AP"]
+
+
+def _summary(values: NDArray[np.float32], worst: int) -> dict[str, float | None]:
+    """The median of values, and the percentile that is their worst."""
+    if not len(values):
+        return {"median": None, "worst": None}
+    median, extreme = np.percentile(values.astype(np.float64), [50, worst])
+    return {"median": round(float(median), 6), "worst": round(float(extreme), 6)}
+
+
+def parity_lines(parity: dict[str, Any], precision: str) -> list[str]:
+    """What `measure_parity` says, for people; precision: that of the fast detector."""
+    lines = [f"{precision} against fp32, {parity['images']} images, {parity['persons']} persons"]
+    if parity["AP"]:
+        exact, fast = (parity["AP"][name] for name in ("exact", "fast"))
+        lines.append(
+            "AP: nothing annotated"
+            if exact is None
+            else f"AP {fast:.4f} against {exact:.4f}: {fast - exact:+.4f}"
+        )
+    if parity["persons"]:
+        lines.append(f"persons lost: {parity['persons_lost']}")
+        for key, words in (
+            ("box_shift_pixels", "farthest corner moves, pixels"),
+            ("score_change", "score changes by"),
+            ("cosine", "cosine of the two vectors"),
+        ):
+            values = parity[key]
+            if values["median"] is not None:
+                lines.append(f"{words}: median {values['median']:.4g}, worst {values['worst']:.4g}")
+    return lines
