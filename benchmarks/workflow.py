@@ -85,8 +85,13 @@ def plans(folder: Path, cases: list[tuple[str, int]], tries: int) -> list[list[o
 
 def overhead(name: str, workspace: Workspace) -> list[object]:
     seconds, _ = workspace.run()
-    jobs = list(workspace.benchmarks())
-    return [name, len(jobs), seconds, sum(jobs), f"{seconds / sum(jobs) - 1:.1%}"]
+    whole = sum(workspace.benchmarks())
+    jobs = workspace.jobs()
+    before = sum(job.starting + job.importing for job in jobs) / whole
+    # What Snakemake still waits for when the last of a job's own code has run.
+    after = 1 - sum(job.seconds for job in jobs) / whole
+    shares = [f"{share:.0%}" for share in (before, after)]
+    return [name, len(jobs), seconds, whole, *shares, f"{seconds / whole - 1:.1%}"]
 
 
 def rerun(name: str, workspace: Workspace, shards: int, tries: int) -> list[object]:
@@ -156,7 +161,8 @@ def main() -> None:
             pretended(many)
             reruns.append(rerun("demo", many, 256, tries))
         print("\nA run on one core: its seconds, and the sum of its jobs' (limit: 10 % above)")
-        print(table(["run", "jobs", "seconds", "jobs' sum", "above"], runs))
+        header = ["run", "jobs", "seconds", "jobs' sum", "start, imports", "end", "above"]
+        print(table(header, runs))
         print("\nA rerun with nothing to do, limit", RERUN_LIMIT, "s")
         print(table(["configuration", "shards", "seconds", "of the limit"], reruns))
         print("\nA job of the demo: seconds in all, before Python reads a file, in imports")

@@ -208,6 +208,7 @@ for name, array in model.items():
 
 
 def to_length_1(vectors):
+    vectors = np.asarray(vectors, dtype=np.float32)  # full-length ones are stored as float16
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 

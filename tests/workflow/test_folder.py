@@ -13,7 +13,8 @@ from running import Workspace
 from visualsearch.evaluation import evaluate_detections
 from visualsearch.manifest import read_skipped
 
-BUNDLED = {"name": "ssdlite_mobilenet_v2_person"}
+# In fp32, for the same boxes on every machine.
+BUNDLED = {"name": "ssdlite_mobilenet_v2_person", "precision": "fp32"}
 
 
 def folder_config(path: Path, annotations: Path | None = None, **sections: object) -> dict:

@@ -1,5 +1,7 @@
 """What every script of the workflow does first: logging, and one clear line when it fails."""
 
+import atexit
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ def job(log_file: str | Path) -> Iterator[None]:
     An InputError ends the process with its one line on stderr and exit status 1. Any other
     exception is logged with its traceback before it goes on.
     """
+    # At its end Python looks for cycles among all objects: with torch, most of a second.
+    atexit.register(gc.freeze)
     Path(log_file).parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
