@@ -11,6 +11,7 @@ it: that says nothing of AP, for which there is `snakemake parity`.
 
 import argparse
 import contextlib
+import math
 import multiprocessing
 import os
 import sys
@@ -132,7 +133,11 @@ def random_weights(path: Path, name: str) -> str:
 
 
 def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -> list[Path]:
-    """Pictures in folder/images and the manifest of as many shards beside it; the files."""
+    """Pictures in folder/images and the manifest of as many shards beside it; the files.
+
+    Those of openpeople are scaled to the 640 pixels of COCO's. Few pictures are dealt out by their
+    size, so that shards are as even as those of thousands.
+    """
     root = folder / "images"
     root.mkdir()
     if images is None:
@@ -140,15 +145,21 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
         names = [image.file for image in listed]
         for _ in openpeople.fetch(listed, root, {}):
             pass
+        for name in names:
+            image = read_image(root / name)
+            image.thumbnail((640, 640))
+            image.save(root / name, quality=95)
     else:
         names = pictures_in(images)[:count]
         root.rmdir()
         root.symlink_to(images.resolve())
+    sizes = {name: read_image(root / name).size for name in names}
     rows = []
-    for number, name in enumerate(names):
-        width, height = read_image(root / name).size
+    for number, name in enumerate(sorted(names, key=lambda name: math.prod(sizes[name]))):
+        width, height = sizes[name]
         row = {"image_id": number, "file": name, "width": width, "height": height}
-        rows.append(row | {"shard": number % shards})
+        there_and_back = [*range(shards), *reversed(range(shards))]
+        rows.append(row | {"shard": there_and_back[number % (2 * shards)]})
     manifest = pa.Table.from_pylist(rows)
     write_table(folder / "manifest.parquet", [manifest], manifest.schema)
     return [root / name for name in names]
@@ -166,9 +177,8 @@ def bf16_parity(name: str, weights: str, files: list[Path]) -> str:
     ]
 
     def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        return torch.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0)[
-            None
-        ]
+        both = (maps.double().flatten() for maps in (one, other))
+        return torch.cosine_similarity(*both, dim=0)[None]
 
     rows: dict[str, list[torch.Tensor]] = {}
     with torch.inference_mode():
@@ -176,16 +186,9 @@ def bf16_parity(name: str, weights: str, files: list[Path]) -> str:
             inputs = [d.whole_picture(read_image(file)).inputs for d in models]
             maps = [d.model.backbone(x) for d, x in zip(models, inputs, strict=True)]
             for level, one in maps[0].items():
-                pair = one.flatten(), maps[1][level].float().flatten()
-                rows.setdefault(f"map {level}, cosine", []).append(
-                    torch.cosine_similarity(*pair, dim=0)[None]
-                )
-            last = [
-                d.last_stage(d.map_before(x)).float() for d, x in zip(models, inputs, strict=True)
-            ]
-            rows.setdefault("featurizer's last map, cosine", []).append(
-                torch.cosine_similarity(*(m.flatten() for m in last), dim=0)[None]
-            )
+                rows.setdefault(f"map {level}, cosine", []).append(cosine(one, maps[1][level]))
+            last = [d.last_stage(d.map_before(x)) for d, x in zip(models, inputs, strict=True)]
+            rows.setdefault("featurizer's last map, cosine", []).append(cosine(*last))
             if not hasattr(models[0].model, "roi_heads"):
                 continue
             size = tuple(inputs[0].shape[-2:])

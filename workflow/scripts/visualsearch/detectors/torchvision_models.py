@@ -34,6 +34,7 @@ from visualsearch.detectors.base import (
 from visualsearch.detectors.folding import fold_norms
 from visualsearch.detectors.precision import DTYPES, cast, compute_in, resolve
 from visualsearch.detectors.roi_pooling import RowRoIAlign
+from visualsearch.detectors.winograd import with_winograd
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
 
@@ -223,6 +224,8 @@ def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     layer of a two-stage model, decoding and suppression.
     """
     fold_norms(model).to(device)
+    if device.type == "cpu":
+        with_winograd(model, dtype)
     compute_in(model.backbone, dtype)
     proposing = getattr(model, "rpn", model)
     compute_in(proposing.head, dtype, torch.float32)
