@@ -27,7 +27,7 @@ bench: .SHELLFLAGS := -o pipefail -c
 bench: export PYTHONUNBUFFERED := 1
 bench: $(VENV)/.installed
 	mkdir -p results/benchmarks
-	$(call measured,detection)
+	$(call measured,detection,--parity --parts)
 	$(call measured,embedding)
 	$(call measured,reduction)
 	$(call measured,index)

@@ -5,8 +5,9 @@ fp32 with torch's default threads. Ours is the stage as the workflow runs it, fr
 rows written: on CPUs a process of one thread for each core, on a GPU one process with batches. Both
 are timed once all models are loaded and have seen the pictures; the best of the rounds counts, and
 the rounds of both take turns. Without --weights the network has random ones, which cost what
-trained ones do, but for how many boxes are left to sort out. --parity adds what bf16 changes in
-it: that says nothing of AP, for which there is `snakemake parity`.
+trained ones do, but for how many boxes are left to sort out. --parity adds what bf16 changes:
+that says nothing of AP, for which there is `snakemake parity`. --parts shows where the time
+goes.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,14 @@ def random_weights(path: Path, name: str) -> str:
     return str(path)
 
 
+def deal(work: Sequence[int], shards: int) -> list[int]:
+    """The shard of each picture, by its work: there and back again from the most to the least."""
+    order = sorted(range(len(work)), key=lambda number: -work[number])
+    there_and_back = [*range(shards), *reversed(range(shards))]
+    shard_of = {number: there_and_back[i % (2 * shards)] for i, number in enumerate(order)}
+    return [shard_of[number] for number in range(len(work))]
+
+
 def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -> list[Path]:
     """Pictures in folder/images and the manifest of as many shards beside it; the files.
 
@@ -153,13 +162,14 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
         names = pictures_in(images)[:count]
         root.rmdir()
         root.symlink_to(images.resolve())
-    sizes = {name: read_image(root / name).size for name in names}
-    rows = []
-    for number, name in enumerate(sorted(names, key=lambda name: math.prod(sizes[name]))):
-        width, height = sizes[name]
-        row = {"image_id": number, "file": name, "width": width, "height": height}
-        there_and_back = [*range(shards), *reversed(range(shards))]
-        rows.append(row | {"shard": there_and_back[number % (2 * shards)]})
+    sizes = [read_image(root / name).size for name in names]
+    dealt = deal([width * height for width, height in sizes], shards)
+    rows = [
+        {"image_id": number, "file": name, "width": width, "height": height, "shard": shard}
+        for number, (name, (width, height), shard) in enumerate(
+            zip(names, sizes, dealt, strict=True)
+        )
+    ]
     manifest = pa.Table.from_pylist(rows)
     write_table(folder / "manifest.parquet", [manifest], manifest.schema)
     return [root / name for name in names]
@@ -217,6 +227,58 @@ def bf16_parity(name: str, weights: str, files: list[Path]) -> str:
     return table((f"bf16 against fp32, {len(files)} images", "median", "worst"), lines)
 
 
+PARTS = {
+    "backbone": "backbone.body",
+    "feature pyramid": "backbone.fpn",
+    "proposals' head": "rpn.head",
+    "RoIAlign": "roi_heads.box_roi_pool",
+    "box head": "roi_heads.box_head",
+    "one-stage head": "head",
+    "the whole": "",
+}
+
+
+class Clock:
+    """The least time of the processor that a module takes for its forward pass."""
+
+    def __init__(self, module: Any) -> None:
+        self.least = math.inf
+        module.register_forward_pre_hook(self.start)
+        module.register_forward_hook(self.end)
+
+    def start(self, *_: object) -> None:
+        self.started = time.process_time()
+
+    def end(self, *_: object) -> None:
+        self.least = min(self.least, time.process_time() - self.started)
+
+
+def parts(name: str, weights: str) -> str:
+    """Seconds of one core that each part of a network takes for a picture of 640 x 480."""
+    import torch
+
+    from visualsearch.detectors import load_detector
+
+    torch.set_num_threads(1)
+    plain: Any = build_model(DetectorSettings(name), CATEGORIES).eval()
+    load_weights(plain, Path(weights), name)
+    models = {"plain": plain}
+    for precision in ("fp32", "bf16"):
+        settings = DetectorSettings(name, weights, "cpu", precision=precision)
+        models[precision] = load_detector(settings).model
+    lines: dict[str, list[float]] = {}
+    for model in models.values():
+        known = dict(model.named_modules())
+        clocks = {part: Clock(known[path]) for part, path in PARTS.items() if path in known}
+        with torch.inference_mode():
+            for _ in range(4):
+                model([torch.rand(3, 480, 640)])
+        for part, clock in clocks.items():
+            lines.setdefault(part, []).append(clock.least)
+    rows = [(part, *least, f"{least[0] / least[-1]:.2f}x") for part, least in lines.items()]
+    return table(("seconds of one core", *models, "plain / bf16"), rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--detector", default="fasterrcnn_resnet50_fpn")
@@ -226,6 +288,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--parity", action="store_true")
+    parser.add_argument("--parts", action="store_true", help="what each part of the network takes")
     parser.add_argument("--quick", action="store_true", help="6 pictures, 1 round")
     options = parser.parse_args()
     if options.quick:
@@ -275,6 +338,9 @@ def main() -> None:
         if options.parity or options.quick:
             print()
             print(bf16_parity(options.detector, weights, files[:4]))
+        if options.parts:
+            print()
+            print(parts(options.detector, weights))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detection import CATEGORIES, contender, random_weights, write_pictures
+import pyarrow as pa
+import pyarrow.compute as pc
+from detection import CATEGORIES, contender, deal, random_weights, write_pictures
 from measuring import machine, table
 from numpy.typing import NDArray
 
@@ -58,19 +60,27 @@ def defaults(section: str) -> dict[str, Any]:
 
 
 def find_persons(folder: Path, jobs: int) -> int:
-    """Write the detections of each shard; the number of persons that the search set takes."""
+    """Find persons, deal their pictures out to `jobs` shards, write the detections of each.
+
+    Returns the number of persons that the search set takes.
+    """
     from visualsearch.embedding import in_search_set
 
     detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
-    persons = 0
+    manifest = folder / "manifest.parquet"
+    rows = detect_images(detector, Pictures(manifest, None), "person", "find persons")
+    found = pa.concat_tables(rows).cast(DETECTIONS)
+    wanted = in_search_set(found["score"], found["h"], defaults("search_set"))
+    images = read_table(manifest)
+    in_image = found.filter(wanted)["image_id"].to_pylist()
+    dealt = deal([in_image.count(i) for i in images["image_id"].to_pylist()], jobs)
+    images = images.set_column(images.schema.get_field_index("shard"), "shard", pa.array(dealt))
+    write_table(manifest, [images], images.schema)
     for shard in range(jobs):
-        pictures = Pictures(folder / "manifest.parquet", None, shard)
-        rows = detect_images(detector, pictures, "person", f"find persons {shard}")
-        write_table(folder / f"found{shard}.parquet", rows, DETECTIONS)
-        found = read_table(folder / f"found{shard}.parquet")
-        wanted = in_search_set(found["score"], found["h"], defaults("search_set"))
-        persons += sum(wanted.to_pylist())
-    return persons
+        mine = images.filter(np.equal(dealt, shard))["image_id"]
+        part = found.filter(pc.is_in(found["image_id"], mine))
+        write_table(folder / f"found{shard}.parquet", [part], DETECTIONS)
+    return len(in_image)
 
 
 def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[], object]:
@@ -240,7 +250,7 @@ def main() -> None:
     jobs = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_pictures(folder, options.images, options.count, jobs)
+        write_pictures(folder, options.images, options.count, 1)
         persons = find_persons(folder, jobs)
         networks = {BUNDLED: "default"}
         if options.detector != BUNDLED:

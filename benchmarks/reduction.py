@@ -244,11 +244,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--persons", type=int, default=1_000_000)
     parser.add_argument("--fit-persons", type=int, default=REDUCTION["fit_persons"]["default"])
-    parser.add_argument("--quick", action="store_true", help="20,480 persons, fitted on 4,096")
+    parser.add_argument("--quick", action="store_true", help="10,240 persons, fitted on 4,096")
     options = parser.parse_args()
-    persons, fit_persons = options.persons, options.fit_persons
+    persons, fit_persons, tried = options.persons, options.fit_persons, TRIED_ROWS
     if options.quick:
-        persons, fit_persons = TRIED_ROWS, TRIED_ROWS // 5
+        persons, fit_persons, tried = TRIED_ROWS // 2, TRIED_ROWS // 5, TRIED_ROWS // 2
     print(machine("numpy", "scipy", "scikit-learn", "pyarrow"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -263,27 +263,27 @@ def main() -> None:
             f"{persons:,} made vectors of {LENGTH} float16 in {SHARDS} shards, {size:.2f} GB, "
             f"written in {seconds:.0f} s; {COMPONENTS} components"
         )
-        few = paths[: -(-TRIED_ROWS * SHARDS // persons)]
-        rows, fitted = compare_without_sampling(few, folder)
-        if persons > TRIED_ROWS:
+        few = paths[: -(-tried * SHARDS // persons)]
+        rows, fitted = compare_without_sampling(few, tried, folder)
+        if persons > tried:
             fitted = measured(partial(plain_fit, paths, rows, persons, folder / f"{rows}.npz"))
         compare(paths, persons, fit_persons, rows, fitted, folder)
 
 
 def compare_without_sampling(
-    paths: Sequence[Path], folder: Path
+    paths: Sequence[Path], persons: int, folder: Path
 ) -> tuple[int, tuple[float, float]]:
     """Print what the batch alone gains; returns the batch of the faster plain loop, its seconds
     and its peak memory in MB. Leaves the model of each loop in the folder."""
     times = {
-        rows: measured(partial(plain_fit, paths, rows, TRIED_ROWS, folder / f"{rows}.npz"))
+        rows: measured(partial(plain_fit, paths, rows, persons, folder / f"{rows}.npz"))
         for rows in PLAIN_BATCHES
     }
     fastest = min(times, key=lambda rows: times[rows][0])
     lines = [(f"plain loop, batches of {rows:,}", *times[rows]) for rows in times]
-    ours = measured(partial(fit, paths, TRIED_ROWS, folder / "ours.npz"))
+    ours = measured(partial(fit, paths, persons, folder / "ours.npz"))
     lines.append((f"one thread, batches of {BATCH_SIZE:,}", *ours))
-    print(f"\nFit on {TRIED_ROWS:,} persons, without sampling\n")
+    print(f"\nFit on {persons:,} persons, without sampling\n")
     header = ["", "s", "peak MB", "faster plain loop's time / this"]
     print(table(header, [(*line, times[fastest][0] / line[1]) for line in lines]), flush=True)
     return fastest, times[fastest]

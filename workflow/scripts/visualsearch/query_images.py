@@ -19,6 +19,7 @@ from visualsearch.tables import (
     BOX_COLUMNS,
     QUERIES,
     vector_column,
+    vectors_of,
     with_full_length,
     with_vector,
 )
@@ -64,6 +65,8 @@ def embed_query_images(
             skipped.append(Skipped(None, name, reason))
             continue
         vectors = embed_boxes(detector, image, found[rows], embedding)
+        stored = pa.table([vector_column(vectors)], ["vector"]).cast(full_schema)
+        full_length.append(stored)
         n = len(rows)
         columns = {
             "query": np.zeros(n),
@@ -76,8 +79,8 @@ def embed_query_images(
             "picture": [name] * n,
             "score": scores[rows],
             **dict(zip(BOX_COLUMNS, xyxy_to_xywh(found[rows]).T, strict=True)),
-            "vector": vector_column(reduction.transform(vectors)),
+            # Of the vectors as they are stored, as the search set's are.
+            "vector": vector_column(reduction.transform(vectors_of(stored))),
         }
         tables.append(pa.table(columns).cast(schema))
-        full_length.append(pa.table([vector_column(vectors)], ["vector"]).cast(full_schema))
     return pa.concat_tables(tables), pa.concat_tables(full_length), skipped

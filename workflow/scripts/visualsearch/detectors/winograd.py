@@ -73,18 +73,19 @@ class Winograd3x3(nn.Module):
         high, wide = self.down + 2, self.across + 2
         rows, columns = -(-height // self.down), -(-width // self.across)
         made = self.weight.shape[2]
-        border = (1, columns * self.across - width + 1, 1, rows * self.down - height + 1)
-        padded = functional.pad(x.permute(0, 2, 3, 1), (0, 0, *border))
-        of_image, of_row, of_place, of_channel = padded.stride()
-        next_tile = (self.down * of_row, self.across * of_place)
         result = x.new_empty(count, rows, self.down, columns, self.across, made)
         strip = max(1, STRIP // (count * columns))
         for first in range(0, rows, strip):
             some = min(strip, rows - first)
+            top, bottom = first * self.down - 1, (first + some) * self.down + 1
+            inside = x[:, :, max(top, 0) : bottom].permute(0, 2, 3, 1)
+            border = (1, columns * self.across - width + 1, max(-top, 0), max(bottom - height, 0))
+            padded = functional.pad(inside, (0, 0, *border))
+            of_image, of_row, of_place, of_channel = padded.stride()
+            next_tile = (self.down * of_row, self.across * of_place)
             tiles = padded.as_strided(
                 (high, wide, count, some, columns, channels),
                 (of_row, of_place, of_image, *next_tile, of_channel),
-                first * next_tile[0],
             )
             transformed = self.inputs @ tiles.reshape(high * wide, -1)
             products = torch.bmm(transformed.reshape(high * wide, -1, channels), self.weight)
