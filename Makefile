@@ -31,7 +31,7 @@ bench: $(VENV)/.installed
 	$(call measured,embedding)
 	$(call measured,reduction)
 	$(call measured,index)
-	$(if $(FULL),$(call measured,million))
+	$(call measured,million)
 	$(call measured,workflow)
 	$(call measured,growth,--figure results/benchmarks/growth.svg)
 

@@ -142,7 +142,10 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=2048)
     parser.add_argument("--shards", type=int, default=64)
     parser.add_argument("--keep", type=Path, help="make it in this folder, and keep it")
+    parser.add_argument("--quick", action="store_true", help="10,000 persons in 16 shards")
     options = parser.parse_args()
+    if options.quick:
+        options.persons, options.shards = [10_000], 16
     print(machine("numpy", "pyarrow", "annoy", "snakemake"), flush=True)
     first: dict[str, float] = {}
     for persons in options.persons:

@@ -106,7 +106,7 @@ def test_fast_path_gives_what_a_plain_loop_gives(
 ) -> None:
     """The plain loop: one crop after another in fp32, its own and the mirrored picture's."""
     detector, precision, plain = network
-    corners = many_boxes(CROPS_A_BATCH // 2 + 3, *photo.size)
+    corners = many_boxes(CROPS_A_BATCH[precision] // 2 + 3, *photo.size)
     turned = zip(corners.tolist(), mirror(corners, photo.width).tolist(), strict=True)
     expected = []
     for boxes_of_one in turned:
@@ -133,7 +133,7 @@ def test_vectors_have_the_same_bits_whatever_else_is_embedded(
     settings = PLAIN | {"region": region, "size": [96, 64], "mirrored": True, "maps": "both"}
     pictures = [
         (n, noise(100 + n, 120), many_boxes(boxes_of_it, 100 + n, 120))
-        for n, boxes_of_it in enumerate([3, 0, 1, CROPS_A_BATCH + 1, 2, 0])
+        for n, boxes_of_it in enumerate([3, 0, 1, CROPS_A_BATCH[detector.precision] + 1, 2, 0])
     ]
     together = dict(embed_pictures(detector, pictures, settings))
     assert list(together) == [n for n, _, _ in pictures]

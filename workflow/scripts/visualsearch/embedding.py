@@ -37,10 +37,10 @@ from visualsearch.tables import (
     with_full_length,
 )
 
-# For each image that the detector takes at a time. Even, so that a box and its mirror image stay
-# together. More make a CPU hardly faster, or slower (benchmarks/embedding.py), and a shard's last
-# batch is filled up to it.
-CROPS_A_BATCH = 4
+# By precision, for each image that the detector takes at a time. Even, so that a box and its mirror
+# image stay together. More make a CPU hardly faster, or slower (benchmarks/embedding.py), and a
+# shard's last batch is filled up to it.
+CROPS_A_BATCH = {"fp32": 4, "bf16": 16}
 
 # The exponent of Radenović, Tolias and Chum 2018 (arXiv:1711.02512), and their least activation.
 GEM_POWER = 3.0
@@ -132,7 +132,7 @@ def _vectors(
     detector: Detector, inputs: Iterator[Tensors], embedding: Settings
 ) -> Iterator[NDArray[np.float32]]:
     """The vectors of a region's inputs, batch by batch: float32 [n, length]."""
-    size = CROPS_A_BATCH * detector.batch_size
+    size = CROPS_A_BATCH[detector.precision] * detector.batch_size
     while batch := list(islice(inputs, size)):
         n = len(batch)
         batch += [batch[-1]] * (size - n)

@@ -47,6 +47,7 @@ class Detector(Protocol):
     categories: names by label. map_lengths: channels of the map before and of the last.
     vector_length: those of the last. mean_colour: RGB in 0..255 that `normalise` takes to about 0.
     batch_size: images that are best detected together. On a CPU it is 1.
+    precision: what it computes in, a key of `precision.DTYPES`.
     """
 
     categories: list[str]
@@ -56,6 +57,7 @@ class Detector(Protocol):
     weights_sha256: str
     device: torch.device
     batch_size: int
+    precision: str
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
         """Detect every category in upright RGB images, all of one size, at most batch_size."""
