@@ -220,8 +220,8 @@ def build_model(settings: DetectorSettings, num_classes: int) -> torch.nn.Module
 def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     """Have a model in eval mode compute in `dtype` on `device`, in fewer passes; in place.
 
-    Norms go into the convolutions. What places and scores boxes stays in fp32: anchors, the last
-    layer of a two-stage model, decoding and suppression.
+    Norms go into the convolutions; a CPU gets other ways to the same sums. What places and scores
+    boxes stays in fp32: anchors, the last layer of a two-stage model, decoding and suppression.
     """
     fold_norms(model).to(device)
     if device.type == "cpu":
