@@ -337,7 +337,7 @@ def main() -> None:
         print(table(header, lines))
         if options.parity or options.quick:
             print()
-            print(bf16_parity(options.detector, weights, files[:4]))
+            print(bf16_parity(options.detector, weights, files[: 2 if options.quick else 4]))
         if options.parts:
             print()
             print(parts(options.detector, weights))
