@@ -119,10 +119,13 @@ def test_same_answers_as_the_model_torchvision_builds(
     [ours] = detector.detect([picture()])
     assert ours.scores == pytest.approx(found["scores"].numpy(), rel=FOLDING)
     # Each box is one of theirs: those of nearly one score may have changed places.
-    rows = [np.c_[f["boxes"], 1e4 * f["labels"]] for f in (ours._asdict(), found)]
-    apart = np.abs(rows[0][:, None] - rows[1]).max(axis=2)
-    assert sorted(apart.argmin(axis=1)) == list(range(len(ours.scores)))
-    assert (apart.min(axis=1) < 1e-3 + FOLDING * np.abs(rows[0]).max(axis=1)).all()
+    boxes, labels = found["boxes"].numpy(), found["labels"].numpy()
+    apart = np.abs(ours.boxes[:, None] - boxes).max(axis=2)
+    apart[ours.labels[:, None] != labels] = np.inf
+    same = apart.argmin(axis=1)
+    assert sorted(same) == list(range(len(boxes)))
+    assert (ours.labels == labels[same]).all()
+    assert ours.boxes == pytest.approx(boxes[same], rel=FOLDING, abs=1e-3)
     assert (np.diff(ours.scores) <= 0).all()
 
 
