@@ -39,15 +39,20 @@ CATEGORIES = 91
 Maker = Callable[..., Callable[[], object]]
 
 
+def plain_model(name: str, weights: str) -> Any:
+    """The model as torchvision builds it, with its weights."""
+    model = build_model(DetectorSettings(name), CATEGORIES).eval()
+    load_weights(model, Path(weights), name)
+    return model
+
+
 def plain_loop(name: str, weights: str, device: str, files: list[Path]) -> Callable[[], object]:
-    """The model as torchvision builds it with its weights, and a loop over the pictures."""
+    """The plain model, and a loop over the pictures."""
     import torch
     from PIL import Image
     from torchvision.transforms.functional import to_tensor
 
-    model = build_model(DetectorSettings(name), CATEGORIES).eval()
-    load_weights(model, Path(weights), name)
-    model.to(device)
+    model = plain_model(name, weights).to(device)
 
     def run() -> list[Any]:
         rows = []
@@ -260,9 +265,7 @@ def parts(name: str, weights: str) -> str:
     from visualsearch.detectors import load_detector
 
     torch.set_num_threads(1)
-    plain: Any = build_model(DetectorSettings(name), CATEGORIES).eval()
-    load_weights(plain, Path(weights), name)
-    models = {"plain": plain}
+    models = {"plain": plain_model(name, weights)}
     for precision in ("fp32", "bf16"):
         settings = DetectorSettings(name, weights, "cpu", precision=precision)
         models[precision] = load_detector(settings).model

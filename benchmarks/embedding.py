@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from detection import CATEGORIES, contender, deal, random_weights, write_pictures
+from detection import contender, deal, plain_model, random_weights, write_pictures
 from measuring import machine, table
 from numpy.typing import NDArray
 
@@ -98,8 +98,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
         body = ssdlite.load_ssdlite(bundled.WEIGHTS).backbone
         mean, sd, colour = 0.5, 0.5, bundled.BundledDetector.mean_colour
     else:
-        model: Any = torchvision_models.build_model(DetectorSettings(name), CATEGORIES).eval()
-        torchvision_models.load_weights(model, Path(weights), name)
+        model = plain_model(name, weights)
         mean, sd = (
             torch.tensor(values).view(3, 1, 1)
             for values in (model.transform.image_mean, model.transform.image_std)
