@@ -27,6 +27,7 @@ from visualsearch.boxes import (
 from visualsearch.detectors.base import STRIDES, Detector
 from visualsearch.distortion import VECTORS, distorted_boxes, with_two_vectors
 from visualsearch.manifest import person_id
+from visualsearch.memory import return_free_memory
 from visualsearch.pictures import Picture, Pictures
 from visualsearch.progress import progress
 from visualsearch.tables import (
@@ -41,6 +42,9 @@ from visualsearch.tables import (
 # image stay together. More make a CPU hardly faster, or slower (benchmarks/embedding.py), and a
 # shard's last batch is filled up to it.
 CROPS_A_BATCH = {"fp32": 4, "bf16": 16}
+
+# Once for so many pictures memory is returned: hardly any time, and few holes until then.
+PICTURES_A_RETURN = 4
 
 # The exponent of Radenović, Tolias and Chum 2018 (arXiv:1711.02512), and their least activation.
 GEM_POWER = 3.0
@@ -317,7 +321,9 @@ def _by_picture(
     image_ids = rows["image_id"].to_numpy()
     occupied = set(image_ids.tolist())
     wanted = [picture for picture in pictures if picture.image_id in occupied]
-    for picture in progress(wanted, description, "images"):
+    for done, picture in enumerate(progress(wanted, description, "images")):
+        if done % PICTURES_A_RETURN == 0:
+            return_free_memory()
         start, stop = np.searchsorted(image_ids, [picture.image_id, picture.image_id + 1])
         yield picture, rows.slice(start, stop - start)
 
