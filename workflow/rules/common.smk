@@ -57,7 +57,13 @@ def weights_fingerprint():
 
 def picture_choice():
     """The settings that decide which pictures there are; not how fast they are fetched."""
-    hows = ("connections", "retries", "backoff_seconds", "max_skipped_fraction")
+    hows = (
+        "connections",
+        "retries",
+        "backoff_seconds",
+        "timeout_seconds",
+        "max_skipped_fraction",
+    )
     return {key: value for key, value in config["dataset"].items() if key not in hows}
 
 
