@@ -262,7 +262,7 @@ def test_an_endless_file_is_refused_and_leaves_nothing(
     server.fail(ANNOTATIONS, fault)
     path = tmp_path / "annotations.zip"
     arguments = (server.url + ANNOTATIONS, path, server.annotations_sha256, 8 * MEBIBYTE)
-    with pytest.raises(InputError, match=r"annotations.*zip: it is longer than 8 MiB"):
+    with pytest.raises(InputError, match=r"annotations.*zip: .*it is longer than 8 MiB"):
         client().get_file(*arguments)
     assert not list(tmp_path.glob("annotations*")) and len(server.requests) == 1
     assert server.sent < 30 * MEBIBYTE
@@ -278,7 +278,7 @@ def test_another_file_is_refused_by_its_hash(
 ) -> None:
     server.fail(ANNOTATIONS, fault)
     path = tmp_path / "annotations.zip"
-    with pytest.raises(InputError, match=r"annotations.*zip: sha256 is .*; not used"):
+    with pytest.raises(InputError, match=r"annotations.*zip: .*its sha256 is .*rerun"):
         client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
     assert not list(tmp_path.glob("annotations*"))
     client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)

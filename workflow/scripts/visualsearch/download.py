@@ -52,6 +52,11 @@ MAX_PICTURE_BYTES = 32 * MEBIBYTE
 # Files are held on disk; the annotations have 241 MiB, the largest weights 170.
 MAX_FILE_BYTES = 2048 * MEBIBYTE
 
+BY_HAND = (
+    "rerun to go on from where it stopped, or download it by hand and name the file in the"
+    " configuration"
+)
+
 WORTH_ANOTHER_TRY = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -144,14 +149,20 @@ class Client:
         return self._attempts(url, refused)(attempt)
 
     def get_file(
-        self, url: str, path: Path, sha256: str | None = None, max_bytes: int = MAX_FILE_BYTES
+        self,
+        url: str,
+        path: Path,
+        sha256: str | None = None,
+        max_bytes: int = MAX_FILE_BYTES,
+        advice: str = BY_HAND,
     ) -> None:
         """Stream `url` to `path`, or go on where an earlier call was cut off.
 
-        A file already at `path` is kept if it has this sha256, or if none is given. The data wait
-        in `<path>.part` until they are whole and checked. Raises InputError.
+        sha256: its first digits, or all of them. A file already at `path` is kept if it has this
+        sha256, or if none is given. The data wait in `<path>.part` until they are whole and
+        checked. Raises InputError, with `advice`.
         """
-        if path.exists() and (sha256 is None or sha256_file(path) == sha256):
+        if path.exists() and (sha256 is None or sha256_file(path).startswith(sha256)):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
@@ -162,17 +173,14 @@ class Client:
         complete = self._attempts(url)
         try:
             complete(self._append, url, part, max_bytes)
-            if resumed and sha256_file(part) != sha256:
+            if resumed and sha256 and not sha256_file(part).startswith(sha256):
                 part.unlink()
                 complete(self._append, url, part, max_bytes)
+            if sha256 and not (found := sha256_file(part)).startswith(sha256):
+                part.unlink()
+                raise DownloadFailed(f"its sha256 is {found}, not {sha256}")
         except DownloadFailed as error:
-            raise InputError(
-                f"{url}: {error}; rerun to go on from where it stopped, or download it by hand"
-                " and name the file in the configuration"
-            ) from error
-        if sha256 is not None and (found := sha256_file(part)) != sha256:
-            part.unlink()
-            raise InputError(f"{url}: sha256 is {found}, not {sha256} as configured; not used")
+            raise InputError(f"{url}: could not be fetched ({error}); {advice}") from error
         os.replace(part, path)
 
     def _append(self, url: str, part: Path, max_bytes: int) -> None:
