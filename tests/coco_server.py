@@ -56,6 +56,7 @@ LOOP = "loop: 302 to itself"
 TO_FILE = "to file: 302 to file:///etc/passwd"
 NOWHERE = "nowhere: 302 to what is no URL"
 BOMB = "bomb: a gigabyte of zeros, packed into a megabyte by gzip that nobody asked for"
+PACKED = "packed: the file, packed by gzip that nobody asked for"
 OTHER = "other: another file, whole"
 GARBAGE = "garbage: what is no HTTP"
 SHIFTED = "shifted: another part of the file than was asked for"
@@ -237,6 +238,8 @@ class CocoServer:
                     self.answer(200, body[: len(body) // 2], {"Content-Length": "many"})
                 elif fault == BOMB:
                     self.answer(200, BOMB_BODY, {"Content-Encoding": "gzip"})
+                elif fault == PACKED:
+                    self.answer(200, gzip.compress(body), {"Content-Encoding": "gzip"})
                 elif fault == OTHER:
                     self.answer(200, OTHER_PICTURE, {"Content-Type": "image/png"})
                 elif fault == PAGE:

@@ -105,7 +105,7 @@ def test_what_failed_is_downloaded_again(server: CocoServer, fault: str) -> None
         (faulty.HUGE, DownloadFailed, "^it is longer than 32 MiB$"),
         (faulty.LOOP, DownloadFailed, "^no answer: Exceeded 5 redirects"),
         (faulty.NOWHERE, DownloadFailed, "^no answer: "),
-        (faulty.BOMB, DownloadFailed, "^it came packed as gzip"),
+        (faulty.BOMB, DownloadFailed, "^it is longer than 32 MiB$"),
         (faulty.GARBAGE, DownloadFailed, "^no answer: "),
     ],
 )
@@ -130,6 +130,22 @@ def test_redirects_lead_to_other_hosts(server: CocoServer, fault: str) -> None:
     assert size_of(server) == (160, 120)
     assert server.asked() == [PICTURE, "/moved" + PICTURE]
     assert server.sent < 50 * MEBIBYTE
+
+
+def test_what_comes_packed_is_unpacked(server: CocoServer) -> None:
+    server.fail(PICTURE, faulty.PACKED)
+    assert size_of(server, retries=0) == (160, 120)
+
+
+def test_a_full_disk_is_one_line(server: CocoServer, tmp_path: Path) -> None:
+    path = tmp_path / "annotations.zip"
+    # Every write to it fails as on a full disk.
+    path.with_name("annotations.zip.part").symlink_to("/dev/full")
+    with pytest.raises(
+        InputError, match=r"zip\.part cannot be written \(No space left on device\)"
+    ):
+        client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert not path.exists()
 
 
 def test_redirects_lead_to_no_local_file(server: CocoServer) -> None:
@@ -236,7 +252,7 @@ def test_wrong_hash_is_refused_and_leaves_nothing(server: CocoServer, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "fault", [*SLOW, RESET, faulty.BOMB, faulty.GARBAGE, faulty.LOOP, faulty.NOWHERE]
+    "fault", [*SLOW, RESET, faulty.PACKED, faulty.GARBAGE, faulty.LOOP, faulty.NOWHERE]
 )
 def test_a_file_comes_whole_through_faults(server: CocoServer, tmp_path: Path, fault: str) -> None:
     server.fail(ANNOTATIONS, SHORT, fault)
@@ -255,7 +271,7 @@ def test_another_part_than_asked_for_is_not_taken(server: CocoServer, tmp_path: 
     assert starts == [None, f"bytes={2 * MEBIBYTE}-", None]
 
 
-@pytest.mark.parametrize("fault", [faulty.ENDLESS, faulty.HUGE])
+@pytest.mark.parametrize("fault", [faulty.ENDLESS, faulty.HUGE, faulty.BOMB])
 def test_an_endless_file_is_refused_and_leaves_nothing(
     server: CocoServer, tmp_path: Path, fault: str
 ) -> None:
