@@ -239,7 +239,8 @@ class CocoServer:
                 elif fault == BOMB:
                     self.answer(200, BOMB_BODY, {"Content-Encoding": "gzip"})
                 elif fault == PACKED:
-                    self.answer(200, gzip.compress(body), {"Content-Encoding": "gzip"})
+                    # Ranges are of what is sent, as the standard has it.
+                    self.send_file(gzip.compress(body), wanted, fault)
                 elif fault == OTHER:
                     self.answer(200, OTHER_PICTURE, {"Content-Type": "image/png"})
                 elif fault == PAGE:
@@ -259,6 +260,8 @@ class CocoServer:
                 headers = {"Content-Length": str(len(body))}
                 if wanted:
                     headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+                if fault == PACKED:
+                    headers["Content-Encoding"] = "gzip"
                 if fault == SHIFTED and wanted:
                     body = body[1:]
                     headers["Content-Length"] = str(len(body))
