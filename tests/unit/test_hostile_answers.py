@@ -17,7 +17,7 @@ STATUS_LINES = [
     *["HTTP/1.1 200 OK"] * 8, *["HTTP/1.1 302 Found"] * 4, "HTTP/1.1 206 Partial Content",
     "HTTP/1.1 416 x", "HTTP/1.1 204 x", "HTTP/1.1 304 x", "HTTP/1.1 199 x", "HTTP/1.1 429 x",
     "HTTP/1.1 503 x", "HTTP/1.1 1000 x", "HTTP/1.1 -1 x", "HTTP/1.1 abc", "HTTP/0.9 200", "ICY 200",
-    "HTTP/1.1", "", "HTTP/1.1 404 \x1b[2J\xff", "HTTP/1.1 200 " + "a" * 70_000,
+    "HTTP/1.1", "", "\x1b[2Jgone", "HTTP/1.1 404 \x1b[2J\xff", "HTTP/1.1 200 " + "a" * 70_000,
     "HTTP/1.1 100 Continue\r\n\r\n" * 200 + "HTTP/1.1 200 OK",
 ]  # fmt: skip
 HEADERS = {
@@ -39,7 +39,8 @@ HEADERS = {
 }  # fmt: skip
 BODIES = [
     *[BODY] * 4, b"", b"5\r\nhello\r\n0\r\n\r\n", b"zz\r\nhello", b"-5\r\nhello",
-    b"\x1f\x8b\x08\x00no", b"F" * 20 + b"\r\nhello", b"5;" + b"x" * 70_000 + b"\r\nhello", bytes(range(256)),
+    b"\x1f\x8b\x08\x00no", b"F" * 20 + b"\r\nhello",
+    b"5;" + b"x" * 70_000 + b"\r\nhello", bytes(range(256)),
 ]  # fmt: skip
 
 
