@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPResponse
 from pathlib import Path
@@ -86,10 +86,11 @@ class NotServed(DownloadFailed):
 
 
 class _Pace:
-    """Until when the answer that is being read may last."""
+    """Until when the answer that is being read may last, and the socket that it comes from."""
 
     def __init__(self) -> None:
         self.ends = 0.0
+        self.sock: socket.socket | None = None
 
     def allow(self, seconds: float) -> None:
         self.ends = time.monotonic() + seconds
@@ -97,6 +98,14 @@ class _Pace:
     @property
     def left(self) -> float:
         return self.ends - time.monotonic()
+
+    def cut(self) -> None:
+        """End it now, from another thread."""
+        self.ends = 0.0
+        if self.sock is not None:
+            with suppress(OSError):
+                # That of ssl would pull the encryption from under the thread that reads.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
 class Client:
@@ -123,10 +132,13 @@ class Client:
         self.longest_wait_seconds = longest_wait_seconds
         self._stopped = threading.Event()
         self._local = threading.local()
+        self._paces: list[_Pace] = []
 
     def stop(self) -> None:
-        """Try nothing again, and let threads that wait to do so fail now."""
+        """Let all threads fail now, whether they wait for an answer or to try again."""
         self._stopped.set()
+        for pace in list(self._paces):
+            pace.cut()
 
     def get(
         self,
@@ -183,7 +195,7 @@ class Client:
             raise InputError(f"{url}: could not be fetched ({error}); {advice}") from error
         except OSError as error:
             raise InputError(
-                f"{part} cannot be written ({error.strerror}); make room or mend the folder, then"
+                f"{part} cannot be written ({error.strerror or error}); make room or mend the folder, then"
                 " rerun"
             ) from error
         os.replace(part, path)
@@ -271,6 +283,7 @@ class Client:
     def _pace(self) -> _Pace:
         if not hasattr(self._local, "pace"):
             self._local.pace = _Pace()
+            self._paces.append(self._local.pace)
         return self._local.pace
 
     def _attempts(self, url: str, refused: type[Exception] = DownloadFailed) -> Retrying:
@@ -363,6 +376,7 @@ class _PacedAdapter(HTTPAdapter):
         return pool
 
     def _response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:
+        self._pace.sock = sock
         response = HTTPResponse(sock, *args, **kwargs)
         response.fp = io.BufferedReader(_PacedReader(response.fp.detach(), sock, self._pace))
         return response
