@@ -302,8 +302,8 @@ def _obtain(
                 temporary.write_bytes(body)
         except OSError as error:
             raise InputError(
-                f"{path} cannot be written ({error.strerror or error}); make room or mend the folder, then"
-                " rerun the same command to resume"
+                f"{path} cannot be written ({error.strerror or error}); make room or mend the"
+                " folder, then rerun the same command to resume"
             ) from error
         return row
 
