@@ -1,31 +1,108 @@
 """Outputs are written beside their place and renamed: a killed run leaves no half file."""
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from visualsearch.errors import InputError
 
+# The temporary names of `replacing`.
+LEFTOVER = re.compile(r"\..+\.\d+\.part", re.DOTALL)
+
+
+ALMOST_NOTHING = 1_000_000  # bytes
+FULL = (errno.ENOSPC, errno.EDQUOT)
+ELSEWHERE = "or set pathvars.results to another disk, and run the same command again"
+
+
+class NoRoom(OSError):
+    """The disk has no room for a file of `needs` bytes."""
+
+    def __init__(self, needs: int) -> None:
+        super().__init__(errno.ENOSPC, "no room")
+        self.needs = needs
+
+
+def check_room(path: str | Path, needs: int) -> None:
+    """Raise NoRoom unless the disk of `path` has room for so many bytes."""
+    if _free(path) < needs:
+        raise NoRoom(needs)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn errors for want of room or permission into an InputError of one line about `path`."""
+    try:
+        yield
+    except OSError as error:
+        folder = _nearest(Path(path).parent)
+        if error.errno in FULL:
+            needs = f" of {error.needs / 1e6:.1f} MB" if isinstance(error, NoRoom) else ""
+            raise InputError(
+                f"{path}{needs} cannot be written: its disk has {_free(path) / 1e6:.1f} MB left;"
+                f" make room, {ELSEWHERE}"
+            ) from error
+        if error.errno == errno.EROFS or not os.access(folder, os.W_OK):
+            raise InputError(
+                f"{path} cannot be written ({error.strerror}); make {folder} writable, {ELSEWHERE}"
+            ) from error
+        raise
+
+
+def tell_if_full(folders: Iterable[str | Path]) -> None:
+    """Say so on stderr, a line a disk, where a folder's disk has no room left to speak of."""
+    disks = {os.stat(folder).st_dev: folder for folder in map(_nearest, folders)}
+    for folder in disks.values():
+        if (free := shutil.disk_usage(folder).free) < ALMOST_NOTHING:
+            print(
+                f"ERROR: the disk of {folder} is full, with {free / 1e6:.1f} MB left; make room,"
+                f" {ELSEWHERE}",
+                file=sys.stderr,
+            )
+
+
+def _free(path: str | Path) -> int:
+    return shutil.disk_usage(_nearest(Path(path).parent)).free
+
+
+def _nearest(folder: str | Path) -> Path:
+    """The folder itself, or the first above it that is there."""
+    absolute = Path(folder).absolute()
+    return next(path for path in (absolute, *absolute.parents) if path.is_dir())
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
 
-    The temporary file is removed when the block raises. Parent folders are made.
+    The temporary file is removed when the block raises. Parent folders are made. InputError where
+    there is no room or no permission.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what killed jobs have left beside their outputs, anywhere below `folder`."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if LEFTOVER.fullmatch(name):
+                Path(parent, name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,15 +115,16 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     new, old = (path.with_name(f".{path.name}.{state}") for state in ("part", "old"))
     for folder in (new, old):
         shutil.rmtree(folder, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        yield new
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    finally:
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)
+    with writing(path):
+        new.mkdir(parents=True)
+        try:
+            yield new
+            if path.exists():
+                path.rename(old)
+            new.rename(path)
+        finally:
+            for folder in (new, old):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

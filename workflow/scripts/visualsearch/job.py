@@ -3,23 +3,28 @@
 import atexit
 import gc
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from visualsearch.errors import InputError
 
 log = logging.getLogger("visualsearch")
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def job(log_file: str | Path) -> Iterator[None]:
     """Log to `log_file` and, warnings upwards, to stderr while the block runs.
 
-    An InputError ends the process with its one line on stderr and exit status 1. Any other
-    exception is logged with its traceback before it goes on.
+    An InputError ends the process with its one line on stderr and exit status 1; SIGINT or SIGTERM
+    ends it without one. Any other exception is logged with its traceback before it goes on.
     """
+    for number in STOPS:
+        signal.signal(number, _stop)
     # At its end Python looks for cycles among all objects: with torch, most of a second.
     atexit.register(gc.freeze)
     Path(log_file).parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +43,9 @@ def job(log_file: str | Path) -> Iterator[None]:
     except InputError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        log.info("stopped")
+        raise SystemExit(130) from None
     except BaseException:
         to_terminal.setLevel(logging.CRITICAL + 1)
         log.exception("failed")
@@ -46,3 +54,10 @@ def job(log_file: str | Path) -> Iterator[None]:
         root.removeHandler(to_file)
         root.removeHandler(to_terminal)
         to_file.close()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # A terminal and Snakemake may both say it; the second must not disturb the cleaning up.
+    for again in STOPS:
+        signal.signal(again, signal.SIG_IGN)
+    raise KeyboardInterrupt
