@@ -24,12 +24,12 @@ STARTED = re.compile(r"^Job \d+: (.+)$")
 SECONDS_TO_STOP = 10
 
 
-def start(workspace: Workspace) -> subprocess.Popen[str]:
+def start(workspace: Workspace, config: str = "test.yaml") -> subprocess.Popen[str]:
     """The run as the leader of a process group of its own."""
-    (workspace.folder / "test.yaml").write_text(yaml.safe_dump(workspace.config))
+    (workspace.folder / config).write_text(yaml.safe_dump(workspace.config))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(workspace.root / "Snakefile")]
     return subprocess.Popen(
-        [*command, "--cores", "2", "--configfile", "test.yaml"],
+        [*command, "--cores", "2", "--configfile", config],
         cwd=workspace.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -70,6 +70,13 @@ def results_of(workspace: Workspace) -> dict[str, str]:
         # What a clock measured, and what is no result.
         if name != "index/timing.json" and not Path(name).name.startswith(".")
     }
+
+
+def without_shards(hashes: dict[str, str]) -> dict[str, str]:
+    """What must not depend on the number of shards; the manifest says each picture's shard."""
+    by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
+    by_shard += ("dataset/manifest.parquet",)
+    return {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +220,38 @@ def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
     assert workspace.planned()
     end(run, signal.SIGKILL, whole_group=True)
     workspace.run("fetch")
+
+
+def with_results_in(results: str, workspace: Workspace) -> Workspace:
+    workspace.config["pathvars"] = {"results": results}
+    workspace.results = workspace.folder / results
+    return workspace
+
+
+@pytest.mark.torture
+def test_two_runs_at_once_in_folders_of_their_own(
+    undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """From one working directory, so that they share what Snakemake keeps there."""
+    runs = []
+    for name in ("first", "second"):
+        workspace = with_results_in(f"results/{name}", Workspace(tmp_path, CONFIG))
+        runs.append((workspace, start(workspace, f"{name}.yaml")))
+    for workspace, run in runs:
+        said, _ = run.communicate(timeout=600)
+        assert run.returncode == 0, said[-3000:]
+        assert results_of(workspace) == undisturbed
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("results", ["results/test", "results/else where/deeper"])
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("shards", [1, 3, 8])
+def test_determinism_matrix(
+    undisturbed: dict[str, str], tmp_path: Path, shards: int, cores: int, results: str
+) -> None:
+    workspace = with_results_in(results, Workspace(tmp_path, CONFIG | {"shards": shards}))
+    workspace.run(cores=cores)
+    found = without_shards(results_of(workspace))
+    assert len(found) > 40
+    assert found == without_shards(undisturbed)

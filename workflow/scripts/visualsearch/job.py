@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from visualsearch import checksums
 from visualsearch.errors import InputError
 
 log = logging.getLogger("visualsearch")
@@ -17,17 +19,20 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def job(log_file: str | Path) -> Iterator[None]:
-    """Log to `log_file` and, warnings upwards, to stderr while the block runs.
+def job(snakemake: Any) -> Iterator[None]:
+    """Run the block as one job: its inputs checked before, checksums of its outputs written after.
 
-    An InputError ends the process with its one line on stderr and exit status 1; SIGINT or SIGTERM
-    ends it without one. Any other exception is logged with its traceback before it goes on.
+    snakemake: the object that Snakemake gives its scripts. All is logged to its log file and,
+    warnings upwards, to stderr. An InputError ends the process with its one line on stderr and exit
+    status 1; SIGINT or SIGTERM ends it without one. Any other exception is logged with its
+    traceback before it goes on.
     """
     for number in STOPS:
         signal.signal(number, _stop)
     # At its end Python looks for cycles among all objects: with torch, most of a second.
     atexit.register(gc.freeze)
-    Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+    log_file = Path(snakemake.log[0])
+    log_file.parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
@@ -38,8 +43,13 @@ def job(log_file: str | Path) -> Iterator[None]:
     root.addHandler(to_file)
     root.addHandler(to_terminal)
     logging.captureWarnings(True)
+    # On a full disk the log's own failures would hide what failed.
+    logging.raiseExceptions = False
     try:
+        checksums.check(snakemake.input)
+        checksums.forget(snakemake.output)
         yield
+        checksums.write(snakemake.output)
     except InputError as error:
         log.error("%s", error)
         raise SystemExit(1) from None
