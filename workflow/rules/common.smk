@@ -10,8 +10,9 @@ SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from visualsearch import configuration, dependencies, run_lock, sources, stopping
-from visualsearch.atomic import remove_leftovers, tell_if_full
+from visualsearch.atomic import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
+from visualsearch.disk import tell_if_full
 from visualsearch.errors import InputError
 from visualsearch.index import SUFFIXES, check_backend
 from visualsearch.notebook import check_packages
@@ -59,7 +60,13 @@ def weights_fingerprint():
 
 def picture_choice():
     """The settings that decide which pictures there are; not how fast they are fetched."""
-    hows = ("connections", "retries", "backoff_seconds", "max_skipped_fraction")
+    hows = (
+        "connections",
+        "retries",
+        "backoff_seconds",
+        "timeout_seconds",
+        "max_skipped_fraction",
+    )
     return {key: value for key, value in config["dataset"].items() if key not in hows}
 
 

@@ -3,11 +3,12 @@
 https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
 
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
@@ -17,7 +18,7 @@ import torchvision
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch.hub import download_url_to_file, get_dir
+from torch.hub import get_dir
 from torchvision.models import get_model_builder, get_model_weights
 from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import FrozenBatchNorm2d
@@ -40,6 +41,8 @@ from visualsearch.hashing import sha256_file
 
 # Faster R-CNN's and RetinaNet's own, used for FCOS too, whose own 0.2 cuts its curve short.
 SCORE_THRESHOLD = 0.05
+# Of the download of weights, as dataset.retries and dataset.backoff_seconds are by default.
+RETRIES, BACKOFF_SECONDS = 5, 1.0
 
 
 class Backbone(NamedTuple):
@@ -294,16 +297,22 @@ def download_weights(url: str) -> Path:
     Both a fresh download and a file already in the cache are checked against the hash that
     torchvision puts into the name. Raises InputError when the download or the check fails.
     """
+    # Only the job that fetches needs them: an import costs every other a part of a second.
+    from visualsearch.download import Client
+
     path = Path(get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        advice = "try again, or fetch it elsewhere and set detector.weights to the file"
         try:
-            download_url_to_file(url, str(path), hash_prefix=published_hash(url))
-        except (OSError, RuntimeError, HTTPException) as error:
-            raise InputError(
-                f"{url} could not be fetched ({_line(error)}); try again, "
-                "or fetch it elsewhere and set detector.weights to the file"
-            ) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # In a folder of its own: other runs may be filling the same cache.
+            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+                arrived = Path(folder) / path.name
+                client = Client(RETRIES, BACKOFF_SECONDS)
+                client.get_file(url, arrived, published_hash(url), advice=advice)
+                os.replace(arrived, path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({_line(error)}); {advice}") from error
     digest = sha256_file(path)
     if not digest.startswith(published_hash(url)):
         raise InputError(f"{path} is damaged (sha256 {digest[:8]}...); remove it and run again")

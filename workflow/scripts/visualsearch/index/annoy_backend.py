@@ -7,7 +7,7 @@ import annoy
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.atomic import check_room
+from visualsearch.disk import check_room
 from visualsearch.errors import InputError
 
 METRIC: Literal["angular"] = "angular"

@@ -11,7 +11,7 @@ import numpy as np
 import usearch.index
 from numpy.typing import NDArray
 
-from visualsearch.atomic import check_room
+from visualsearch.disk import check_room
 from visualsearch.errors import InputError
 
 # Of unit vectors the inner product is the cosine.
