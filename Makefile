@@ -20,6 +20,7 @@ test: $(VENV)/.test-installed
 # The whole of the slow matrices that `make test` samples.
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture
+	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
 
 # The tables of docs/performance.md, one after another: a reduced form, or with FULL=1 the whole.
 bench: SHELL := /bin/bash

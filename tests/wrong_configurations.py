@@ -160,7 +160,10 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "dataset.coco.images: 'no-folder'",
         f"a URL, or {A_FOLDER}",
     ),
-    "dataset: {coco: {images: ''}}": ("dataset.coco.images: ''", "a text that is not empty or null"),
+    "dataset: {coco: {images: ''}}": (
+        "dataset.coco.images: ''",
+        "a text that is not empty or null",
+    ),
     "dataset: {coco: {annotations_sha256: null}}": (
         "dataset.coco.annotations_sha256: None",
         "the sha256 of the file at the URL that dataset.coco.annotations is",

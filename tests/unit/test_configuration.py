@@ -86,7 +86,7 @@ def test_a_wrong_configuration_gives_one_line(
 
 @pytest.mark.parametrize("value", [[], None, "text", 5])
 def test_a_configuration_is_a_section(value: Any) -> None:
-    with pytest.raises(InputError, match="configuration: .* is not allowed; expected a section"):
+    with pytest.raises(InputError, match=r"configuration: .* is not allowed; expected a section"):
         checked(value, SCHEMA)
 
 

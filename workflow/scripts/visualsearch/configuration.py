@@ -102,9 +102,10 @@ def check_file(path: str | Path) -> None:
         keys: set[str] = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                line = key.start_mark.line + 1
                 raise InputError(
-                    f"{path}, line {key.start_mark.line + 1}: the key {_name([key.value])} is there "
-                    "twice in this section; take one out, as only the last would count"
+                    f"{path}, line {line}: the key {_name([key.value])} is there twice in this "
+                    "section; take one out, as only the last would count"
                 )
             keys.add(str(key.value))
             waiting.append(value)
@@ -170,7 +171,9 @@ def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
         return None if value == "null" and "null" in kinds else value
     try:
         return yaml.safe_load(value)
-    except Exception:  # PyYAML lets through whatever its constructors raise: of !!bool x a KeyError.
+    except (
+        Exception
+    ):  # PyYAML lets through whatever its constructors raise: of !!bool x a KeyError.
         return value
 
 

@@ -28,7 +28,9 @@ def summary_lines(results: Path, dataset: Settings) -> list[str]:
 
 def _found(results: Path, dataset: Settings) -> str:
     category, n = dataset["category"], read_json(results / "index/index.json")["n_items"]
-    found = f"{n:,} person{'s' * (n != 1)}" if category == "person" else f"{n:,} of category {category}"
+    found = (
+        f"{n:,} person{'s' * (n != 1)}" if category == "person" else f"{n:,} of category {category}"
+    )
     try:
         import pyarrow.parquet as pq
     except ImportError:

@@ -151,8 +151,9 @@ class Results:
     """All that a report says.
 
     config: the checked configuration. search: evaluation/search.json. timing: index/timing.json,
-    None where no times are to be shown, or nobody was there; costs: empty without times. labels_of_hits: what `label_agreement`
-    gives. boxes: by image_id, person_id and box of all of the search set in the pictures shown.
+    None where no times are to be shown, or nobody was there; costs: empty without times.
+    labels_of_hits: what `label_agreement` gives. boxes: by image_id, person_id and box of all of
+    the search set in the pictures shown.
     """
 
     config: dict[str, Any]

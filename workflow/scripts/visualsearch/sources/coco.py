@@ -5,6 +5,7 @@ sampled without a seed: its definition file is the only record of what belongs t
 """
 
 import logging
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -211,7 +212,7 @@ def _check_folder(
     missing = []
     for image in images:
         path = image_root / image.file
-        if not path.is_file():
+        if not os.path.isfile(path):
             missing.append(image.file)
             continue
         try:
@@ -271,7 +272,7 @@ def _obtain(
     image: ListedImage, image_root: Path, base: str, client: Client
 ) -> FetchedImage | Skipped:
     path = image_root / image.file
-    if path.exists():
+    if os.path.exists(path):
         try:
             return verified_file(image, path)
         except UnreadableImage as error:
