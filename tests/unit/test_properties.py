@@ -1,6 +1,7 @@
 """What must hold for any input: configuration, shards, boxes, COCO JSON. Inputs by hypothesis.
 
-`make test` runs the same hundred of each every time, `make torture` others, and more; see conftest.py.
+`make test` runs the same hundred of each every time, `make torture` others, and
+more; see conftest.py.
 """
 
 import json

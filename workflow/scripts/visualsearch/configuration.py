@@ -87,7 +87,7 @@ def check_file(path: str | Path) -> None:
     """
     try:
         waiting = [yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)]
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return
     seen: set[int] = set()
     while waiting:
@@ -171,9 +171,8 @@ def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
         return None if value == "null" and "null" in kinds else value
     try:
         return yaml.safe_load(value)
-    except (
-        Exception
-    ):  # PyYAML lets through whatever its constructors raise: of !!bool x a KeyError.
+    except Exception:
+        # PyYAML lets through whatever its constructors raise: of !!bool x a KeyError.
         return value
 
 

@@ -69,12 +69,7 @@ class Reduction:
         return self.n_persons > 1
 
     def deviations(self) -> NDArray[np.float64]:
-        """Standard deviation along each component, float64 [k], with a floor against zero.
-
-        All 1 where nothing was fitted.
-        """
-        if not self.is_fitted:
-            return np.ones(self.n_components)
+        """Standard deviation along each component, float64 [k], with a floor against zero."""
         deviations = np.sqrt(self.explained_variance[: self.n_components])
         return np.maximum(deviations, deviations.max() * 1e-6)
 
@@ -132,11 +127,14 @@ class Reduction:
 
 
 def unreduced(length: int, whiten_power: float, n_persons: int) -> Reduction:
-    """What stands for a reduction where nothing can be fitted: vectors keep their `length`."""
+    """What stands for a reduction where nothing can be fitted: vectors keep their `length`.
+
+    A variance of 1 each changes nothing in whitening, and is no share of any.
+    """
     return Reduction(
         np.zeros(length, dtype=np.float32),
         np.eye(length, dtype=np.float32),
-        np.zeros(length),
+        np.ones(length),
         np.zeros(length),
         whiten_power,
         n_persons,
