@@ -17,9 +17,10 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-# The whole of the slow matrices that `make test` samples.
+# The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture
+	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
 
 # The tables of docs/performance.md, one after another: a reduced form, or with FULL=1 the whole.
 bench: SHELL := /bin/bash

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from running import Workspace
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 sys.path.insert(0, str(ROOT / "tests"))
+
+# The same inputs each time; with --hypothesis-profile torture, others each time, and many more.
+settings.register_profile(
+    "same", derandomize=True, database=None, deadline=None, report_multiple_bugs=False
+)
+settings.register_profile("torture", max_examples=500, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ OWN_PYTHON = (
 )
 
 try:
+    for file in workflow.configfiles:
+        configuration.check_file(file)
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     config.update(configuration.checked(config, schema))
     if OWN_PYTHON:

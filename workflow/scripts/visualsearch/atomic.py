@@ -100,7 +100,9 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2, checked: bo
     """
     if checked and isinstance(value, dict):
         value = value | {CHECKSUM: _checksum(path, value)}
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+    # What others have written may hold half characters, which only JSON's own escapes can write.
+    text = json.dumps(value, indent=indent, ensure_ascii=not checked, allow_nan=False)
+    write_text(path, text)
 
 
 def _checksum(path: str | Path, value: dict[str, Any]) -> str:

@@ -20,7 +20,9 @@ class Figure:
 
 def make_figures(files: ResultFiles, results: Results, folder: str | Path) -> dict[str, Figure]:
     """Write each figure to <folder>/<name>.svg; by name."""
-    drawn = {"explained_variance": (files.variance_figure, vectors.variance_text(results))}
+    drawn = {}
+    if results.reduction.is_fitted:
+        drawn["explained_variance"] = (files.variance_figure, vectors.variance_text(results))
     if files.precision_recall_figure:
         figure = (files.precision_recall_figure, detector.PRECISION_RECALL_TEXT)
         drawn["precision_recall"] = figure

@@ -223,7 +223,7 @@ def _check_folder(
     missing = []
     for image in images:
         path = image_root / image.file
-        if not path.is_file():
+        if not os.path.isfile(path):
             missing.append(image.file)
             continue
         try:

@@ -1,6 +1,7 @@
 """Any folder of pictures, with a COCO annotation file or without; nothing is copied or changed."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings)
             skipped.append(Skipped(image["id"], image["file_name"], reason))
             continue
         named.add(file)
-        if file not in there and not (root / file).is_file():
+        if file not in there and not os.path.isfile(root / file):
             reason = "named in the annotations, not in the folder"
             skipped.append(Skipped(image["id"], file, reason))
             continue

@@ -84,14 +84,21 @@ def _check_images(images: list[dict[str, Any]], path: Path) -> None:
         if not isinstance(file, str) or not file or not is_utf8(file):
             raise InputError(f"{path}: image {image_id} has file_name {file!r}")
         for side in ("width", "height"):
-            if image.get(side) is not None and not (type(image[side]) is int and image[side] > 0):
-                raise InputError(f"{path}: image {image_id} has {side} {image[side]!r}")
+            pixels = image.get(side)
+            if pixels is not None and not (type(pixels) is int and 0 < pixels < 2**31):
+                raise InputError(f"{path}: image {image_id} has {side} {pixels!r}")
 
 
 def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
+    seen: set[int | str] = set()
     for category in categories:
-        if type(category.get("id")) is not int or not isinstance(category.get("name"), str):
+        number, name = category.get("id"), category.get("name")
+        if type(number) is not int or not isinstance(name, str):
             raise InputError(f"{path}: a category without integer 'id' and text 'name'")
+        for value in (number, name):
+            if value in seen:
+                raise InputError(f"{path}: two categories have {value!r} in common")
+            seen.add(value)
 
 
 def _check_annotations(instances: Instances, path: Path) -> None:
@@ -135,7 +142,7 @@ def category_id(instances: Instances, name: str, path: Path) -> int:
     for category in instances["categories"]:
         if category["name"] == name:
             return category["id"]
-    names = ", ".join(category["name"] for category in instances["categories"])
+    names = ", ".join(_on_one_line(category["name"]) for category in instances["categories"])
     raise InputError(f"dataset.category: {name!r} is not a category of {path}, which has: {names}")
 
 
@@ -194,4 +201,8 @@ def is_utf8(name: str) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and is_utf8(value) else None
+
+
+def _on_one_line(name: str) -> str:
+    return name if name.isprintable() else repr(name)
