@@ -9,8 +9,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from visualsearch.errors import InputError
+from visualsearch.text import one_line
 
 log = logging.getLogger("visualsearch")
+
+
+# A message of outside text, such as all categories of a file, may be of any length.
+MOST_CHARACTERS = 4000
+
+
+class Lines(logging.Formatter):
+    """Messages in which outside text can neither move the cursor nor begin a line of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        lines = record.message.split("\n")
+        text = "\n    ".join(one_line(line) for line in lines)
+        if len(text) > MOST_CHARACTERS:
+            half = MOST_CHARACTERS // 2
+            text = f"{text[:half]} [...] {text[-half:]}"
+        record.message = text
+        return super().formatMessage(record)
 
 
 @contextmanager
@@ -24,9 +42,9 @@ def job(log_file: str | Path) -> Iterator[None]:
     atexit.register(gc.freeze)
     Path(log_file).parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_file.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    to_terminal.setFormatter(Lines("%(levelname)s: %(message)s"))
     to_terminal.setLevel(logging.WARNING)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -36,7 +54,7 @@ def job(log_file: str | Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        log.error("%s", error)
+        log.error("%s", one_line(str(error)))
         raise SystemExit(1) from None
     except BaseException:
         to_terminal.setLevel(logging.CRITICAL + 1)

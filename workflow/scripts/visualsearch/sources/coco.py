@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as brief
 from urllib.parse import quote, urlsplit
 
 from visualsearch.atomic import replacing
@@ -106,10 +107,15 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
 
 def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]:
     images = []
+    named: set[str] = set()
     for image in instances["images"]:
         file = relative_path(image["file_name"])
-        if file is None:
-            raise InputError(f"{path}: image {image['id']} has file_name {image['file_name']!r}")
+        if file is None or file in named:
+            raise InputError(
+                f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is"
+                " no path within a folder or that of another image; give COCO's own file"
+            )
+        named.add(file)
         source_url = f"{BUCKET}/{split.name}/{quote(file)}"
         images.append(listed_image(image, instances["licenses"], file, source_url))
     return images
