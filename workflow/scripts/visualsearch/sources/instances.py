@@ -12,6 +12,7 @@ from visualsearch.attribution import web_address
 from visualsearch.errors import InputError
 from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
 from visualsearch.sources.coco_json import is_id, is_number, read_json
+from visualsearch.text import one_line
 
 Instances = dict[str, Any]
 
@@ -27,6 +28,8 @@ MAX_INT32 = 2**31 - 1
 MAX_ANNOTATION_ID = 2**53
 # What file systems allow of one name, and enough of a path.
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
+# Of a file's categories, in characters: COCO's 80 take 760.
+MOST_NAMES = 1500
 
 
 def read_instances(
@@ -175,8 +178,10 @@ def category_id(instances: Instances, name: str, path: Path) -> int:
     for category in instances["categories"]:
         if category["name"] == name:
             return category["id"]
-    names = ", ".join(category["name"] for category in instances["categories"])
-    raise InputError(f"dataset.category: {name!r} is not a category of {path}, which has: {names}")
+    names = one_line(", ".join(category["name"] for category in instances["categories"]))
+    raise InputError(
+        f"dataset.category: {name!r} is not a category of {path}, which has: {names[:MOST_NAMES]}"
+    )
 
 
 def of_images(instances: Instances, ids: Collection[int]) -> Instances:
