@@ -1,0 +1,42 @@
+"""Texts from outside that would run in a page, in a real browser."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from browsing import open_page
+from hostile_run import report_of
+from report_run import Run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.mark.parametrize("policy", [True, False], ids=["as it is", "without its policy"])
+def test_nothing_from_outside_runs(browser: "Browser", tmp_path: Path, policy: bool) -> None:
+    """Without its content policy too: the policy is the second lock, not the first."""
+    page_file = report_of(Run(tmp_path / "run"), tmp_path / "out") / "index.html"
+    if not policy:
+        text = page_file.read_text(encoding="utf-8")
+        head = text.index('<meta http-equiv="Content-Security-Policy"')
+        page_file.write_text(text[:head] + text[text.index(">", head) + 1 :], encoding="utf-8")
+    page = open_page(browser, page_file)
+    for button in page.locator("button.crop").all()[:12]:
+        button.click()
+        page.locator("dialog a").evaluate_all(
+            "all => all.forEach((a) => a.dispatchEvent(new MouseEvent('mouseover')))"
+        )
+        page.keyboard.press("Escape")
+    page.evaluate(
+        "document.querySelectorAll('*').forEach("
+        "(e) => ['mouseover', 'error', 'load'].forEach((n) => e.dispatchEvent(new Event(n))))"
+    )
+    assert page.evaluate("window.hacked") is None
+    assert page.messages == []
+    assert page.requests == [page_file.as_uri()]
+    # The test would see it.
+    page.evaluate("() => { const i = new Image(); i.onerror = () => { window.hacked = 1 };"
+                  " i.dispatchEvent(new Event('error')) }")  # fmt: skip
+    assert page.evaluate("window.hacked") == 1
+    page.context.close()
