@@ -336,9 +336,6 @@ def peak() -> int:
 
 def try_all(names: list[str], arguments: argparse.Namespace, work: Path) -> bool:
     """Feed the parsers, in this process; whether all held. The input tried is in work/input."""
-    warnings.simplefilter("ignore")
-    logging.disable()
-    torch.set_num_threads(1)
     held = True
     for name in names:
         parser = PARSERS[name]
@@ -394,6 +391,9 @@ def keep(data: bytes, name: str, arguments: argparse.Namespace) -> Path:
 
 
 def child(names: list[str], arguments: argparse.Namespace, work: Path) -> int:
+    warnings.simplefilter("ignore")
+    logging.disable()
+    torch.set_num_threads(1)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limit = used + MEGABYTES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
