@@ -2,9 +2,11 @@
 
 import copy
 import hashlib
+import importlib.resources
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -922,6 +924,22 @@ def test_openpeople_of_another_version(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(openpeople, "PEOPLE", range(1, 10))
     with pytest.raises(InputError, match=r"pip install openpeople==0\.1\.2"):
         openpeople.list_images(settings("openpeople"), tmp_path)
+
+
+def test_openpeople_with_a_changed_picture(tmp_path: Path) -> None:
+    package = importlib.resources.files("openpeople")
+    shutil.copytree(str(package), tmp_path / "openpeople", copy_function=os.symlink)
+    changed = tmp_path / "openpeople/data/curated/P003/assets/studio_posture.jpg"
+    data = changed.read_bytes()
+    changed.unlink()
+    changed.write_bytes(data[:-1] + b"x")
+    code = "from visualsearch.sources import openpeople; openpeople.list_images({}, None)"
+    path = os.pathsep.join([str(tmp_path), str(Path(sources.__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "InputError: the installed package openpeople holds other pictures" in done.stderr
 
 
 def test_openpeople_absent(tmp_path: Path) -> None:
