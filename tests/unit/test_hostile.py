@@ -6,6 +6,7 @@ import json
 import logging
 import pickle
 import struct
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,17 @@ def script_archive(path: Path) -> Path:
     return path
 
 
+def tar_archive(path: Path) -> Path:
+    """As torch saved before version 0.1.10, with a member that leads out and a link that does."""
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("storages", "tensors", "pickle", "../../visualsearch-evil"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return path
+
+
 def bomb(path: Path) -> Path:
     """300 MB of noughts in 300 kB, by the pickle's own account too."""
     many = 75_000_000
@@ -122,12 +134,17 @@ def bomb(path: Path) -> Path:
 
 NAN = torch.tensor([1.0, float("nan"), 0.0])
 WEIGHTS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "tar": (tar_archive, "might run code"),
     "TorchScript": (script_archive, "might run code"),
     "os.system": (
         lambda p: with_pickle(p, b"cos\nsystem\nX\x02\x00\x00\x00id\x85R."),
         "might run code",
     ),
     "an empty pickle": (lambda p: with_pickle(p, b"."), "not a file of plain weights"),
+    "a call without arguments": (
+        lambda p: with_pickle(p, b"ctorch._utils\n_rebuild_tensor_v2\n)R."),
+        "not a file of plain weights",
+    ),
     "a memo that is not there": (lambda p: with_pickle(p, b"h\x05."), "not a file of plain"),
     "64 GB asked for": (
         lambda p: with_pickle(p, b"c__builtin__\nbytearray\n\x8a\x05\0\0\0\0\x10\x85R."),
@@ -151,11 +168,14 @@ WEIGHTS: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize("kind", WEIGHTS)
 def test_hostile_weights_are_one_line(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "deep" / "down").mkdir(parents=True)
     make, expected = WEIGHTS[kind]
-    path = make(tmp_path / "w.pth")
+    path = make(tmp_path / "deep" / "down" / "w.pth")
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=expected) as caught:
         load_weights(layer(), path, "the layer")
     assert str(path) in one_line(caught)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def safetensors_of(path: Path, header: Any, body: bytes = b"", length: int | None = None) -> Path:
@@ -458,6 +478,14 @@ def encrypted(data: bytearray, start: int) -> None:
     data[6] |= 1
 
 
+def patches(data: bytearray, start: int) -> None:
+    data[start + 8] |= 1 << 5
+
+
+def of_a_later_zip(data: bytearray, start: int) -> None:
+    data[start + 6] = 110
+
+
 def packed_by(method: int) -> Callable[[bytearray, int], None]:
     def change(data: bytearray, start: int) -> None:
         data[start + 10] = data[8] = method
@@ -469,6 +497,8 @@ LIES = {
     "too small": (size_of(10), "not JSON|broken archive"),
     "too large": (size_of(2**30 + 1), "more than 1024 MB unpacked"),
     "encrypted": (encrypted, "broken archive .*encrypted"),
+    "patches": (patches, "broken archive"),
+    "of a later zip": (of_a_later_zip, "broken archive"),
     **{f"method {n}": (packed_by(n), "broken archive|not JSON|Invalid") for n in (0, 1, 9, 12, 14)},
     **{f"method {n}": (packed_by(n), "broken archive") for n in (93, 99)},
 }
