@@ -15,7 +15,7 @@ log = logging.getLogger("visualsearch")
 
 
 # A message of outside text, such as all categories of a file, may be of any length.
-MOST_CHARACTERS = 4000
+MOST_CHARACTERS = 20_000
 
 
 class Lines(logging.Formatter):
