@@ -42,6 +42,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
+def alike(run: Run, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two reports of the same links, with harmless texts and with hostile ones."""
+    folder = tmp_path_factory.mktemp("alike")
+    return [
+        report_of(run, folder / name, texts, ("https://a.example/",))
+        for name, texts in (("harmless", HARMLESS), ("hostile", TEXTS))
+    ]
+
+
+@pytest.fixture(scope="module")
 def hostile(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report_of(run, tmp_path_factory.mktemp("reports") / "hostile")
 
@@ -65,17 +75,14 @@ def check(page: Elements) -> None:
 
 
 @pytest.mark.parametrize("name", ["index.html", "light.html", "report.md"])
-def test_hostile_texts_make_no_elements(run: Run, hostile: Path, tmp_path: Path, name: str) -> None:
+def test_hostile_texts_make_no_elements(alike: list[Path], hostile: Path, name: str) -> None:
     page = shown(hostile / name)
     check(page)
     words = " ".join("".join(page.words).split())
     assert "window.hacked = 1</script>" in words and "{{ 7 * 7 }}{% raise %}${7 * 7}" in words
     # With harmless texts in the same places the page has the same elements, one for one.
-    addresses = ("https://a.example/",)
-    shapes = []
-    for kind, texts in (("harmless", HARMLESS), ("hostile", TEXTS)):
-        shapes.append(shown(report_of(run, tmp_path / kind, texts, addresses) / name).shape())
-    assert shapes[0] == shapes[1]
+    harmless, other = (shown(report / name).shape() for report in alike)
+    assert harmless == other
 
 
 def test_addresses_are_links_or_nothing(hostile: Path) -> None:
