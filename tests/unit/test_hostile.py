@@ -347,11 +347,12 @@ def refused_or_harmless(pictures: Path, annotations: Path, keypoints: Path | Non
     assert set(read_skipped(out / "skipped.tsv")) == set(found.skipped)
     assert found.annotations is not None
     write_json(out / "kept.json", found.annotations, indent=None, checked=False)
-    write_json(out / "results.json", [])
     named = {category["name"] for category in found.annotations["categories"]}
     assert all(isinstance(name, str) for name in named)
     images = [image.image_id for image in found.images]
     if images:
+        result = {"image_id": images[0], "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}
+        write_json(out / "results.json", [result])
         evaluate_detections(out / "kept.json", out / "results.json", "person", images)
     return True
 
@@ -372,6 +373,19 @@ def test_hostile_annotations_are_refused_or_harmless(
         assert passed == set()
     if place.endswith("more"):
         assert passed >= {"1e999", "2**64", "half a character", "deep list", "deep object"}
+
+
+def test_a_number_of_a_box_is_finite_or_refused(one_picture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    numbers = {"1.0", "1.5", "-1", "2**31", "2**43", "2**63", "2**64", "1e308"}
+    for side in range(4):
+        for name, text in (VALUES | {"1e308": "1e308"}).items():
+            box: list[Any] = [1, 2, 3, 4]
+            box[side] = "@@"
+            made = document()
+            made["annotations"][0] |= {"bbox": box, "area": 5}
+            path.write_text(json.dumps(made).replace(MARK, text))
+            assert refused_or_harmless(one_picture, path) == (name in numbers), (side, name)
 
 
 def test_hostile_keypoints_are_refused_or_harmless(one_picture: Path, tmp_path: Path) -> None:
