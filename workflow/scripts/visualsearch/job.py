@@ -13,9 +13,27 @@ from typing import Any
 
 from visualsearch import checksums
 from visualsearch.errors import InputError
+from visualsearch.text import one_line
 
 log = logging.getLogger("visualsearch")
 STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+# A message of outside text, such as all categories of a file, may be of any length.
+MOST_CHARACTERS = 20_000
+
+
+class Lines(logging.Formatter):
+    """Messages in which outside text can neither move the cursor nor begin a line of its own."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        lines = record.message.split("\n")
+        text = "\n    ".join(one_line(line) for line in lines)
+        if len(text) > MOST_CHARACTERS:
+            half = MOST_CHARACTERS // 2
+            text = f"{text[:half]} [...] {text[-half:]}"
+        record.message = text
+        return super().formatMessage(record)
 
 
 @contextmanager
@@ -34,9 +52,9 @@ def job(snakemake: Any) -> Iterator[None]:
     log_file = Path(snakemake.log[0])
     log_file.parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_file.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    to_terminal.setFormatter(Lines("%(levelname)s: %(message)s"))
     to_terminal.setLevel(logging.WARNING)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
@@ -51,7 +69,7 @@ def job(snakemake: Any) -> Iterator[None]:
         yield
         checksums.write(snakemake.output)
     except InputError as error:
-        log.error("%s", error)
+        log.error("%s", one_line(str(error)))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         log.info("stopped")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as brief
 from urllib.parse import quote, urlsplit
 
 from visualsearch.atomic import replacing
@@ -108,16 +109,15 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
 
 def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]:
     images = []
-    files: set[str] = set()
+    named: set[str] = set()
     for image in instances["images"]:
         file = relative_path(image["file_name"])
-        # Two downloads of one file at a time would be in each other's way.
-        if file is None or file in files:
-            why = "is not a path below a folder" if file is None else "is another image's too"
+        if file is None or file in named:
             raise InputError(
-                f"{path}: image {image['id']} has file_name {image['file_name']!r}, which {why}"
+                f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is"
+                " no path within a folder or that of another image; give COCO's own file"
             )
-        files.add(file)
+        named.add(file)
         source_url = f"{BUCKET}/{split.name}/{quote(file)}"
         images.append(listed_image(image, instances["licenses"], file, source_url))
     return images
