@@ -19,7 +19,7 @@ test: $(VENV)/.test-installed
 
 # The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -m torture
+	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
 
 # Broken files by the thousand, a minute for each parser; `.venv/bin/python tests/fuzz.py --help`.

@@ -136,12 +136,11 @@ def test_stopped_by_sigterm(undisturbed: dict[str, str], tmp_path: Path) -> None
 @pytest.mark.torture
 @pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "snakemake alone"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-@pytest.mark.parametrize("within", ["Fetching and", "Detecting, shard", "Embedding, shard"])
 def test_stopped_by_signals(
-    undisturbed: dict[str, str], tmp_path: Path, number: int, whole_group: bool, within: str
+    undisturbed: dict[str, str], tmp_path: Path, number: int, whole_group: bool
 ) -> None:
     workspace = Workspace(tmp_path / "stopped", CONFIG)
-    stopped_and_resumed(workspace, number, whole_group, within, undisturbed)
+    stopped_and_resumed(workspace, number, whole_group, "Detecting, shard", undisturbed)
 
 
 def on_a_small_disk(workspace: Workspace, script: str, all_of_it: bool = True) -> list[str]:
@@ -195,7 +194,7 @@ def test_full_and_read_only_disk(undisturbed: dict[str, str], tmp_path: Path) ->
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("megabytes", [5, 8, 8.2, 8.3, 8.4, 8.5, 8.7, 9, 10, 11, 12])
+@pytest.mark.parametrize("megabytes", [5, 8, 8.3, 9, 11])
 def test_disk_full_at_any_stage(
     undisturbed: dict[str, str], tmp_path: Path, megabytes: float
 ) -> None:
