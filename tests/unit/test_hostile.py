@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -561,7 +562,10 @@ def test_names_cannot_steer_a_terminal_or_forge_a_line(
 ) -> None:
     log = logging.getLogger("test")
     for name in hostile_names():
-        with pytest.raises(SystemExit), job(tmp_path / "job.log"):
+        with (
+            pytest.raises(SystemExit),
+            job(SimpleNamespace(log=[tmp_path / "job.log"], input=[], output=[])),
+        ):
             log.warning("left out: %s", name)
             raise InputError(f"{name}: cannot be read")
         shown = capsys.readouterr().err
@@ -571,7 +575,10 @@ def test_names_cannot_steer_a_terminal_or_forge_a_line(
             assert not [line for line in text.splitlines() if line.startswith("lines")]
         assert shown.splitlines()[-1].startswith("ERROR: ") and "Traceback" not in shown
     # Text of any length is cut, where it matters least.
-    with pytest.raises(SystemExit), job(tmp_path / "job.log"):
+    with (
+        pytest.raises(SystemExit),
+        job(SimpleNamespace(log=[tmp_path / "job.log"], input=[], output=[])),
+    ):
         raise InputError("what is wrong: " + "x" * 10**6 + "; what to do")
     shown = capsys.readouterr().err
     assert len(shown) < 21_000 and "what is wrong" in shown and "what to do" in shown
