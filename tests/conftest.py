@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 settings.register_profile(
     "same", derandomize=True, database=None, deadline=None, report_multiple_bugs=False
 )
-settings.register_profile("torture", max_examples=500, deadline=None, print_blob=True)
+settings.register_profile("torture", max_examples=300, deadline=None, print_blob=True)
 settings.load_profile("same")
 
 

@@ -49,8 +49,7 @@ def test_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("explorer", [True, False])
-@pytest.mark.parametrize("backend", ["annoy", "exact", "hnsw"])
+@pytest.mark.parametrize(("backend", "explorer"), [("annoy", False), ("hnsw", True)])
 def test_nobody_whatever_the_settings(tmp_path: Path, backend: str, explorer: bool) -> None:
     """Detections, none of which is in the search set."""
     config = demo_config(
@@ -66,8 +65,7 @@ def test_nobody_whatever_the_settings(tmp_path: Path, backend: str, explorer: bo
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("backend", ["annoy", "exact", "hnsw"])
-@pytest.mark.parametrize("persons", [1, 2])
+@pytest.mark.parametrize(("persons", "backend"), [(1, "annoy"), (2, "hnsw")])
 def test_one_and_two(tmp_path: Path, persons: int, backend: str) -> None:
     """Fewer than components, neighbours, queries and shards ask for."""
     config = demo_config(
