@@ -75,6 +75,17 @@ def test_two_persons(tmp_path: Path, backend: str) -> None:
     explorer(run)
 
 
+def test_why_nobody_is_near(tmp_path: Path) -> None:
+    run = Run(tmp_path, persons=2)
+    for search, why in (
+        ({"same_image": False}, "in another picture"),
+        ({"exclude_near_duplicates": True}, "in another picture and no near-duplicate"),
+        ({"same_image": True, "exclude_near_duplicates": True}, "no near-duplicate"),
+    ):
+        results = load_results(run.files(), run.config(search=search), str(tmp_path / "pictures"))
+        assert gallery.no_neighbours(results) == f"Nothing else in the search set is {why}."
+
+
 def explorer(run: Run) -> None:
     """What the explorer asks of an index, for everybody there is."""
     reduced = str(run.folder / "reduced.parquet")

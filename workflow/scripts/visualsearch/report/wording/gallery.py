@@ -89,6 +89,18 @@ def hint(results: Results) -> str:
     return text
 
 
+def no_neighbours(results: Results) -> str:
+    """Why a query has none."""
+    if results.n_persons < 2:
+        return "Nothing else is in the search set."
+    search = results.config["search"]
+    left_out = [
+        *([] if search["same_image"] else ["in another picture"]),
+        *(["no near-duplicate"] if search["exclude_near_duplicates"] else []),
+    ]
+    return f"Nothing else in the search set is {' and '.join(left_out)}."
+
+
 def reason(query: Query) -> str:
     """Why a query was chosen, without its role where that is told first."""
     said = query.reason.removeprefix(query.role)
