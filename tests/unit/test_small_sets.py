@@ -39,6 +39,9 @@ def test_nobody(tmp_path: Path) -> None:
     sidecar = read_json(tmp_path / "index.json")
     index = open_index(tmp_path / "persons.index", sidecar)
     assert len(index) == 0 and sidecar["recall"]["persons_sampled"] == 0
+    # Without a query of the user's own there is no figure at all, but their folder.
+    out = run.report(tmp_path / "bare", annotated=False, files=run.files_without_queries(tmp_path))
+    assert (out / "figures").is_dir()
     explorer(run)
 
 
