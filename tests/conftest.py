@@ -16,7 +16,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 # The same inputs each time; with --hypothesis-profile torture, others each time, and many more.
 settings.register_profile(
-    "same", derandomize=True, database=None, deadline=None, report_multiple_bugs=False
+    "same",
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    report_multiple_bugs=False,
 )
 settings.register_profile("torture", max_examples=300, deadline=None, print_blob=True)
 settings.load_profile("same")

@@ -66,12 +66,13 @@ def test_one_person(tmp_path: Path) -> None:
     explorer(run)
 
 
-@pytest.mark.parametrize("backend", ["annoy", "hnsw"])
+@pytest.mark.parametrize("backend", ["annoy", pytest.param("hnsw", marks=pytest.mark.torture)])
 def test_two_persons(tmp_path: Path, backend: str) -> None:
     run = Run(tmp_path, backend, rerank=20, persons=2)
     assert run.reduction.n_components == 1
     for text in texts(run, tmp_path / "report").values():
         assert "2 persons allow no more" in text and "(up to 10)" in text
+        assert "cosine is −1 whoever they are" in text
     # The user's own picture finds both, and each of the queries the other.
     hits = read_table(tmp_path / "hits.parquet")
     assert hits["query"].to_pylist() == [0, 0, 1]

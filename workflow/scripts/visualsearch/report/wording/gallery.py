@@ -81,6 +81,11 @@ def hint(results: Results) -> str:
             f" A single {things(results)[0]} has no neighbours: lower search_set.min_score or "
             "search_set.min_height, or give more pictures."
         )
+    elif results.reduction.n_persons == 2:
+        text += (
+            " Two persons differ from their mean by the same in opposite directions, so their "
+            "cosine is −1 whoever they are."
+        )
     least = f"{search['near_duplicate']:g}"
     if search["exclude_near_duplicates"]:
         text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
