@@ -6,10 +6,14 @@
 /instances_minitrain2017.json               the instances file as minitrain's definition
 """
 
+import base64
+import email.utils
+import gzip
 import hashlib
 import io
 import itertools
 import json
+import random
 import re
 import socket
 import struct
@@ -35,6 +39,40 @@ SHORT = "short: the body ends before its Content-Length"
 TRUNCATED = "truncated: half of the file, sent as if it were all"
 PAGE = "page: a web page with status 200"
 ABSENT = "absent: 404"
+TOO_MANY = "too many: 429 and a Retry-After that is a date"
+TOMORROW = "tomorrow: 503 and Retry-After: 86400"
+CONFUSED = "confused: 503 and a Retry-After that says nothing"
+STALL = "stall: no answer, and the connection stays open"
+PAUSE = "pause: half of the body, and the connection stays open"
+DRIP = "drip: the body, a byte now and then"
+DRIP_HEAD = "drip head: one header after another"
+ENDLESS = "endless: a body without length and end"
+HUGE = "huge: a Content-Length of a terabyte"
+LONGER = "longer: a body that goes on after its Content-Length"
+NO_LENGTH = "no length: a Content-Length that is no number, and half of the body"
+MOVED = "moved: 302 to where the file is, by another host name"
+ENDLESS_MOVE = "endless move: 302 to where the file is, with an endless body"
+LOOP = "loop: 302 to itself"
+TO_FILE = "to file: 302 to file:///etc/passwd"
+NOWHERE = "nowhere: 302 to what is no URL"
+BOMB = "bomb: a gigabyte of zeros, packed into a megabyte by gzip that nobody asked for"
+PACKED = "packed: the file, packed by gzip that nobody asked for"
+OTHER = "other: another file, whole"
+GARBAGE = "garbage: what is no HTTP"
+SHIFTED = "shifted: another part of the file than was asked for"
+NOT_TEXT = "not text: 404 with control characters for a terminal"
+
+# What a second try may well not meet.
+PASSING = (
+    BUSY, TOO_MANY, CONFUSED, RESET, SHORT, LONGER, NO_LENGTH, TRUNCATED, PAGE, STALL, PAUSE, DRIP,
+    DRIP_HEAD, ENDLESS, HUGE, MOVED, ENDLESS_MOVE, LOOP, NOWHERE, BOMB, OTHER, GARBAGE,
+)  # fmt: skip
+DRIP_SECONDS = 0.1
+STALL_SECONDS = 600
+BOMB_BODY = gzip.compress(bytes(1 << 24)) * 64
+OTHER_PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +103,10 @@ class CocoServer:
         self.folder = folder
         self.requests: list[Request] = []
         self._faults: dict[str, Iterator[str]] = {}
+        self._random: tuple[float, int] = (0.0, 0)
+        self._closing = threading.Event()
+        # Bytes of endless bodies that clients have taken so far.
+        self.sent = 0
         text = json.dumps(instances)
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
@@ -86,6 +128,7 @@ class CocoServer:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -93,6 +136,18 @@ class CocoServer:
         """Let the next requests for `path` meet `faults` in turn; all, with `forever`."""
         turns: Iterable[str] = itertools.cycle(faults) if forever else faults
         self._faults[path] = iter(turns)
+
+    def fail_at_random(self, share: float, seed: int = 0) -> None:
+        """Let this share of the requests for pictures meet one of PASSING, whenever they come."""
+        self._random = share, seed
+
+    def _fault(self, path: str) -> str | None:
+        share, seed = self._random
+        if share and path.startswith(("/train2017/", "/val2017/")):
+            chance = random.Random(f"{seed} {path} {self.asked(path).count(path)}")
+            if chance.random() < share:
+                return chance.choice(PASSING)
+        return next(self._faults.get(path, iter(())), None)
 
     def asked(self, prefix: str = "/") -> list[str]:
         """The paths asked for so far that begin with `prefix`, in order."""
@@ -109,6 +164,7 @@ class CocoServer:
         }
 
     def _content(self, path: str) -> bytes | None:
+        path = path.removeprefix("/moved")
         if path in self.files:
             return self.files[path]
         match = re.fullmatch(r"/(?:train|val)2017/([\w.-]+)", path)
@@ -124,12 +180,69 @@ class CocoServer:
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")
                 server.requests.append(Request(self.path, wanted, time.monotonic()))
-                fault = next(server._faults.get(self.path, iter(())), None)
+                fault = server._fault(self.path)
                 body = server._content(self.path)
                 if fault == ABSENT or body is None:
                     self.answer(404, b"no such key")
                 elif fault == BUSY:
                     self.answer(503, b"slow down", {"Retry-After": "1"})
+                elif fault == TOO_MANY:
+                    soon = email.utils.formatdate(time.time() + 2, usegmt=True)
+                    self.answer(429, b"slow down", {"Retry-After": soon})
+                elif fault == TOMORROW:
+                    self.answer(503, b"slow down", {"Retry-After": "86400"})
+                elif fault == CONFUSED:
+                    self.answer(503, b"slow down", {"Retry-After": "9" * 5000})
+                elif fault == NOT_TEXT:
+                    self.send_response(404, "\x1b[2Jgone\x07")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif fault in (MOVED, ENDLESS_MOVE):
+                    there = f"http://localhost:{server._server.server_port}/moved{self.path}"
+                    self.move(there, endless=fault == ENDLESS_MOVE)
+                elif fault == LOOP:
+                    self.move(self.path)
+                elif fault == TO_FILE:
+                    self.move("file:///etc/passwd")
+                elif fault == NOWHERE:
+                    self.move("http://[::1/x")
+                elif fault == STALL:
+                    self.close_connection = True
+                    server._closing.wait(STALL_SECONDS)
+                elif fault == GARBAGE:
+                    self.close_connection = True
+                    self.wfile.write(b"\x1b[31m" + bytes(range(128, 256)) * 4)
+                elif fault == DRIP_HEAD:
+                    self.close_connection = True
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                    self.drip(b"X: y\r\n" * 10_000)
+                elif fault == DRIP:
+                    self.close_connection = True
+                    self.answer(200, body[:1], {"Content-Length": str(len(body))})
+                    self.drip(body[1:])
+                elif fault == PAUSE:
+                    self.close_connection = True
+                    self.answer(200, body[: len(body) // 2], {"Content-Length": str(len(body))})
+                    server._closing.wait(STALL_SECONDS)
+                elif fault in (ENDLESS, HUGE):
+                    self.close_connection = True
+                    self.send_response(200)
+                    if fault == HUGE:
+                        self.send_header("Content-Length", str(10**12))
+                    self.end_headers()
+                    self.endless(body)
+                elif fault == LONGER:
+                    self.answer(200, body, {"Content-Length": str(len(body) // 2)})
+                elif fault == NO_LENGTH:
+                    self.close_connection = True
+                    self.answer(200, body[: len(body) // 2], {"Content-Length": "many"})
+                elif fault == BOMB:
+                    self.answer(200, BOMB_BODY, {"Content-Encoding": "gzip"})
+                elif fault == PACKED:
+                    # Ranges are of what is sent, as the standard has it.
+                    self.send_file(gzip.compress(body), wanted, fault)
+                elif fault == OTHER:
+                    self.answer(200, OTHER_PICTURE, {"Content-Type": "image/png"})
                 elif fault == PAGE:
                     self.answer(200, QUOTA_PAGE, {"Content-Type": "text/html"})
                 elif fault == TRUNCATED:
@@ -147,6 +260,12 @@ class CocoServer:
                 headers = {"Content-Length": str(len(body))}
                 if wanted:
                     headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+                if fault == PACKED:
+                    headers["Content-Encoding"] = "gzip"
+                if fault == SHIFTED and wanted:
+                    body = body[1:]
+                    headers["Content-Length"] = str(len(body))
+                    headers["Content-Range"] = f"bytes {start + 1}-{total - 1}/{total}"
                 if fault in (RESET, SHORT):
                     body = body[: len(body) // 2]
                 self.answer(206 if wanted else 200, body, headers)
@@ -158,6 +277,28 @@ class CocoServer:
                     self.connection.close()
                 if fault in (RESET, SHORT):
                     self.close_connection = True
+
+            def move(self, where: str, endless: bool = False) -> None:
+                self.send_response(302)
+                self.send_header("Location", where)
+                if endless:
+                    self.close_connection = True
+                    self.end_headers()
+                    self.endless(b"moved")
+                else:
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+
+            def drip(self, data: bytes) -> None:
+                for number in range(len(data)):
+                    if server._closing.wait(DRIP_SECONDS):
+                        return
+                    self.wfile.write(data[number : number + 1])
+
+            def endless(self, data: bytes) -> None:
+                self.wfile.write(data)
+                while not server._closing.is_set():
+                    server.sent += self.wfile.write(bytes(1 << 20))
 
             def answer(
                 self, status: int, body: bytes, headers: dict[str, str] | None = None

@@ -31,7 +31,7 @@ class Workspace:
         command = [sys.executable, "-m", "snakemake", *arguments]
         command += ["--snakefile", str(self.root / "Snakefile"), "--cores", str(cores)]
         command += ["--configfile", "test.yaml"]
-        environment = os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        environment = os.environ | {"NO_PROXY": LOCAL, "no_proxy": LOCAL}
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -84,6 +84,7 @@ def demo_config(**sections: object) -> dict[str, Any]:
     return config
 
 
+LOCAL = "127.0.0.1,localhost"
 NO_RESULTS = ("logs", "benchmarks", ".running")
 CLOCK = re.compile(r"<!-- clock -->.*?<!-- /clock -->\s*", re.DOTALL)
 PAGES = ("index.html", "light.html", "report.md")

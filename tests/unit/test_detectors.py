@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
+from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
 from visualsearch.detection import detect_category
 from visualsearch.detectors import (
     BUNDLED,
@@ -332,6 +333,20 @@ def test_wrong_or_missing_download_is_one_clear_line(
         download_weights(f"{url}/model-01234567.pth")
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "hub").rglob("*.pth"))
+
+
+def test_weights_come_whole_through_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.setattr(torchvision_models, "BACKOFF_SECONDS", 0.01)
+    content = b"weights" * 300_000
+    name = f"/model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    with CocoServer(tmp_path, {}) as server:
+        server.files[name] = content
+        server.fail(name, BUSY, SHORT, GARBAGE, RESET)
+        path = download_weights(server.url + name)
+        assert path.read_bytes() == content and list(path.parent.iterdir()) == [path]
+        assert [request.range for request in server.requests][-1] == "bytes=1048576-"
 
 
 def test_bundled_detector_finds_people_in_pixels_of_the_picture(coco_sample: Path) -> None:

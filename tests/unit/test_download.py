@@ -1,6 +1,7 @@
 """Downloads over a real connection that meets real faults."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,27 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coco_server import (
-    ABSENT,
-    ANNOTATIONS,
-    BUSY,
-    DEFINITION,
-    PAGE,
-    RESET,
-    SHORT,
-    TRUNCATED,
-    CocoServer,
-)
-from visualsearch.download import MEBIBYTE, Client, DownloadFailed, get_drive_file
+import coco_server as faulty
+from coco_server import ABSENT, ANNOTATIONS, BUSY, DEFINITION, PAGE, RESET, SHORT, CocoServer
+from visualsearch.download import MEBIBYTE, Client, DownloadFailed, NotServed
 from visualsearch.errors import InputError
+from visualsearch.google_drive import get_drive_file
 from visualsearch.images import UnreadableImage, decode_image
 
 PICTURE = "/train2017/a.jpg"
+SLOW = (faulty.STALL, faulty.PAUSE, faulty.DRIP, faulty.DRIP_HEAD)
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CocoServer]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     folder = tmp_path / "served"
     folder.mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
@@ -42,29 +36,54 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CocoServ
         yield running
 
 
-def client(retries: int = 3) -> Client:
-    return Client(retries, backoff_seconds=0.01)
+def client(retries: int = 3, **waits: float) -> Client:
+    return Client(retries, backoff_seconds=0.01, **waits)
 
 
-def size_of(server: CocoServer, retries: int = 3) -> tuple[int, int]:
+def patience(fault: str) -> float:
+    """Seconds of silence to bear: few where there will be some, many where a machine is busy."""
+    return 0.4 if fault in SLOW else 20
+
+
+def size_of(server: CocoServer, retries: int = 3, **waits: float) -> tuple[int, int]:
+    """Download the picture; another size than its own is refused."""
+
     def size(body: bytes) -> tuple[int, int]:
-        return decode_image(body).size
+        found = decode_image(body).size
+        if found != (160, 120):
+            raise UnreadableImage(f"its size is {found}")
+        return found
 
-    return client(retries).get(server.url + PICTURE, size, UnreadableImage)
+    return client(retries, **waits).get(server.url + PICTURE, size, UnreadableImage)
 
 
-def test_busy_server_is_asked_again_when_it_says(server: CocoServer) -> None:
-    server.fail(PICTURE, BUSY)
+@pytest.mark.parametrize(("fault", "least"), [(BUSY, 1.0), (faulty.TOO_MANY, 0.9)])
+def test_busy_server_is_asked_again_when_it_says(
+    server: CocoServer, fault: str, least: float
+) -> None:
+    server.fail(PICTURE, fault)
     assert size_of(server) == (160, 120)
     first, second = server.requests
-    assert second.time - first.time >= 1.0
+    assert least <= second.time - first.time < least + 2
 
 
-@pytest.mark.parametrize("fault", [RESET, SHORT, TRUNCATED, PAGE])
-def test_broken_bodies_are_downloaded_again(server: CocoServer, fault: str) -> None:
-    server.fail(PICTURE, fault, fault)
-    assert size_of(server) == (160, 120)
-    assert len(server.requests) == 3
+def test_no_server_makes_a_run_wait_till_tomorrow(server: CocoServer) -> None:
+    assert Client(5, 1.0).longest_wait_seconds == 120
+    server.fail(PICTURE, faulty.TOMORROW, faulty.TOMORROW)
+    assert size_of(server, longest_wait_seconds=0.4) == (160, 120)
+    times = [request.time for request in server.requests]
+    assert all(0.4 <= wait < 2 for wait in np.diff(times)) and len(times) == 3
+
+
+HELD_UP = {BUSY, faulty.TOO_MANY, faulty.DRIP, faulty.DRIP_HEAD}
+MOVING = {faulty.MOVED, faulty.ENDLESS_MOVE}
+
+
+@pytest.mark.parametrize("fault", sorted({*faulty.PASSING} - HELD_UP - MOVING))
+def test_what_failed_is_downloaded_again(server: CocoServer, fault: str) -> None:
+    server.fail(PICTURE, fault)
+    assert size_of(server, timeout_seconds=patience(fault)) == (160, 120)
+    assert server.asked()[:2] == [PICTURE, PICTURE]
 
 
 @pytest.mark.parametrize(
@@ -72,18 +91,94 @@ def test_broken_bodies_are_downloaded_again(server: CocoServer, fault: str) -> N
     [
         (RESET, DownloadFailed, "connection broke: Connection reset by peer$"),
         (SHORT, DownloadFailed, "connection broke: IncompleteRead"),
-        (TRUNCATED, UnreadableImage, "truncated"),
         (PAGE, UnreadableImage, "not a picture"),
+        (faulty.TRUNCATED, UnreadableImage, "truncated"),
+        (faulty.LONGER, UnreadableImage, "truncated"),
+        (faulty.NO_LENGTH, UnreadableImage, "truncated"),
+        (faulty.OTHER, UnreadableImage, "its size is"),
+        (faulty.CONFUSED, DownloadFailed, "^the server is busy: HTTP 503 Service Unavailable$"),
+        (faulty.STALL, DownloadFailed, "^no answer: Read timed out"),
+        (faulty.PAUSE, DownloadFailed, "^the connection broke: Read timed out"),
+        (faulty.DRIP, DownloadFailed, "^it came too slowly$"),
+        (faulty.DRIP_HEAD, DownloadFailed, "^it came too slowly$"),
+        (faulty.ENDLESS, DownloadFailed, "^it is longer than 32 MiB$"),
+        (faulty.HUGE, DownloadFailed, "^it is longer than 32 MiB$"),
+        (faulty.LOOP, DownloadFailed, "^no answer: Exceeded 5 redirects"),
+        (faulty.NOWHERE, DownloadFailed, "^no answer: "),
+        (faulty.BOMB, DownloadFailed, "^it is longer than 32 MiB$"),
+        (faulty.GARBAGE, DownloadFailed, "^no answer: "),
     ],
 )
 def test_retries_end(
     server: CocoServer, fault: str, kind: type[Exception], reason: str
 ) -> None:  # fmt: skip
     server.fail(PICTURE, fault, forever=True)
+    start = time.monotonic()
     with pytest.raises(kind, match=reason) as caught:
-        size_of(server, retries=2)
-    assert len(server.requests) == 3
-    assert "\n" not in str(caught.value) and "object at 0x" not in str(caught.value)
+        size_of(server, retries=1, timeout_seconds=patience(fault))
+    # The longest of them is cut off after three times the 0.4 s of a silence.
+    assert time.monotonic() - start < 5
+    assert len(server.requests) == (12 if fault == faulty.LOOP else 2)
+    assert str(caught.value).isprintable() and "object at 0x" not in str(caught.value)
+    # What the client takes, and what was under way when it hung up.
+    assert server.sent < 2 * (16 if fault == faulty.HUGE else 50) * MEBIBYTE
+
+
+@pytest.mark.parametrize("fault", [faulty.MOVED, faulty.ENDLESS_MOVE])
+def test_redirects_lead_to_other_hosts(server: CocoServer, fault: str) -> None:
+    server.fail(PICTURE, fault)
+    assert size_of(server) == (160, 120)
+    assert server.asked() == [PICTURE, "/moved" + PICTURE]
+    assert server.sent < 50 * MEBIBYTE
+
+
+def test_what_comes_packed_is_unpacked(server: CocoServer) -> None:
+    server.fail(PICTURE, faulty.PACKED)
+    assert size_of(server, retries=0) == (160, 120)
+
+
+def test_a_full_disk_is_one_line(server: CocoServer, tmp_path: Path) -> None:
+    path = tmp_path / "annotations.zip"
+    # Every write to it fails as on a full disk.
+    path.with_name("annotations.zip.part").symlink_to("/dev/full")
+    with pytest.raises(
+        InputError, match=r"zip\.part cannot be written \(No space left on device\)"
+    ):
+        client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert not path.exists()
+
+
+def test_redirects_lead_to_no_local_file(server: CocoServer) -> None:
+    server.fail(PICTURE, faulty.TO_FILE, forever=True)
+    with pytest.raises(NotServed, match=r"No connection adapters.*file:///etc/passwd"):
+        size_of(server)
+    assert len(server.requests) == 1
+
+
+def test_a_body_that_goes_on_does_not_reach_the_next_answer(server: CocoServer) -> None:
+    one = client()
+    for _ in range(3):
+        server.fail(PICTURE, faulty.LONGER)
+        half = one.get(server.url + PICTURE, bytes, UnreadableImage)
+        whole = one.get(server.url + PICTURE, bytes, UnreadableImage)
+        assert whole.startswith(half) and len(whole) // 2 == len(half)
+
+
+def test_what_a_server_says_is_fit_for_a_terminal(server: CocoServer) -> None:
+    server.fail(PICTURE, faulty.NOT_TEXT)
+    with pytest.raises(DownloadFailed, match=r"^HTTP 404 Not Found$"):
+        size_of(server)
+
+
+@pytest.mark.parametrize("fault", [faulty.TOMORROW, faulty.STALL, faulty.PAUSE])
+def test_a_stopped_client_waits_for_nothing(server: CocoServer, fault: str) -> None:
+    server.fail(PICTURE, fault, forever=True)
+    one = client()
+    threading.Timer(0.3, one.stop).start()
+    start = time.monotonic()
+    with pytest.raises(DownloadFailed):
+        one.get(server.url + PICTURE, len, UnreadableImage)
+    assert time.monotonic() - start < 2 and len(server.requests) == 1
 
 
 def test_a_file_that_is_not_there_is_asked_for_once(server: CocoServer) -> None:
@@ -157,10 +252,68 @@ def test_wrong_hash_is_refused_and_leaves_nothing(server: CocoServer, tmp_path: 
     assert not list(tmp_path.glob("a.zip*"))
 
 
+@pytest.mark.parametrize(
+    "fault", [*SLOW, RESET, faulty.PACKED, faulty.GARBAGE, faulty.LOOP, faulty.NOWHERE]
+)
+def test_a_file_comes_whole_through_faults(server: CocoServer, tmp_path: Path, fault: str) -> None:
+    server.fail(ANNOTATIONS, SHORT, fault)
+    path = tmp_path / "annotations.zip"
+    patient = client(timeout_seconds=patience(fault))
+    patient.get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert path.read_bytes() == server.files[ANNOTATIONS]
+
+
+def test_parts_of_a_packed_file_are_not_put_together(server: CocoServer, tmp_path: Path) -> None:
+    server.fail(ANNOTATIONS, faulty.PACKED, forever=True)
+    path = tmp_path / "annotations.zip"
+    path.with_name("annotations.zip.part").write_bytes(server.files[ANNOTATIONS][:MEBIBYTE])
+    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert path.read_bytes() == server.files[ANNOTATIONS]
+
+
+def test_another_part_than_asked_for_is_not_taken(server: CocoServer, tmp_path: Path) -> None:
+    server.fail(ANNOTATIONS, SHORT, faulty.SHIFTED)
+    path = tmp_path / "annotations.zip"
+    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert path.read_bytes() == server.files[ANNOTATIONS]
+    starts = [request.range for request in server.requests]
+    assert starts == [None, f"bytes={2 * MEBIBYTE}-", None]
+
+
+@pytest.mark.parametrize("fault", [faulty.ENDLESS, faulty.HUGE, faulty.BOMB])
+def test_an_endless_file_is_refused_and_leaves_nothing(
+    server: CocoServer, tmp_path: Path, fault: str
+) -> None:
+    server.fail(ANNOTATIONS, fault)
+    path = tmp_path / "annotations.zip"
+    arguments = (server.url + ANNOTATIONS, path, server.annotations_sha256, 8 * MEBIBYTE)
+    with pytest.raises(InputError, match=r"annotations.*zip: .*it is longer than 8 MiB"):
+        client().get_file(*arguments)
+    assert not list(tmp_path.glob("annotations*")) and len(server.requests) == 1
+    assert server.sent < 30 * MEBIBYTE
+    client().get_file(*arguments)
+    assert path.read_bytes() == server.files[ANNOTATIONS]
+
+
+@pytest.mark.parametrize(
+    "fault", [PAGE, faulty.OTHER, faulty.TRUNCATED, faulty.LONGER, faulty.NO_LENGTH]
+)
+def test_another_file_is_refused_by_its_hash(
+    server: CocoServer, tmp_path: Path, fault: str
+) -> None:
+    server.fail(ANNOTATIONS, fault)
+    path = tmp_path / "annotations.zip"
+    with pytest.raises(InputError, match=r"annotations.*zip: .*its sha256 is .*rerun"):
+        client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert not list(tmp_path.glob("annotations*"))
+    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert path.read_bytes() == server.files[ANNOTATIONS]
+
+
 def test_drive_file(server: CocoServer, tmp_path: Path) -> None:
     path = tmp_path / "download" / "definition.json"
     for _ in range(2):
-        get_drive_file("THE_ID", path, 0, "dataset.coco.definition", server.url + DEFINITION)
+        get_drive_file("THE_ID", path, 0, "dataset.coco.definition", url=server.url + DEFINITION)
     assert path.read_bytes() == server.files[DEFINITION]
     assert len(server.requests) == 1
 
@@ -170,6 +323,38 @@ def test_drive_quota_names_file_and_key(server: CocoServer, tmp_path: Path, faul
     server.fail(DEFINITION, fault, forever=True)
     path = tmp_path / "download" / "definition.json"
     with pytest.raises(InputError, match=r"THE_ID.*browser.*dataset.coco.definition") as caught:
-        get_drive_file("THE_ID", path, 0, "dataset.coco.definition", server.url + DEFINITION)
+        get_drive_file("THE_ID", path, 0, "dataset.coco.definition", url=server.url + DEFINITION)
     assert "\n" not in str(caught.value)
     assert not list(path.parent.iterdir())
+
+
+def test_drive_file_comes_whole_through_faults(server: CocoServer, tmp_path: Path) -> None:
+    server.files[DEFINITION] = server.files[ANNOTATIONS]
+    server.fail(DEFINITION, SHORT)
+    path = tmp_path / "download" / "definition.json"
+    get_drive_file("THE_ID", path, 2, "a.key", url=server.url + DEFINITION)
+    assert path.read_bytes() == server.files[DEFINITION]
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (faulty.STALL, "Read timed out"),
+        (faulty.PAUSE, "Read timed out"),
+        (faulty.DRIP, "it came too slowly"),
+        (faulty.DRIP_HEAD, "it came too slowly"),
+        (faulty.ENDLESS, "longer than 8 MiB"),
+        (faulty.HUGE, "longer than 8 MiB"),
+        (faulty.SHORT, "incomplete"),
+    ],
+)
+def test_drive_faults_end(server: CocoServer, tmp_path: Path, fault: str, reason: str) -> None:
+    server.files[DEFINITION] = server.files[ANNOTATIONS]
+    server.fail(DEFINITION, fault, forever=True)
+    path = tmp_path / "download" / "definition.json"
+    arguments = (patience(fault), server.url + DEFINITION, 8 * MEBIBYTE)
+    with pytest.raises(InputError, match=rf"THE_ID \(.*{reason}.*browser.*a\.key") as caught:
+        get_drive_file("THE_ID", path, 0, "a.key", *arguments)
+    assert "\n" not in str(caught.value)
+    assert not list(path.parent.iterdir()) and server.sent < 30 * MEBIBYTE

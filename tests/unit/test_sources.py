@@ -2,15 +2,19 @@
 
 import copy
 import hashlib
+import importlib.resources
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -54,6 +58,7 @@ def settings(source: str, **changes: Any) -> Settings:
         "connections": 4,
         "retries": 2,
         "backoff_seconds": 0.01,
+        "timeout_seconds": 60,
         "coco": {
             "definition": None,
             "definition_images": 25000,
@@ -363,6 +368,95 @@ def test_a_dead_source_is_given_up_early(
     with pytest.raises(InputError, match=r"gave up after 20 failures in a row.*rerun"):
         fetch(minitrain(server, retries=0), images, tmp_path / "images")
     assert len(server.asked()) < 100
+
+
+def test_a_dead_host_is_given_up_after_the_retries_of_one_round(tmp_path: Path) -> None:
+    images = [ListedImage(i, f"{i}.jpg") for i in range(400)]
+    made = settings("coco-minitrain", retries=3, backoff_seconds=0.2)
+    made["coco"]["images"] = "http://127.0.0.1:9/"
+    start = time.monotonic()
+    with pytest.raises(InputError, match=r"gave up after 4 failures in a row.*no answer.*rerun"):
+        fetch(made, images, tmp_path / "images")
+    # A picture waits 0.2 + 0.4 + 0.8 s, and up to 0.2 s more each time: no second round.
+    assert 1.4 <= time.monotonic() - start < 2.8
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a.jpg/b.jpg"])
+def test_pictures_that_cannot_be_written_are_one_line(
+    server: CocoServer, pictures: Path, tmp_path: Path, name: str
+) -> None:
+    server.files[f"/train2017/{name}"] = (pictures / file_of(1)).read_bytes()
+    root = tmp_path / "images"
+    root.mkdir()
+    (root / "a.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"cannot be written \(.*rerun") as caught:
+        fetch(minitrain(server), [ListedImage(1, name, 40, 30)], root)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_images_of_one_file_are_refused(
+    instances: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    instances["images"][-1]["file_name"] = f"./{file_of(2)}"
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(instances))
+    local = {"annotations": str(path), "annotations_sha256": None, "images": str(pictures)}
+    with pytest.raises(InputError, match=r"image 2 has file_name .* that of another image"):
+        coco.list_images(settings("coco-val2017", coco=local), tmp_path)
+
+
+def test_urls_in_annotations_are_data(
+    server: CocoServer, pictures: Path, instances: dict[str, Any], tmp_path: Path
+) -> None:
+    """Nothing is asked for but file names below the configured base, and no local file is read."""
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes((pictures / file_of(1)).read_bytes())
+    with CocoServer(pictures, instances) as trap:
+        names = [
+            f"{trap.url}/train2017/{file_of(1)}",
+            f"{trap.url.removeprefix('http:').strip('/')}/x.jpg",
+            f"@{trap.url.removeprefix('http://')}/x.jpg",
+            f"?url={trap.url}/x.jpg",
+            f"#{trap.url}/x.jpg",
+            f"file://{secret}",
+            f"%2e%2e/%2e%2e{secret}",
+            "\\\\127.0.0.1\\share\\x.jpg",
+            "http://169.254.169.254/latest/meta-data/x.jpg",
+        ]
+        addresses = [trap.url + "/x.jpg", f"file://{secret}", "http://169.254.169.254/", "//[::1]/"]
+        instances["images"] = [
+            {
+                "id": number,
+                "file_name": name,
+                "width": 40,
+                "height": 30,
+                "license": 1,
+                **dict.fromkeys(("coco_url", "flickr_url", "url"), addresses[number % 4]),
+            }
+            for number, name in enumerate(names, 1)
+        ]
+        instances["annotations"] = [
+            {"id": image["id"], "image_id": image["id"], "category_id": 1, "bbox": [1, 1, 9, 9]}
+            for image in instances["images"]
+        ]
+        instances["licenses"] = [{"id": 1, "name": addresses[0], "url": addresses[0]}]
+        instances["info"] = {"url": addresses[0], "contributor": addresses[1]}
+        path = tmp_path / "instances.json"
+        path.write_text(json.dumps(instances))
+        options = {"definition": None, "annotations": str(path), "annotations_sha256": None}
+        made = settings("coco-val2017", coco=server.dataset("val2017") | options, retries=0)
+        listed = coco.list_images(made, tmp_path / "download")
+        root = tmp_path / "images"
+        with pytest.raises(InputError, match=rf"{len(names)} of {len(names)} pictures .*HTTP 404"):
+            fetch(made, listed.images, root)
+        # From one's own folder neither.
+        own = in_folder(pictures, path)
+        fetched, skipped = fetch(own, folder.list_images(own, tmp_path).images, pictures)
+        assert not fetched and len(skipped) + len(folder.list_images(own, tmp_path).skipped) > 0
+        assert trap.requests == []
+    asked = [unquote(path) for path in server.asked()]
+    assert sorted(asked) == sorted(f"/val2017/{image.file}" for image in listed.images)
+    assert not root.exists()
 
 
 def test_local_pictures_are_checked_where_they_are(
@@ -922,6 +1016,22 @@ def test_openpeople_of_another_version(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(openpeople, "PEOPLE", range(1, 10))
     with pytest.raises(InputError, match=r"pip install openpeople==0\.1\.2"):
         openpeople.list_images(settings("openpeople"), tmp_path)
+
+
+def test_openpeople_with_a_changed_picture(tmp_path: Path) -> None:
+    package = importlib.resources.files("openpeople")
+    shutil.copytree(str(package), tmp_path / "openpeople", copy_function=os.symlink)
+    changed = tmp_path / "openpeople/data/curated/P003/assets/studio_posture.jpg"
+    data = changed.read_bytes()
+    changed.unlink()
+    changed.write_bytes(data[:-1] + b"x")
+    code = "from visualsearch.sources import openpeople; openpeople.list_images({}, None)"
+    path = os.pathsep.join([str(tmp_path), str(Path(sources.__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "InputError: the installed package openpeople holds other pictures" in done.stderr
 
 
 def test_openpeople_absent(tmp_path: Path) -> None:

@@ -3,21 +3,22 @@
 https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
 
+import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
 import torchvision
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch.hub import download_url_to_file, get_dir
+from torch.hub import get_dir
 from torchvision.models import get_model_builder, get_model_weights
 from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import FrozenBatchNorm2d
@@ -40,6 +41,8 @@ from visualsearch.hashing import sha256_file
 
 # Faster R-CNN's and RetinaNet's own, used for FCOS too, whose own 0.2 cuts its curve short.
 SCORE_THRESHOLD = 0.05
+# Of the download of weights, as dataset.retries and dataset.backoff_seconds are by default.
+RETRIES, BACKOFF_SECONDS = 5, 1.0
 
 
 class Backbone(NamedTuple):
@@ -294,16 +297,22 @@ def download_weights(url: str) -> Path:
     Both a fresh download and a file already in the cache are checked against the hash that
     torchvision puts into the name. Raises InputError when the download or the check fails.
     """
+    # Only the job that fetches needs them: an import costs every other a part of a second.
+    from visualsearch.download import Client
+
     path = Path(get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        advice = "try again, or fetch it elsewhere and set detector.weights to the file"
         try:
-            download_url_to_file(url, str(path), hash_prefix=published_hash(url))
-        except (OSError, RuntimeError, HTTPException) as error:
-            raise InputError(
-                f"{url} could not be fetched ({_line(error)}); try again, "
-                "or fetch it elsewhere and set detector.weights to the file"
-            ) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # In a folder of its own: other runs may be filling the same cache.
+            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+                arrived = Path(folder) / path.name
+                client = Client(RETRIES, BACKOFF_SECONDS)
+                client.get_file(url, arrived, published_hash(url), advice=advice)
+                os.replace(arrived, path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({_line(error)}); {advice}") from error
     digest = sha256_file(path)
     if not digest.startswith(published_hash(url)):
         raise InputError(f"{path} is damaged (sha256 {digest[:8]}...); remove it and run again")
@@ -326,17 +335,12 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
+            _refuse_packed(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        pickle.UnpicklingError,
-        SafetensorError,
-    ) as error:
+    except Exception as error:
+        # A broken pickle makes torch's unpickler raise whatever its bytes lead to.
         raise InputError(
-            f"{path} is not a file of plain weights ({_line(error)}); "
+            f"{path} is not a file of plain weights ({_reason(error)}); "
             f"give a state dict of {name} saved by torch or safetensors"
         ) from error
     if isinstance(state, dict) and "model" in state and isinstance(state["model"], dict):
@@ -355,9 +359,31 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
             if getattr(state[key], "shape", None) != expected[key].shape
         ]
         problem = f"{len(wrong)} shapes differ, first {wrong[0]}" if wrong else ""
+        problem = problem or _wrong_values(state, expected)
     if problem:
         raise InputError(f"{path} does not fit {name}: {problem}; give weights made for {name}")
     model.load_state_dict(state)
+
+
+def _refuse_packed(path: Path) -> None:
+    # torch stores its tensors as they are. Packed, a small file could fill the memory.
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise ValueError(f"its {unpacked} bytes are packed into fewer, as torch does not do")
+
+
+def _wrong_values(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> str:
+    """What is wrong with tensors that have the right names and shapes."""
+    for key, wanted in expected.items():
+        tensor = state[key]
+        stored = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_meta
+        if not stored or tensor.is_floating_point() != wanted.is_floating_point():
+            return f"{key} is of {tensor.dtype}, {tensor.layout}, where {wanted.dtype} is needed"
+        if not tensor.to(wanted.dtype).isfinite().all():
+            return f"{key} holds values that are no finite numbers"
+    return ""
 
 
 def _thresholds(model: Any) -> dict[str, Any]:
@@ -371,6 +397,13 @@ def _thresholds(model: Any) -> dict[str, Any]:
         "anchor_sizes": [list(s) for s in anchors.sizes],
         "anchor_aspect_ratios": [list(s) for s in anchors.aspect_ratios],
     }
+
+
+def _reason(error: Exception) -> str:
+    # torch's own words advise to load such a file in the way that runs its code.
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return "it holds something else than tensors, which might run code"
+    return _line(error)
 
 
 def _line(error: BaseException) -> str:

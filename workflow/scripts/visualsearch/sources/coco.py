@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as brief
 from urllib.parse import quote, urlsplit
 
 from visualsearch.atomic import replacing
-from visualsearch.download import Client, DownloadFailed, get_drive_file
+from visualsearch.download import Client, DownloadFailed, NotServed
 from visualsearch.errors import InputError
+from visualsearch.google_drive import get_drive_file
 from visualsearch.hashing import sha256_file
 from visualsearch.images import UnreadableImage
 from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
@@ -107,10 +109,15 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
 
 def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]:
     images = []
+    named: set[str] = set()
     for image in instances["images"]:
         file = relative_path(image["file_name"])
-        if file is None:
-            raise InputError(f"{path}: image {image['id']} has file_name {image['file_name']!r}")
+        if file is None or file in named:
+            raise InputError(
+                f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is"
+                " no path within a folder or that of another image; give COCO's own file"
+            )
+        named.add(file)
         source_url = f"{BUCKET}/{split.name}/{quote(file)}"
         images.append(listed_image(image, instances["licenses"], file, source_url))
     return images
@@ -124,7 +131,11 @@ def _defined_ids(split: Split, settings: Settings, work_dir: Path) -> set[int] |
         assert split.definition_drive_id is not None
         path = work_dir / "instances_minitrain2017.json"
         get_drive_file(
-            split.definition_drive_id, path, settings["retries"], "dataset.coco.definition"
+            split.definition_drive_id,
+            path,
+            settings["retries"],
+            "dataset.coco.definition",
+            settings["timeout_seconds"],
         )
     else:
         path = _local_file(where, "definition", settings, work_dir, None)
@@ -179,7 +190,7 @@ def _local_file(
         # Two mirrors' files of the same name are two files.
         name = Path(urlsplit(where).path).name or key
         path = work_dir / f"{zlib.crc32(where.encode()):08x}-{name}"
-        Client(settings["retries"], settings["backoff_seconds"]).get_file(where, path, sha256)
+        _client(settings).get_file(where, path, sha256)
         return path
     path = Path(where).expanduser()
     if not path.is_file():
@@ -229,10 +240,12 @@ def _check_folder(
 def _fetch_by_http(
     images: Sequence[ListedImage], image_root: Path, base: str, settings: Settings
 ) -> Iterator[FetchedImage | Skipped]:
-    client = Client(settings["retries"], settings["backoff_seconds"])
+    client = _client(settings)
     connections = settings["connections"]
-    # A dead network or a login page would otherwise cost every picture all its retries.
+    # A login page would otherwise cost every picture all its retries.
     give_up_after = max(20, 2 * connections)
+    # So would a dead host, and once as many have failed as can at a time, it has had its chance.
+    dead_after = max(4, connections)
     failures_in_a_row = 0
     missing: list[str] = []
 
@@ -249,17 +262,20 @@ def _fetch_by_http(
                     reason = str(error)
                     missing.append(f"{futures[future].file} ({reason})")
                     failures_in_a_row += 1
+                    too_many = give_up_after if isinstance(error, NotServed) else dead_after
                 else:
                     reason = result.reason if isinstance(result, Skipped) else ""
                     failures_in_a_row = failures_in_a_row + 1 if reason else 0
+                    too_many = give_up_after
                     yield result
-                if failures_in_a_row == give_up_after:
+                if failures_in_a_row >= too_many:
                     raise InputError(
-                        f"{base}: gave up after {give_up_after} failures in a row, the last:"
+                        f"{base}: gave up after {failures_in_a_row} failures in a row, the last:"
                         f" {reason}; mend the network or dataset.coco.images, then rerun the same"
                         " command to resume"
                     )
         finally:
+            client.stop()
             pool.shutdown(cancel_futures=True)
     if missing:
         raise InputError(
@@ -272,22 +288,32 @@ def _obtain(
     image: ListedImage, image_root: Path, base: str, client: Client
 ) -> FetchedImage | Skipped:
     path = image_root / image.file
-    if os.path.exists(path):
-        try:
-            return verified_file(image, path)
-        except UnreadableImage as error:
+    try:
+        return verified_file(image, path)
+    except UnreadableImage as error:
+        if os.path.lexists(path):
             log.info("%s: %s; downloading it again", path, error)
 
     def keep(body: bytes) -> FetchedImage:
         row = verified(image, body)
-        with replacing(path) as temporary:
-            temporary.write_bytes(body)
+        try:
+            with replacing(path) as temporary:
+                temporary.write_bytes(body)
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be written ({error.strerror or error}); make room or mend the"
+                " folder, then rerun the same command to resume"
+            ) from error
         return row
 
     try:
         return client.get(f"{base.rstrip('/')}/{quote(image.file)}", keep, UnreadableImage)
     except UnreadableImage as error:
         return Skipped(image.image_id, image.file, str(error))
+
+
+def _client(settings: Settings) -> Client:
+    return Client(settings["retries"], settings["backoff_seconds"], settings["timeout_seconds"])
 
 
 def _first(names: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings)
     for image in instances["images"]:
         file = relative_path(image["file_name"])
         if file is None:
-            reason = "its file_name in the annotations leads out of the folder"
+            reason = "its file_name in the annotations is no path within the folder"
             skipped.append(Skipped(image["id"], image["file_name"], reason))
             continue
         named.add(file)

@@ -7,7 +7,7 @@ from visualsearch.report.wording.numbers import Facts, count
 
 # Of a checked configuration, what does not decide what is found.
 HOW_IT_RUNS = {
-    "dataset": ("connections", "retries", "backoff_seconds"),
+    "dataset": ("connections", "retries", "backoff_seconds", "timeout_seconds"),
     "detector": ("device",),
     # Times are shown in one place, so that all else is the same with them and without.
     "report": ("timings",),
