@@ -1,7 +1,6 @@
 """What must hold for any input: configuration, shards, boxes, COCO JSON. Inputs by hypothesis.
 
-`make test` runs the same hundred of each every time, `make torture` others, and
-more; see conftest.py.
+`make test` tries the same ones every time, `make torture` others, and more; see conftest.py.
 """
 
 import json

@@ -39,6 +39,9 @@ def test_nobody(tmp_path: Path) -> None:
     sidecar = read_json(tmp_path / "index.json")
     index = open_index(tmp_path / "persons.index", sidecar)
     assert len(index) == 0 and sidecar["recall"]["persons_sampled"] == 0
+    # Without a query of the user's own there is no figure at all, but their folder.
+    out = run.report(tmp_path / "bare", annotated=False, files=run.files_without_queries(tmp_path))
+    assert (out / "figures").is_dir()
     explorer(run)
 
 
@@ -63,16 +66,28 @@ def test_one_person(tmp_path: Path) -> None:
     explorer(run)
 
 
-@pytest.mark.parametrize("backend", ["annoy", "hnsw"])
+@pytest.mark.parametrize("backend", ["annoy", pytest.param("hnsw", marks=pytest.mark.torture)])
 def test_two_persons(tmp_path: Path, backend: str) -> None:
     run = Run(tmp_path, backend, rerank=20, persons=2)
     assert run.reduction.n_components == 1
     for text in texts(run, tmp_path / "report").values():
         assert "2 persons allow no more" in text and "(up to 10)" in text
+        assert "cosine is −1 whoever they are" in text
     # The user's own picture finds both, and each of the queries the other.
     hits = read_table(tmp_path / "hits.parquet")
     assert hits["query"].to_pylist() == [0, 0, 1]
     explorer(run)
+
+
+def test_why_nobody_is_near(tmp_path: Path) -> None:
+    run = Run(tmp_path, persons=2)
+    for search, why in (
+        ({"same_image": False}, "in another picture"),
+        ({"exclude_near_duplicates": True}, "in another picture and no near-duplicate"),
+        ({"same_image": True, "exclude_near_duplicates": True}, "no near-duplicate"),
+    ):
+        results = load_results(run.files(), run.config(search=search), str(tmp_path / "pictures"))
+        assert gallery.no_neighbours(results) == f"Nothing else in the search set is {why}."
 
 
 def explorer(run: Run) -> None:

@@ -81,12 +81,29 @@ def hint(results: Results) -> str:
             f" A single {things(results)[0]} has no neighbours: lower search_set.min_score or "
             "search_set.min_height, or give more pictures."
         )
+    elif results.reduction.n_persons == 2:
+        text += (
+            " Two persons differ from their mean by the same in opposite directions, so their "
+            "cosine is −1 whoever they are."
+        )
     least = f"{search['near_duplicate']:g}"
     if search["exclude_near_duplicates"]:
         text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
         text += f" A near-duplicate has a cosine of {least} or more to its query."
     return text
+
+
+def no_neighbours(results: Results) -> str:
+    """Why a query has none."""
+    if results.n_persons < 2:
+        return "Nothing else is in the search set."
+    search = results.config["search"]
+    left_out = [
+        *([] if search["same_image"] else ["in another picture"]),
+        *(["no near-duplicate"] if search["exclude_near_duplicates"] else []),
+    ]
+    return f"Nothing else in the search set is {' and '.join(left_out)}."
 
 
 def reason(query: Query) -> str:
