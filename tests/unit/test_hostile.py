@@ -376,6 +376,17 @@ def test_hostile_annotations_are_refused_or_harmless(
         assert passed >= {"1e999", "2**64", "half a character", "deep list", "deep object"}
 
 
+def test_two_categories_of_one_id_or_name_are_refused(one_picture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    for second in ({"id": 1, "name": "dog"}, {"id": 2, "name": "person"}):
+        made = document()
+        made["categories"].append(second)
+        path.write_text(json.dumps(made))
+        with pytest.raises(InputError, match="unique") as caught:
+            listed(one_picture, path)
+        one_line(caught)
+
+
 def test_a_number_of_a_box_is_finite_or_refused(one_picture: Path, tmp_path: Path) -> None:
     path = tmp_path / "instances.json"
     numbers = {"1.0", "1.5", "-1", "2**31", "2**43", "2**63", "2**64", "1e308"}

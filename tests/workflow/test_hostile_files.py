@@ -11,7 +11,7 @@ from PIL import Image
 from running import Workspace, demo_config
 from visualsearch.manifest import read_manifest, read_skipped
 
-GOOD = ["\x1b]0;owned\x07.png", "two\nlines.png", "=1+1.png", '"><script>alert(1)</script>.png',
+GOOD = ["\x1b]0;owned\x07.png", "two\nlines.png", "=1+1.png", '"><img src=x onerror=alert(1)>.png',
         "{shard} {input} <results>.png", "%s $(touch marker) `touch marker`.png"]  # fmt: skip
 BAD = ["\x1b[2J bad.jpg", "=bad\n.jpg", os.fsdecode(b"\xff\x9b31m bad.jpg")]
 

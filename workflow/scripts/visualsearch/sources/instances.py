@@ -126,16 +126,13 @@ def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
     seen: set[int | str] = set()
     for category in categories:
         number, name = category.get("id"), category.get("name")
-        if type(number) is not int or not 0 <= number <= MAX_INT32:
+        if type(number) is not int or not 0 <= number <= MAX_INT32 or number in seen:
             raise InputError(
-                f"{path}: category id {brief(number)} is not an integer from 0 to {MAX_INT32}"
+                f"{path}: category id {brief(number)} is not a unique integer from 0 to {MAX_INT32}"
             )
-        if not isinstance(name, str) or not is_utf8(name):
-            raise InputError(f"{path}: category {number} has name {brief(name)}, which is no text")
-        for value in (number, name):
-            if value in seen:
-                raise InputError(f"{path}: two categories have {brief(value)} in common")
-            seen.add(value)
+        if not isinstance(name, str) or not is_utf8(name) or name in seen:
+            raise InputError(f"{path}: category {number} has name {brief(name)}, no unique text")
+        seen |= {number, name}
 
 
 def _check_annotations(instances: Instances, path: Path) -> None:
