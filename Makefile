@@ -1,4 +1,4 @@
-# make demo | test | torture | bench | lint | docs | example. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test torture bench lint docs example clean
+.PHONY: demo test torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -17,9 +17,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-# The whole of the slow matrices that `make test` samples.
+# The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -m torture
+	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
+
+# Broken files by the thousand, a minute for each parser; `.venv/bin/python tests/fuzz.py --help`.
+fuzz: $(VENV)/.test-installed
+	$(BIN)/python tests/fuzz.py
 
 # The tables of docs/performance.md, one after another: a reduced form, or with FULL=1 the whole.
 bench: SHELL := /bin/bash
@@ -60,16 +65,36 @@ example: $(VENV)/.installed
 	cp results/example/report/figures/* docs/example/figures
 	cp results/example/report/report.md docs/example
 
+# All that requirements.txt brings along, with hashes, and the table of licences: after a change of
+# requirements.txt, or with UPGRADE=1 for what is newest of the rest.
+UV := uv==0.13.9
+lock: export UV_CUSTOM_COMPILE_COMMAND := make lock
+lock:
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/pip install --quiet $(UV)
+	$(VENV)/lock/bin/uv pip compile --quiet --no-config --default-index https://pypi.org/simple \
+		--universal --python-version 3.11 --generate-hashes --no-annotate \
+		$(if $(UPGRADE),--upgrade) requirements.txt --output-file requirements-lock.txt
+	$(MAKE) $(VENV)/.installed
+	$(BIN)/python docs/licences.py > docs/licences.md.new
+	mv docs/licences.md.new docs/licences.md
+
 clean:
 	rm -rf $(VENV) results .snakemake
 
-$(VENV)/.installed: requirements.txt
+# Only the very files that the lock names. annoy, which must be compiled, is built by the locked
+# setuptools: in pip's own isolation any would be fetched.
+PIP := $(BIN)/pip install --quiet --require-hashes
+$(VENV)/.installed: requirements-lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
 		|| { echo "Python 3.11 or 3.12 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	sed -n '/^setuptools==/,/[^\\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
+	sed -n '/^annoy==/,/[^\\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
+	$(PIP) -r $(VENV)/setuptools.txt
 	@# Neither from pip's cache nor into it: a wheel built there with other flags would be taken as it is.
-	$(BIN)/pip install --quiet --no-cache-dir --no-binary annoy "$$(grep '^annoy==' requirements.txt)"
-	$(BIN)/pip install --quiet -r requirements.txt
+	$(PIP) --no-cache-dir --no-binary annoy --use-pep517 --no-build-isolation -r $(VENV)/annoy.txt
+	$(PIP) -r requirements-lock.txt
 	touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt

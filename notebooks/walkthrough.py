@@ -144,6 +144,7 @@ pd.DataFrame([[query[name] for name in shown] for query in queries], columns=sho
 if queries:
     query = queries[0]
 else:
+    assert len(persons), "the search set holds nobody: there is nothing to follow"
     query = persons.head(1).to_dict("records")[0]
     query |= {"query": None, "picture": None, "vector": None}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from running import Workspace
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 sys.path.insert(0, str(ROOT / "tests"))
+
+# The same inputs each time; with --hypothesis-profile torture, others each time, and many more.
+# Neither asks a clock: the machine may be slow.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "same",
+    patient,
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    report_multiple_bugs=False,
+)
+settings.register_profile("torture", patient, max_examples=300, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -121,16 +121,22 @@ class Run:
 
     backend: of the index. rerank: depth of the second look. company: some pictures have two
     persons, some of them near-duplicates, of differing scores and heights; hits may be of the
-    query's own picture.
+    query's own picture. persons: so many of the first pictures show somebody.
     """
 
     def __init__(
-        self, folder: Path, backend: str = "exact", rerank: int = 0, company: bool = False
+        self,
+        folder: Path,
+        backend: str = "exact",
+        rerank: int = 0,
+        company: bool = False,
+        persons: int = PICTURES,
     ) -> None:
         self.folder = folder
         self.backend = backend
         self.rerank = rerank
         self.company = company
+        self.persons = persons
         images = self._pictures(folder / "pictures")
         write_manifest(folder / "manifest.parquet", images, shards=1)
         write_skipped(folder / "skipped.tsv", [Skipped(None, "a.jpg", "empty | <file>")] * 3)
@@ -152,6 +158,8 @@ class Run:
 
     def _found(self, image_id: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes and scores of a picture's persons."""
+        if image_id > self.persons:
+            return np.empty((0, 4), np.float32), np.empty(0, np.float32)
         if not self.company:
             return np.array([BOX], np.float32), np.array([0.9], np.float32)
         x, y, w, h = BOX
@@ -262,6 +270,7 @@ class Run:
             paths["persons.parquet"],
             str(folder / "index.json"),
         )
+        own_vectors = vectors[:1] * 0.5 if n else np.full((1, 24), 0.5, np.float32)
         own = {
             "query": [0],
             "role": ["own picture"],
@@ -271,17 +280,17 @@ class Run:
             "picture": [str(folder / OWN)],
             "score": [0.8],
             **{name: [value] for name, value in zip(BOX_COLUMNS, BOX, strict=True)},
-            "vector": vector_column(self.reduction.transform(vectors[:1] * 0.5)),
+            "vector": vector_column(self.reduction.transform(own_vectors)),
         }
         own_schema = with_vector(QUERIES, self.reduction.n_components)
         write_table(folder / "own.parquet", [pa.table(own).cast(own_schema)], own_schema)
         persons = read_table(paths["persons.parquet"])
-        settings = config_of(queries={"persons": [3000, 1000]})["queries"]
+        there = [person for person in (3000, 1000) if person <= 1000 * self.persons]
+        settings = config_of(queries={"persons": there})["queries"]
         queries = select_queries(persons, [reduced], settings, str(folder / "own.parquet"))
         write_table(folder / "queries.parquet", [queries], queries.schema)
         sidecar = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         index = open_index(paths["persons.index"], sidecar)
-        own_vectors = vectors[:1] * 0.5
         look = SecondLook(self.rerank, [embeddings], self.reduction.mean, own_vectors)
         hits = search_all(
             index,

@@ -12,6 +12,7 @@ import pytest
 import usearch.index
 
 from helpers import persons_table, unit_vectors, write_shards
+from small_disk import in_shell_with_disk, python
 from visualsearch import index as registry
 from visualsearch.atomic import read_json
 from visualsearch.errors import InputError
@@ -160,15 +161,21 @@ def test_the_size_of_a_forest_is_known_beforehand(tmp_path: Path, trees: int) ->
     assert expected == pytest.approx(sidecar["index_bytes"], rel=0.1)
 
 
-def test_no_room_for_a_forest_is_said_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Annoy would die of SIGBUS where the disk is full."""
-    monkeypatch.setattr(annoy_backend, "MOST_BYTES_IN_MEMORY", 0)
-    usage = annoy_backend.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(annoy_backend.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(InputError, match="GB left; make room"):
-        built(tmp_path / "full", unit_vectors(50, 8), "annoy")
+BUILD_ON_DISK = """
+import sys
+from pathlib import Path
+from test_index import built, unit_vectors
+built(Path(sys.argv[1]), unit_vectors(5000, 64), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("backend", SUFFIXES)
+def test_no_room_for_an_index_is_said_in_one_line(tmp_path: Path, backend: str) -> None:
+    """There Annoy would die as its file grows, and usearch not say why."""
+    disk = tmp_path / "disk"
+    done = in_shell_with_disk(disk, 2.2, python(BUILD_ON_DISK, disk, backend))
+    line = done.stdout.strip().splitlines()[-1]
+    assert f"InputError: {disk}/index" in line and "MB left; make room" in line
 
 
 # The tuning.

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 
 from helpers import persons_table, write_shards
 from visualsearch.errors import InputError
+from visualsearch.figures import draw_explained_variance
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import (
     Reduction,
@@ -162,9 +163,20 @@ def test_last_small_batch_is_not_lost() -> None:
 
 
 @pytest.mark.parametrize("persons", [0, 1])
-def test_too_few_persons_is_one_clear_line(persons: int) -> None:
-    with pytest.raises(InputError, match=r"search needs at least 2; lower search_set\.min_score"):
-        fit_reduction([], persons, 40, 10, 0.5)
+def test_too_few_persons_keep_their_vectors(
+    persons: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reduction = fit_reduction([], persons, 40, 10, 0.5)
+    (record,) = caplog.records
+    assert "a search needs at least 2; lower search_set.min_score" in record.getMessage()
+    reduction.save(tmp_path / "model.npz")
+    write_explained_variance(tmp_path / "variance.tsv", reduction)
+    draw_explained_variance(tmp_path / "variance.svg", reduction)
+    assert (tmp_path / "variance.tsv").read_text().splitlines()[1:] == []
+    loaded = Reduction.load(tmp_path / "model.npz")
+    assert not loaded.is_fitted and loaded.fingerprint() == reduction.fingerprint()
+    vectors = relu_features(n=3)
+    assert loaded.transform(vectors) == pytest.approx(l2_normalised(vectors), abs=1e-6)
 
 
 @pytest.mark.parametrize("persons", [2, 3])

@@ -2,9 +2,11 @@
 
 import copy
 import hashlib
+import importlib.resources
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -379,19 +381,6 @@ def test_a_dead_host_is_given_up_after_the_retries_of_one_round(tmp_path: Path) 
     assert 1.4 <= time.monotonic() - start < 2.8
 
 
-def test_what_a_killed_run_left_is_removed(server: CocoServer, tmp_path: Path) -> None:
-    made = minitrain(server)
-    listed = coco.list_images(made, tmp_path / "download")
-    root = tmp_path / "images"
-    root.mkdir()
-    (root / f".{file_of(1)}.4711.part").write_bytes(b"half of a pict")
-    # Of another shard, which may be at work.
-    other = root / ".000000004711.jpg.4712.part"
-    other.write_bytes(b"half of a pict")
-    fetch(made, listed.images, root)
-    assert {path.name for path in root.iterdir()} == {other.name, *map(file_of, (1, 2, 3, 13))}
-
-
 @pytest.mark.parametrize("name", ["x" * 300, "a.jpg/b.jpg"])
 def test_pictures_that_cannot_be_written_are_one_line(
     server: CocoServer, pictures: Path, tmp_path: Path, name: str
@@ -412,7 +401,7 @@ def test_two_images_of_one_file_are_refused(
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(instances))
     local = {"annotations": str(path), "annotations_sha256": None, "images": str(pictures)}
-    with pytest.raises(InputError, match=r"image 2 has file_name .* another image's"):
+    with pytest.raises(InputError, match=r"image 2 has file_name .* that of another image"):
         coco.list_images(settings("coco-val2017", coco=local), tmp_path)
 
 
@@ -1027,6 +1016,22 @@ def test_openpeople_of_another_version(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(openpeople, "PEOPLE", range(1, 10))
     with pytest.raises(InputError, match=r"pip install openpeople==0\.1\.2"):
         openpeople.list_images(settings("openpeople"), tmp_path)
+
+
+def test_openpeople_with_a_changed_picture(tmp_path: Path) -> None:
+    package = importlib.resources.files("openpeople")
+    shutil.copytree(str(package), tmp_path / "openpeople", copy_function=os.symlink)
+    changed = tmp_path / "openpeople/data/curated/P003/assets/studio_posture.jpg"
+    data = changed.read_bytes()
+    changed.unlink()
+    changed.write_bytes(data[:-1] + b"x")
+    code = "from visualsearch.sources import openpeople; openpeople.list_images({}, None)"
+    path = os.pathsep.join([str(tmp_path), str(Path(sources.__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert "InputError: the installed package openpeople holds other pictures" in done.stderr
 
 
 def test_openpeople_absent(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from running import Workspace, demo_config
+from visualsearch.atomic import read_json, write_json
 
 # file: the rule that reads it, and a file of the same kind that is another's.
 FILES = {
@@ -63,6 +64,21 @@ def incomplete(path: Path, _: Path) -> None:
         pytest.skip("has neither columns nor keys")
 
 
+def altered(path: Path, _: Path) -> None:
+    """Whole and well formed, and not what this run wrote."""
+    if path.suffix == ".parquet":
+        pq.write_table(pq.read_table(path).slice(1), path)
+    else:
+        value = read_json(path)
+        value["persons_measured"] = 7
+        write_json(path, value)
+
+
+def foreign(path: Path, other: Path) -> None:
+    """The same file of another run, of the same pictures."""
+    shutil.copyfile(other, path)
+
+
 Damage = Callable[[Path, Path], None]
 DAMAGES: list[Damage] = [truncated, empty, overwritten, swapped, incomplete]
 
@@ -74,7 +90,7 @@ DAMAGES: list[Damage] = [truncated, empty, overwritten, swapped, incomplete]
 def test_next_stage_names_the_damaged_file(
     demo: Workspace, tmp_path: Path, file: str, damage: Damage
 ) -> None:
-    check(demo, tmp_path, file, damage)
+    check(demo, tmp_path, file, damage, checksums=False)
 
 
 @pytest.mark.torture
@@ -83,17 +99,61 @@ def test_next_stage_names_the_damaged_file(
 def test_every_damage_to_every_file(
     demo: Workspace, tmp_path: Path, file: str, damage: Damage
 ) -> None:
-    check(demo, tmp_path, file, damage)
+    check(demo, tmp_path, file, damage, checksums=False)
 
 
-def check(demo: Workspace, tmp_path: Path, file: str, damage: Damage) -> None:
-    rule, other = FILES[file]
+@pytest.fixture(scope="module")
+def another(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A run that differs from the demo in every result."""
+    config = demo_config(
+        dataset={"max_images": 24},
+        search_set={"min_height": 60},
+        embedding={"margin": 0.1},
+        queries={"count": 4},
+        search={"neighbours": 9},
+    )
+    workspace = Workspace(tmp_path_factory.mktemp("another"), config)
+    workspace.run()
+    return workspace
+
+
+# Their own contents would not tell.
+@pytest.mark.parametrize("file", ["detections/shards/0.parquet", "evaluation/search.json"])
+def test_a_file_as_of_another_run_is_known(demo: Workspace, tmp_path: Path, file: str) -> None:
+    check(demo, tmp_path, file, altered, checksums=True)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("file", sorted(set(FILES) - {"detections/detector.json"}))
+def test_every_file_of_another_run_is_known(
+    demo: Workspace, another: Workspace, tmp_path: Path, file: str
+) -> None:
+    check(demo, tmp_path, file, foreign, checksums=True, other=another.results / file)
+
+
+def check(
+    demo: Workspace,
+    tmp_path: Path,
+    file: str,
+    damage: Damage,
+    checksums: bool,
+    other: Path | None = None,
+) -> None:
+    """Damage a file of a finished run, and let the next stage meet it.
+
+    checksums: whether those of the run are there, or got lost, so that the content alone tells.
+    """
+    rule, kindred = FILES[file]
     shutil.copytree(demo.folder, tmp_path / "damaged")
     damaged = Workspace(tmp_path / "damaged", demo_config())
     path = damaged.results / file
     # As a bad disk does it: nothing but the content tells.
     before = path.stat()
-    damage(path, damaged.results / other)
+    damage(path, other or damaged.results / kindred)
+    assert path.read_bytes() != (demo.results / file).read_bytes()
+    if not checksums:
+        for checksum in damaged.results.rglob(".*.sha256"):
+            checksum.unlink()
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     said = damaged.run("--allowed-rules", rule, "--forcerun", rule, fails=True)
     assert Path(file).name in said and "Traceback" not in said, said[-3000:]

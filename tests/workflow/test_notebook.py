@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -124,7 +125,8 @@ def test_a_failing_cell_is_one_line_and_its_traceback_is_logged(
 ) -> None:
     text = tmp_path / "text.py"
     text.write_text("# %% [markdown]\n# ## Divide\n\n# %%\na = 1\n\n# %%\na / 0\n\n# %%\na = 2\n")
-    with pytest.raises(SystemExit), job(tmp_path / "log"):
+    snakemake = SimpleNamespace(log=[tmp_path / "log"], input=[], output=[])
+    with pytest.raises(SystemExit), job(snakemake):
         notebook.run_notebook(text, tmp_path / "out.ipynb", {})
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"ERROR: {text}, cell 3 (Divide): ZeroDivisionError: division by zero; "

@@ -3,29 +3,33 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
 from running import Workspace, demo_config
+from small_disk import in_shell_with_disk
 
 # Few pictures, so that a run is short; two shards, so that jobs run side by side.
 CONFIG = demo_config(dataset={"max_images": 14}, report={"timings": False}, shards=2)
 # What a rule says when one of its jobs starts.
 STARTED = re.compile(r"^Job \d+: (.+)$")
+SECONDS_TO_STOP = 10
 
 
-def start(workspace: Workspace) -> subprocess.Popen[str]:
+def start(workspace: Workspace, config: str = "test.yaml") -> subprocess.Popen[str]:
     """The run as the leader of a process group of its own."""
-    (workspace.folder / "test.yaml").write_text(yaml.safe_dump(workspace.config))
+    (workspace.folder / config).write_text(yaml.safe_dump(workspace.config))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(workspace.root / "Snakefile")]
     return subprocess.Popen(
-        [*command, "--cores", "2", "--configfile", "test.yaml"],
+        [*command, "--cores", "2", "--configfile", config],
         cwd=workspace.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -68,6 +72,13 @@ def results_of(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def without_shards(hashes: dict[str, str]) -> dict[str, str]:
+    """What must not depend on the number of shards; the manifest says each picture's shard."""
+    by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
+    by_shard += ("dataset/manifest.parquet",)
+    return {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     workspace = Workspace(tmp_path_factory.mktemp("undisturbed"), CONFIG)
@@ -99,15 +110,101 @@ def test_killed_at_every_job(
     assert results_of(workspace) == undisturbed
 
 
-@pytest.mark.torture
-def test_stopped_by_ctrl_c(undisturbed: dict[str, str], tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path / "stopped", CONFIG)
-    # In the longest jobs; a terminal sends Ctrl-C to the whole group.
-    job, run = run_until(workspace, set(), after=1.5, only="Embedding, shard")
+def stopped_and_resumed(
+    workspace: Workspace, number: int, whole_group: bool, within: str, undisturbed: dict[str, str]
+) -> None:
+    job, run = run_until(workspace, set(), after=1.5, only=within)
     assert job
-    end(run, signal.SIGINT, whole_group=True)
+    jobs = psutil.Process(run.pid).children(recursive=True)
+    assert jobs
+    start = time.monotonic()
+    end(run, number, whole_group)
+    assert time.monotonic() - start < SECONDS_TO_STOP
     assert run.returncode != 0
+    assert not psutil.wait_procs(jobs, timeout=0)[1], "jobs outlived their run"
+    assert not list(workspace.results.rglob(".*.part"))
     workspace.run()
+    assert results_of(workspace) == undisturbed
+
+
+def test_stopped_by_sigterm(undisturbed: dict[str, str], tmp_path: Path) -> None:
+    """As a system does that shuts down, or a cluster whose time is up: to Snakemake alone."""
+    workspace = Workspace(tmp_path / "stopped", CONFIG)
+    stopped_and_resumed(workspace, signal.SIGTERM, False, "Embedding, shard", undisturbed)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "snakemake alone"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_stopped_by_signals(
+    undisturbed: dict[str, str], tmp_path: Path, number: int, whole_group: bool
+) -> None:
+    workspace = Workspace(tmp_path / "stopped", CONFIG)
+    stopped_and_resumed(workspace, number, whole_group, "Detecting, shard", undisturbed)
+
+
+def on_a_small_disk(workspace: Workspace, script: str, all_of_it: bool = True) -> list[str]:
+    """Run a shell script with the workspace on a disk of 3 MB; what each `run` in it printed.
+
+    In the script, `run TARGET` runs the workflow; the results are copied out at the end.
+    all_of_it: whether Snakemake's own files are on that disk too, or the results alone.
+    """
+    disk = workspace.folder / "disk"
+    (workspace.folder / "test.yaml").write_text(yaml.safe_dump(workspace.config))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workspace.root / "Snakefile")]
+    there = f"cd {disk} && cp -r ../config ../test.yaml ."
+    if not all_of_it:
+        there = f"cd {workspace.folder} && mkdir disk/results && ln -s disk/results ."
+    script = f"""
+        {there}
+        run() {{
+            {shlex.join(command)} $1 --cores 2 --configfile test.yaml
+            echo "ENDED $?"
+        }}
+        {script}
+        cd {workspace.folder} && rm -f results && cp -r disk/results .
+    """
+    done = in_shell_with_disk(disk, 3, script)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return re.split(r"(?<=ENDED \d)\n", done.stdout)[:-1]
+
+
+def lines_with(said: str, words: str) -> list[str]:
+    return [line for line in said.splitlines() if words in line]
+
+
+def test_full_and_read_only_disk(undisturbed: dict[str, str], tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, CONFIG)
+    full, locked, done = on_a_small_disk(
+        workspace, "run fetch; disk ro; run fetch; disk rw; disk 100.0; run fetch", all_of_it=False
+    )
+    assert full.endswith("ENDED 1") and "Traceback" not in full
+    lines = lines_with(full, "ERROR: ")
+    told = re.compile(
+        r"ERROR: results/test/\S+ cannot be written: its disk has \d.* left; make room"
+    )
+    assert lines and all(told.match(line) for line in lines)
+    assert locked.endswith("ENDED 1") and "Traceback" not in locked
+    (line,) = lines_with(locked, "cannot be written to (Read-only file system)")
+    assert "results/test" in line and "pathvars" in line
+    assert done.endswith("ENDED 0")
+    fetched = results_of(workspace)
+    assert fetched == {name: undisturbed[name] for name in fetched}
+    assert "dataset/manifest.parquet" in fetched
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("megabytes", [5, 8, 8.3, 9, 11])
+def test_disk_full_at_any_stage(
+    undisturbed: dict[str, str], tmp_path: Path, megabytes: float
+) -> None:
+    """The pictures have 7.9 MB, all results 12."""
+    workspace = Workspace(tmp_path, CONFIG)
+    full, done = on_a_small_disk(workspace, f"disk {megabytes:.1f}; run all; disk 100.0; run all")
+    assert full.endswith("ENDED 1")
+    lines = lines_with(full, "make room, or set pathvars.results")
+    assert lines and all("MB left" in line for line in lines)
+    assert done.endswith("ENDED 0")
     assert results_of(workspace) == undisturbed
 
 
@@ -122,3 +219,38 @@ def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
     assert workspace.planned()
     end(run, signal.SIGKILL, whole_group=True)
     workspace.run("fetch")
+
+
+def with_results_in(results: str, workspace: Workspace) -> Workspace:
+    workspace.config["pathvars"] = {"results": results}
+    workspace.results = workspace.folder / results
+    return workspace
+
+
+@pytest.mark.torture
+def test_two_runs_at_once_in_folders_of_their_own(
+    undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """From one working directory, so that they share what Snakemake keeps there."""
+    runs = []
+    for name in ("first", "second"):
+        workspace = with_results_in(f"results/{name}", Workspace(tmp_path, CONFIG))
+        runs.append((workspace, start(workspace, f"{name}.yaml")))
+    for workspace, run in runs:
+        said, _ = run.communicate(timeout=600)
+        assert run.returncode == 0, said[-3000:]
+        assert results_of(workspace) == undisturbed
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("results", ["results/test", "results/else where/deeper"])
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("shards", [1, 3, 8])
+def test_determinism_matrix(
+    undisturbed: dict[str, str], tmp_path: Path, shards: int, cores: int, results: str
+) -> None:
+    workspace = with_results_in(results, Workspace(tmp_path, CONFIG | {"shards": shards}))
+    workspace.run(cores=cores)
+    found = without_shards(results_of(workspace))
+    assert len(found) > 40
+    assert found == without_shards(undisturbed)

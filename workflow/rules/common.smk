@@ -1,4 +1,5 @@
 # The checked configuration, and what several rules need of it.
+import atexit
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import configuration, dependencies, run_lock, sources
+from visualsearch import configuration, dependencies, run_lock, sources, stopping
+from visualsearch.atomic import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
+from visualsearch.disk import tell_if_full
 from visualsearch.errors import InputError
 from visualsearch.index import SUFFIXES, check_backend
 from visualsearch.notebook import check_packages
@@ -21,6 +24,8 @@ OWN_PYTHON = (
 )
 
 try:
+    for file in workflow.configfiles:
+        configuration.check_file(file)
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     config.update(configuration.checked(config, schema))
     if OWN_PYTHON:
@@ -84,3 +89,7 @@ def before_the_first_job():
         run_lock.hold(workflow.pathvars.apply("<results>"))
     except InputError as error:
         raise WorkflowError(str(error))
+    remove_leftovers(workflow.pathvars.apply("<results>"))
+    stopping.stop_on_signals()
+    # Whatever else is said where Snakemake itself finds no room.
+    atexit.register(tell_if_full, [workflow.pathvars.apply("<results>"), "."])

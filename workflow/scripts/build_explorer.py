@@ -3,7 +3,7 @@
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     files = snakemake.input
     write_explorer(
         ExplorerFiles(files.manifest, files.persons, files.queries, files.map, files.everyone),

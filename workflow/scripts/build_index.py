@@ -3,7 +3,7 @@
 from visualsearch.index.building import build_index
 from visualsearch.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     build_index(
         list(snakemake.input.reduced), snakemake.params.index, **dict(snakemake.output.items())
     )

@@ -7,7 +7,7 @@ from visualsearch.manifest import check_skipped, merge_manifests, read_skipped, 
 
 log = logging.getLogger("build_manifest")
 
-with job(snakemake.log[0]):
+with job(snakemake):
     skipped = [
         entry
         for path in [snakemake.input.listed_skipped, *snakemake.input.skipped]

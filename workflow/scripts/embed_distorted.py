@@ -10,7 +10,7 @@ from visualsearch.pictures import Pictures
 from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import rows_of_shards, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
     persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)
     embedding = snakemake.params.embedding
     described = read_json(snakemake.input.detector)

@@ -8,7 +8,7 @@ from visualsearch.job import job
 from visualsearch.pictures import Pictures
 from visualsearch.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
     shard = int(snakemake.wildcards.shard)
     pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
     described = read_json(snakemake.input.detector)

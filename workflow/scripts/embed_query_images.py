@@ -9,7 +9,7 @@ from visualsearch.query_images import embed_query_images
 from visualsearch.reduction import Reduction
 from visualsearch.tables import write_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
     table, full_length, skipped = embed_query_images(

@@ -6,7 +6,7 @@ from visualsearch.figures import draw_precision_recall
 from visualsearch.job import job
 from visualsearch.tables import read_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
     image_ids = read_table(snakemake.input.manifest, ["image_id"])["image_id"].to_pylist()
     numbers, curve = evaluate_detections(
         snakemake.input.annotations, snakemake.input.persons, snakemake.params.category, image_ids

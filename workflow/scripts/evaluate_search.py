@@ -12,7 +12,7 @@ from visualsearch.search_quality import measure_search, person_facts
 from visualsearch.tables import PERSONS, common_metadata, read_table, rows_of_shards
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
-with job(snakemake.log[0]), threadpool_limits(1):
+with job(snakemake), threadpool_limits(1):
     # Copies made by other settings than the embeddings would measure nothing.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))

@@ -8,7 +8,7 @@ from visualsearch.job import job
 from visualsearch.manifest import write_listed, write_skipped
 from visualsearch.sources import load
 
-with job(snakemake.log[0]):
+with job(snakemake):
     # The parameters hold only what should rerun this job; connections and retries are not in them.
     settings = snakemake.config["dataset"]
     work_dir = Path(snakemake.output.images).parent / "download"

@@ -14,7 +14,7 @@ from visualsearch.manifest import (
 from visualsearch.progress import progress
 from visualsearch.sources import load
 
-with job(snakemake.log[0]):
+with job(snakemake):
     # The parameters hold only what should rerun this job; connections and retries are not in them.
     settings, shards = snakemake.config["dataset"], snakemake.params.shards
     shard = int(snakemake.wildcards.shard)

@@ -5,6 +5,6 @@ from visualsearch.detectors import load_detector
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     detector = load_detector(DetectorSettings(**snakemake.params.detector))
     write_json(snakemake.output.detector, detector.details())

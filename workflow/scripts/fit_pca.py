@@ -14,7 +14,7 @@ from visualsearch.tables import (
     vectors_of,
 )
 
-with job(snakemake.log[0]):
+with job(snakemake):
     shards = list(snakemake.input.embeddings)
     settings = snakemake.params.reduction
     common_metadata(shards)

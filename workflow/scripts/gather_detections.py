@@ -3,5 +3,5 @@
 from visualsearch.detection import write_coco_results
 from visualsearch.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_coco_results(snakemake.output.persons, snakemake.input.detections)

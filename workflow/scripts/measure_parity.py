@@ -9,7 +9,7 @@ from visualsearch.parity import measure_parity, parity_lines
 from visualsearch.pictures import Pictures
 from visualsearch.sampling import evenly_spaced
 
-with job(snakemake.log[0]):
+with job(snakemake):
     described = read_json(snakemake.input.detector)
     if described["precision"] == "fp32":
         raise InputError(

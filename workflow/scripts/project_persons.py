@@ -3,5 +3,5 @@
 from visualsearch.explorer.projection import write_map
 from visualsearch.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_map(snakemake.output.map, list(snakemake.input.reduced), snakemake.params.projection)

@@ -4,7 +4,7 @@ from visualsearch.job import job
 from visualsearch.reduction import Reduction, reduced_tables
 from visualsearch.tables import PERSONS, open_table, with_vector, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)
     with open_table(snakemake.input.embeddings, ["vector"]) as embeddings:
         write_table(

@@ -4,7 +4,7 @@ from visualsearch.job import job
 from visualsearch.report.model import ResultFiles
 from visualsearch.report.writing import write_report
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_report(
         ResultFiles(**dict(snakemake.input.items()), benchmarks=snakemake.params.benchmarks),
         snakemake.params.config,

@@ -6,7 +6,7 @@ from pathlib import Path
 from visualsearch.job import job
 from visualsearch.notebook import run_notebook
 
-with job(snakemake.log[0]):
+with job(snakemake):
     output = Path(snakemake.output.notebook).resolve()
     run_notebook(
         snakemake.input.text,

@@ -9,7 +9,7 @@ from visualsearch.job import job
 from visualsearch.tables import read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
-with job(snakemake.log[0]), threadpool_limits(1):
+with job(snakemake), threadpool_limits(1):
     files = snakemake.input
     neighbours = search_everyone(
         open_index(files.index, read_json(files.sidecar)),

@@ -10,7 +10,7 @@ from visualsearch.second_look import second_look_of
 from visualsearch.tables import HITS, PERSONS, QUERIES, read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
-with job(snakemake.log[0]), threadpool_limits(1):
+with job(snakemake), threadpool_limits(1):
     files, search = snakemake.input, snakemake.params.search
     second_look = None
     if search["rerank"]:

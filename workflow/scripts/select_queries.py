@@ -7,7 +7,7 @@ from visualsearch.queries import Evidence, select_queries
 from visualsearch.tables import PERSONS, read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
-with job(snakemake.log[0]), threadpool_limits(1):
+with job(snakemake), threadpool_limits(1):
     files = snakemake.input
     evidence = None
     if files.get("embeddings"):

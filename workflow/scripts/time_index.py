@@ -3,7 +3,7 @@
 from visualsearch.index.timing import time_index
 from visualsearch.job import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     time_index(
         list(snakemake.input.reduced),
         snakemake.input.index,

@@ -5,41 +5,42 @@ import json
 import os
 import re
 import shutil
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from visualsearch.disk import writing
 from visualsearch.errors import InputError
+
+# The temporary names of `replacing`.
+LEFTOVER = re.compile(r"\..+\.\d+\.part", re.DOTALL)
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
 
-    The temporary file is removed when the block raises. Parent folders are made.
+    The temporary file is removed when the block raises. Parent folders are made. InputError where
+    there is no room or no permission.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove what runs that were killed while `replacing` these files have left beside them."""
-    names = defaultdict(set)
-    for path in paths:
-        names[path.parent].add(path.name)
-    for folder, wanted in names.items():
-        for entry in folder.glob(".*.part"):
-            match = re.fullmatch(r"\.(.+)\.\d+\.part", entry.name)
-            if match and match[1] in wanted:
-                entry.unlink(missing_ok=True)
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what killed jobs have left beside their outputs, anywhere below `folder`."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if LEFTOVER.fullmatch(name):
+                Path(parent, name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -52,15 +53,16 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     new, old = (path.with_name(f".{path.name}.{state}") for state in ("part", "old"))
     for folder in (new, old):
         shutil.rmtree(folder, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        yield new
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    finally:
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)
+    with writing(path):
+        new.mkdir(parents=True)
+        try:
+            yield new
+            if path.exists():
+                path.rename(old)
+            new.rename(path)
+        finally:
+            for folder in (new, old):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -98,7 +100,9 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2, checked: bo
     """
     if checked and isinstance(value, dict):
         value = value | {CHECKSUM: _checksum(path, value)}
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False))
+    # What others have written may hold half characters, which only JSON's own escapes can write.
+    text = json.dumps(value, indent=indent, ensure_ascii=not checked, allow_nan=False)
+    write_text(path, text)
 
 
 def _checksum(path: str | Path, value: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 def web_address(value: Any) -> str | None:
     """`value` where it is an http(s) address: reports link to it, and nothing fetches it."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.isprintable():
         return None
     try:
         parts = urlsplit(value)

@@ -5,8 +5,11 @@ the value and what is allowed.
 """
 
 import json
+import math
+import os
+import reprlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,12 @@ from jsonschema.validators import extend
 
 from visualsearch.detectors import BUNDLED, is_file_name
 from visualsearch.errors import InputError
+from visualsearch.sources import is_url
+
+# YAML's anchors make billions of values from a few lines, or one that holds itself. The schema is
+# five deep.
+MOST_VALUES = 100_000
+DEEPEST = 20
 
 
 def _is_integer(checker: TypeChecker, value: Any) -> bool:
@@ -24,9 +33,23 @@ def _is_integer(checker: TypeChecker, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_number(checker: TypeChecker, value: Any) -> bool:
+    # YAML has .nan, which passes every limit as all comparisons with it are false, and .inf.
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return _is_integer(checker, value)
+
+
+def _is_text(checker: TypeChecker, value: Any) -> bool:
+    """Half a character, as YAML's "\\ud800" is, can be written to no file."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
 Validator = extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number, "string": _is_text}
+    ),
 )
 
 
@@ -40,8 +63,11 @@ def load_schema(path: str | Path) -> dict[str, Any]:
 def checked(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """A copy of `config` with defaults filled in; InputError lists what is wrong, a line each."""
     filled = _with_defaults(config, schema)
-    errors = sorted(Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
-    problems = [line for error in errors for line in _lines(error)]
+    problems = list(_monstrous(filled))
+    if not problems:
+        errors = sorted(Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
+        # Of a number where a name is wanted, type and name are wrong alike.
+        problems = list(dict.fromkeys(line for error in errors for line in _lines(error)))
     if not problems:
         filled["detector"]["weights"] = _at_home(filled["detector"]["weights"])
         filled["queries"]["images"] = _at_home(filled["queries"]["images"])
@@ -53,13 +79,66 @@ def checked(config: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
+def check_file(path: str | Path) -> None:
+    """Raise InputError where a section of a configuration file has a key twice.
+
+    YAML's loaders take the last and drop the others without a word. A file that is not there, or
+    is no YAML, is for others to tell of.
+    """
+    try:
+        waiting = [yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)]
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        # What an anchor names is one node, in however many places.
+        if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+            continue
+        keys: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                line = key.start_mark.line + 1
+                raise InputError(
+                    f"{path}, line {line}: the key {_name([key.value])} is there twice in this "
+                    "section; take one out, as only the last would count"
+                )
+            keys.add(str(key.value))
+            waiting.append(value)
+
+
 def _at_home(value: Any) -> Any:
     """Put the home directory in the place of `~`, as a shell does not within quotes."""
     if isinstance(value, list):
         return [_at_home(item) for item in value]
-    if isinstance(value, str) and value.startswith("~"):
-        return str(Path(value).expanduser())
-    return value
+    return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+def _monstrous(config: Any) -> Iterator[str]:
+    """What would take for ever to check, or to write into a line about it."""
+    waiting: list[tuple[tuple[Any, ...], Any]] = [((), config)]
+    count = 0
+    while waiting:
+        path, value = waiting.pop()
+        inner: list[tuple[Any, Any]] = []
+        if isinstance(value, dict):
+            inner = list(value.items())
+        elif isinstance(value, list):
+            inner = list(enumerate(value))
+        elif isinstance(value, int) and value.bit_length() > 64:
+            yield f"{_name(path)}: an integer of more than 64 bits is not allowed"
+        count += 1 + len(inner)
+        if count > MOST_VALUES or len(path) > DEEPEST:
+            yield (
+                f"{_name(path[:1])}: more than {MOST_VALUES:,} values, or too deep within each "
+                "other; write less, without YAML's anchors (& and *)"
+            )
+            return
+        waiting += [((*path, key), part) for key, part in inner]
 
 
 def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
@@ -92,7 +171,8 @@ def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
         return None if value == "null" and "null" in kinds else value
     try:
         return yaml.safe_load(value)
-    except yaml.YAMLError:
+    except Exception:
+        # PyYAML lets through whatever its constructors raise: of !!bool x a KeyError.
         return value
 
 
@@ -102,11 +182,11 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
 
 
 def _lines(error: ValidationError) -> Iterator[str]:
-    where = ".".join(map(str, error.absolute_path))
+    where = _name(error.absolute_path)
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known), key=str):
-            path = f"{where}.{key}" if where else key
+            path = _name([*error.absolute_path, key])
             yield f"{path}: unknown key; allowed here: {', '.join(known)}"
     else:
         yield _not_allowed(where or "configuration", error.instance, allowed(error.schema))
@@ -145,11 +225,12 @@ LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveM
 
 def _contradictions(config: dict[str, Any]) -> Iterator[str]:
     """What each key alone cannot show."""
+    yield from _impossible_folders(config["pathvars"])
     dataset, detector, queries = config["dataset"], config["detector"], config["queries"]
     source, folder = dataset["source"], dataset["folder"]["path"]
     if source == "folder" and not folder:
         yield _not_allowed("dataset.folder.path", folder, "a directory of pictures")
-    elif source == "folder" and not Path(folder).expanduser().is_dir():
+    elif source == "folder" and not _is_folder(folder):
         yield _not_allowed("dataset.folder.path", folder, "a directory that is there")
     elif folder and source != "folder":
         yield _not_allowed("dataset.folder.path", folder, f"null, as dataset.source is {source!r}")
@@ -161,23 +242,22 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
             expected = f"default, as detector {BUNDLED} brings its own"
             yield _not_allowed("detector.weights", detector["weights"], expected)
     weights = detector["weights"]
-    if is_file_name(weights) and not Path(weights).is_file():
+    if is_file_name(weights) and not _is_file(weights):
         yield _not_allowed("detector.weights", weights, "a weights file that is there")
     annotations = dataset["folder"]["annotations"]
-    if source == "folder" and annotations and not Path(annotations).expanduser().is_file():
+    if source == "folder" and annotations and not _is_file(annotations):
         yield _not_allowed("dataset.folder.annotations", annotations, "a file that is there")
     keypoints = dataset["folder"]["keypoints"]
     if keypoints and source != "folder":
         expected = f"null, as dataset.source is {source!r}"
         yield _not_allowed("dataset.folder.keypoints", keypoints, expected)
-    elif source == "folder" and keypoints and not Path(keypoints).expanduser().is_file():
+    elif source == "folder" and keypoints and not _is_file(keypoints):
         yield _not_allowed("dataset.folder.keypoints", keypoints, "a file that is there")
     elif source == "folder" and keypoints and not annotations:
         expected = "null, as dataset.folder.annotations is null"
         yield _not_allowed("dataset.folder.keypoints", keypoints, expected)
-    keypoints = dataset["coco"]["keypoints"]
-    if source.startswith("coco-") and keypoints and not Path(keypoints).expanduser().is_file():
-        yield _not_allowed("dataset.coco.keypoints", keypoints, "a file that is there")
+    if source.startswith("coco-"):
+        yield from _coco_contradictions(dataset["coco"])
     index, search = config["index"], config["search"]
     for key in ("n_trees", "search_k"):
         if index["backend"] != "annoy" and index[key] is not None:
@@ -197,12 +277,72 @@ def _contradictions(config: dict[str, Any]) -> Iterator[str]:
         if set("{}<>") & set(name):
             # Snakemake reads braces and angle brackets in the name of an input as its own.
             yield _not_allowed("queries.images", name, "a path without any of { } < >")
-        elif not Path(name).is_file():
+        elif not _is_file(name):
             yield _not_allowed("queries.images", name, "the path of a picture that is there")
 
 
+def _coco_contradictions(coco: dict[str, Any]) -> Iterator[str]:
+    for key in ("definition", "annotations"):
+        if coco[key] and not is_url(coco[key]) and not _is_file(coco[key]):
+            yield _not_allowed(f"dataset.coco.{key}", coco[key], "a URL, or a file that is there")
+    if is_url(coco["annotations"]) and coco["annotations_sha256"] is None:
+        expected = "the sha256 of the file at the URL that dataset.coco.annotations is"
+        yield _not_allowed("dataset.coco.annotations_sha256", None, expected)
+    if coco["images"] and not is_url(coco["images"]) and not _is_folder(coco["images"]):
+        expected = "a URL, or a directory that is there"
+        yield _not_allowed("dataset.coco.images", coco["images"], expected)
+    if coco["keypoints"] and not _is_file(coco["keypoints"]):
+        yield _not_allowed("dataset.coco.keypoints", coco["keypoints"], "a file that is there")
+
+
+def _impossible_folders(pathvars: dict[str, str]) -> Iterator[str]:
+    for key, value in pathvars.items():
+        path = value if key == "results" else value.replace("<results>", pathvars["results"])
+        if set("{}<>") & set(path) or not path.isprintable():
+            expected = "a path of printable characters, without any of { } < >"
+            yield _not_allowed(f"pathvars.{key}", value, expected)
+        elif path.startswith("~"):
+            expected = "a path that does not start with ~, which stays as it is here"
+            yield _not_allowed(f"pathvars.{key}", value, expected)
+        elif not _is_folder(_nearest_that_is_there(path)):
+            expected = "a directory, or a path where one can be made"
+            yield _not_allowed(f"pathvars.{key}", value, expected)
+        else:
+            continue
+        if key == "results":
+            return  # The others lie in it.
+
+
+def _nearest_that_is_there(path: str) -> str:
+    while path and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path or "."
+
+
+# Not pathlib's, which raise for a name that is too long, or a home of nobody.
+def _is_file(path: str) -> bool:
+    return os.path.isfile(os.path.expanduser(path))
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(os.path.expanduser(path))
+
+
 def _not_allowed(key: str, value: Any, expected: str) -> str:
-    return f"{key}: {value!r} is not allowed; expected {expected}"
+    return f"{key}: {_shown(value)} is not allowed; expected {expected}"
+
+
+def _name(path: Iterable[Any]) -> str:
+    """A key with those above it, on one line."""
+    parts = map(str, path)
+    return ".".join(part if part.isprintable() else repr(part) for part in parts)
+
+
+def _shown(value: Any) -> str:
+    """A value as Python writes it, on one line, cut where that is long."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 300
+    return short.repr(value)
 
 
 def as_markdown(schema: dict[str, Any]) -> str:

@@ -72,6 +72,9 @@ def draw_explained_variance(path: str | Path, reduction: Reduction) -> None:
     cumulative = 100 * np.cumsum(reduction.explained_variance_ratio)
     kept = reduction.n_components
     with drawing(path) as axes:
+        if not reduction.is_fitted:
+            _say(axes, "fewer than two persons do not vary")
+            return
         axes.plot(np.arange(1, len(cumulative) + 1), cumulative, color=BLUE, linewidth=2)
         axes.axvline(kept, color=ORANGE, linewidth=1.5, linestyle="--")
         axes.plot([kept], [cumulative[kept - 1]], "o", color=ORANGE)
@@ -112,6 +115,10 @@ def draw_components(path: str | Path, by_components: list[dict[str, Any]]) -> No
 
     by_components: as search_quality.measure_search gives it.
     """
+    if not by_components:
+        with drawing(path) as axes:
+            _say(axes, "fewer than two persons: nothing to compare")
+        return
     shares = {
         "variance held": [row["explained_variance"] for row in by_components],
         "neighbours kept": [row["recall_without_whitening"]["recall@10"] for row in by_components],
@@ -188,6 +195,12 @@ def draw_recall(
         axes.set_xlabel(unit)
         axes.set_ylabel("recall of the ten nearest")
         _legend_above(axes)
+
+
+def _say(axes: Axes, text: str) -> None:
+    """A sentence in the place of a figure that has nothing to show."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, horizontalalignment="center", transform=axes.transAxes)
 
 
 def _spaced(numbers: list[int]) -> tuple[list[int], list[str]]:

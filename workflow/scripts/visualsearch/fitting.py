@@ -1,5 +1,6 @@
 """Fit the reduction. The only module that needs scikit-learn."""
 
+import logging
 from collections.abc import Iterable
 
 import numpy as np
@@ -8,7 +9,9 @@ from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits
 
 from visualsearch.errors import InputError
-from visualsearch.reduction import Reduction, l2_normalised
+from visualsearch.reduction import Reduction, l2_normalised, unreduced
+
+log = logging.getLogger(__name__)
 
 # Of vectors of length 1: what rounding alone leaves between equal ones is below.
 NO_VARIANCE = 1e-10
@@ -25,15 +28,18 @@ def fit_reduction(
 
     batches: float32 [rows, length], n_persons rows together; memory grows with the batch and not
     with n_persons. n_components: a number of components, or below 1 the share of the variance
-    they must explain together. Fewer persons than components give as many as there can be.
-    Raises InputError for fewer than two persons, and where all are the same.
+    they must explain together. Fewer persons than components give as many as there can be, and
+    fewer than two, who differ from nobody, leave vectors their length and `batches` unread.
+    Raises InputError where all are the same.
     https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.IncrementalPCA.html
     """
     if n_persons < 2:
-        raise InputError(
-            f"the search set holds {n_persons} person(s) and a search needs at least 2; "
-            "lower search_set.min_score or search_set.min_height, or give more pictures"
+        log.warning(
+            "the search set holds %s and a search needs at least 2; lower search_set.min_score or "
+            "search_set.min_height, or give more pictures",
+            "1 person" if n_persons else "nobody",
         )
+        return unreduced(length, whiten_power, n_persons)
     most = min(n_persons - 1, length)
     asked = most if n_components < 1 else min(int(n_components), most)
     pca = IncrementalPCA(n_components=asked)

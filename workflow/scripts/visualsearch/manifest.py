@@ -1,6 +1,7 @@
 """The tables of the fetch stage: what is listed, what is there, and what was left out and why."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from visualsearch.atomic import write_text
 from visualsearch.errors import InputError
 from visualsearch.tables import read_table, write_table
+from visualsearch.text import is_formula, one_line
 
 Ints = TypeVar("Ints", int, np.ndarray)
 
@@ -166,12 +168,16 @@ def merge_manifests(paths: Sequence[str | Path], path: str | Path) -> int:
 
 
 SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
-ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-UNESCAPES = {escape[1]: char for char, escape in ESCAPES.items()}
+ESCAPED = re.compile(r"\\(?:x(?P<x>[0-9a-f]{2})|u(?P<u>20[0-9a-f]{2})|(?P<one>[^xu]))")
+NAMED = {"t": "\t", "n": "\n", "r": "\r"}
 
 
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
-    """Write skipped.tsv, sorted by file; tab, newline and backslash in it become \\t, \\n, \\\\."""
+    """Write skipped.tsv, sorted by file; in it tab, newline and backslash become \\t, \\n, \\\\.
+
+    So do other controls of a terminal, as \\x1b; and what a spreadsheet would take for a formula
+    has a backslash before it.
+    """
     lines = ["\t".join(SKIPPED_COLUMNS)]
     for entry in sorted(skipped, key=lambda entry: (entry.file, entry.image_id or 0)):
         image_id = "" if entry.image_id is None else str(entry.image_id)
@@ -192,16 +198,19 @@ def read_skipped(path: str | Path) -> list[Skipped]:
 
 
 def _escape(text: str) -> str:
-    # A name that is not UTF-8 reaches Python with lone surrogates, which cannot be written.
-    text = "".join(ESCAPES.get(char, char) for char in text)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = one_line(text.replace("\\", "\\\\"))
+    return f"\\{text}" if is_formula(text) else text
 
 
 def _unescape(text: str) -> str:
-    chars = iter(text)
-    return "".join(
-        UNESCAPES.get(after := next(chars, ""), char + after) if char == "\\" else char
-        for char in chars
+    # A lone surrogate stays escaped: nothing could write it.
+    return ESCAPED.sub(
+        lambda found: (
+            NAMED.get(found["one"], found["one"])
+            if found["one"]
+            else chr(int(found["x"] or found["u"], 16))
+        ),
+        text,
     )
 
 

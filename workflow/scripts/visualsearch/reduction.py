@@ -48,7 +48,7 @@ class Reduction:
 
     mean: float32 [D]. components: float32 [k, D], orthonormal rows. explained_variance and
     explained_variance_ratio: float64 [m], m >= k, all that were computed, by falling variance.
-    n_persons: rows it was fitted on.
+    n_persons: rows it was fitted on; with fewer than two it is `unreduced`.
     """
 
     mean: NDArray[np.float32]
@@ -62,6 +62,11 @@ class Reduction:
     def n_components(self) -> int:
         """k, the length of a reduced vector."""
         return len(self.components)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there were persons enough to differ."""
+        return self.n_persons > 1
 
     def deviations(self) -> NDArray[np.float64]:
         """Standard deviation along each component, float64 [k], with a floor against zero."""
@@ -121,6 +126,21 @@ class Reduction:
             ) from error
 
 
+def unreduced(length: int, whiten_power: float, n_persons: int) -> Reduction:
+    """What stands for a reduction where nothing can be fitted: vectors keep their `length`.
+
+    A variance of 1 each changes nothing in whitening, and is no share of any.
+    """
+    return Reduction(
+        np.zeros(length, dtype=np.float32),
+        np.eye(length, dtype=np.float32),
+        np.ones(length),
+        np.zeros(length),
+        whiten_power,
+        n_persons,
+    )
+
+
 def reduced_tables(reduction: Reduction, embeddings: pq.ParquetFile) -> Iterator[pa.Table]:
     """Reduce a table of embeddings, part by part; yields rows of PERSONS with short vectors."""
     schema = with_vector(PERSONS, reduction.n_components)
@@ -131,9 +151,15 @@ def reduced_tables(reduction: Reduction, embeddings: pq.ParquetFile) -> Iterator
 
 
 def write_explained_variance(path: str | Path, reduction: Reduction) -> None:
-    """Write a TSV: component (from 1), explained variance, its share, cumulative share, kept."""
+    """Write a TSV: component (from 1), explained variance, its share, cumulative share, kept.
+
+    Without rows where nothing was fitted.
+    """
     lines = ["component\texplained_variance\tratio\tcumulative_ratio\tkept"]
     cumulative = np.cumsum(reduction.explained_variance_ratio)
+    if not reduction.is_fitted:
+        write_text(path, lines[0])
+        return
     rows = zip(
         reduction.explained_variance, reduction.explained_variance_ratio, cumulative, strict=True
     )

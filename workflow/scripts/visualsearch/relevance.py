@@ -105,11 +105,12 @@ class Bootstrap:
 
     def __init__(self, image_ids: NDArray[np.int64], resamples: int, seed: int) -> None:
         images, self.image_of = np.unique(image_ids, return_inverse=True)
-        rng = np.random.default_rng(seed)
         # How often each image is drawn in each resample.
-        self.drawn = rng.multinomial(
-            len(images), np.full(len(images), 1 / max(len(images), 1)), size=resamples
-        ).astype(np.float32)
+        self.drawn = np.zeros((resamples, len(images)), dtype=np.float32)
+        if len(images):
+            rng = np.random.default_rng(seed)
+            alike = np.full(len(images), 1 / len(images))
+            self.drawn[:] = rng.multinomial(len(images), alike, size=resamples)
 
     def means(self, values: Values) -> Values:
         """The mean of values [Q], nan left out, in each resample; nan where none is known."""

@@ -294,6 +294,7 @@ def measure_search(
     embeddings, reduced: shards of full-length and reduced vectors. persons: the index's rows.
     facts: of the rows, None without annotations. labels: by image. distorted: rows that
     rule embed_distorted made. settings: the `evaluation` section. rerank: `search.rerank`.
+    Of fewer than two persons, numbers of components are not compared.
     """
     sample = draw_sample(persons, settings["persons"], settings["resamples"], settings["seed"])
     own_images = sample.image_ids[sample.rows]
@@ -319,7 +320,8 @@ def measure_search(
     raw = view(full, {name: l2_normalised(v) for name, v in copies.items()})
     plain_full = view(centred(full, reduction.mean), None)
     reduced_copies = {name: reduction.transform(v) for name, v in copies.items()}
-    numbers = component_numbers(reduction.n_components)
+    kept = reduction.n_components
+    numbers = component_numbers(kept) if reduction.is_fitted else [kept]
     by_number = {
         n: view(prefix(short, n), {name: prefix(v, n) for name, v in reduced_copies.items()})
         for n in numbers
@@ -354,7 +356,7 @@ def measure_search(
         "by_components": [],
     }
     cumulative = np.cumsum(reduction.explained_variance_ratio)
-    for n in numbers:
+    for n in numbers if reduction.is_fitted else ():
         row = {
             "n_components": n,
             "explained_variance": round(float(cumulative[n - 1]), 6),

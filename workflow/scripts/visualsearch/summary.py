@@ -28,7 +28,9 @@ def summary_lines(results: Path, dataset: Settings) -> list[str]:
 
 def _found(results: Path, dataset: Settings) -> str:
     category, n = dataset["category"], read_json(results / "index/index.json")["n_items"]
-    found = f"{n:,} persons" if category == "person" else f"{n:,} of category {category}"
+    found = (
+        f"{n:,} person{'s' * (n != 1)}" if category == "person" else f"{n:,} of category {category}"
+    )
     try:
         import pyarrow.parquet as pq
     except ImportError:
@@ -55,6 +57,8 @@ def _recall(results: Path, dataset: Settings) -> str:
     index = read_json(results / "index/index.json")["recall"]["recall@10"]
     search = read_json(results / "evaluation/search.json")
     reduced = search["reduced_against_full_length"]["recall@10"]
+    if reduced is None:
+        return "not known: nobody has a neighbour in another picture"
     return f"index {index:.3f}, reduction {reduced:.3f}, of the ten nearest"
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
 import torchvision
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.hub import get_dir
 from torchvision.models import get_model_builder, get_model_weights
@@ -335,17 +335,12 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
+            _refuse_packed(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        pickle.UnpicklingError,
-        SafetensorError,
-    ) as error:
+    except Exception as error:
+        # A broken pickle makes torch's unpickler raise whatever its bytes lead to.
         raise InputError(
-            f"{path} is not a file of plain weights ({_line(error)}); "
+            f"{path} is not a file of plain weights ({_reason(error)}); "
             f"give a state dict of {name} saved by torch or safetensors"
         ) from error
     if isinstance(state, dict) and "model" in state and isinstance(state["model"], dict):
@@ -364,9 +359,31 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
             if getattr(state[key], "shape", None) != expected[key].shape
         ]
         problem = f"{len(wrong)} shapes differ, first {wrong[0]}" if wrong else ""
+        problem = problem or _wrong_values(state, expected)
     if problem:
         raise InputError(f"{path} does not fit {name}: {problem}; give weights made for {name}")
     model.load_state_dict(state)
+
+
+def _refuse_packed(path: Path) -> None:
+    # torch stores its tensors as they are. Packed, a small file could fill the memory.
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise ValueError(f"its {unpacked} bytes are packed into fewer, as torch does not do")
+
+
+def _wrong_values(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> str:
+    """What is wrong with tensors that have the right names and shapes."""
+    for key, wanted in expected.items():
+        tensor = state[key]
+        stored = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_meta
+        if not stored or tensor.is_floating_point() != wanted.is_floating_point():
+            return f"{key} is of {tensor.dtype}, {tensor.layout}, where {wanted.dtype} is needed"
+        if not tensor.to(wanted.dtype).isfinite().all():
+            return f"{key} holds values that are no finite numbers"
+    return ""
 
 
 def _thresholds(model: Any) -> dict[str, Any]:
@@ -380,6 +397,13 @@ def _thresholds(model: Any) -> dict[str, Any]:
         "anchor_sizes": [list(s) for s in anchors.sizes],
         "anchor_aspect_ratios": [list(s) for s in anchors.aspect_ratios],
     }
+
+
+def _reason(error: Exception) -> str:
+    # torch's own words advise to load such a file in the way that runs its code.
+    if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+        return "it holds something else than tensors, which might run code"
+    return _line(error)
 
 
 def _line(error: BaseException) -> str:

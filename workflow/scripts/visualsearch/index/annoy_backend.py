@@ -1,14 +1,13 @@
 """Annoy: a forest of random projection trees, memory-mapped. https://github.com/spotify/annoy"""
 
-import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import annoy
 import numpy as np
 from numpy.typing import NDArray
 
+from visualsearch.disk import check_room
 from visualsearch.errors import InputError
 
 METRIC: Literal["angular"] = "angular"
@@ -50,20 +49,15 @@ def build(
     """Build the index of unit vectors at `path`; return what the sidecar keeps of it.
 
     shape: [N, D]. settings: n_trees, seed. Same vectors and settings give the same bytes: the seed
-    is set and the forest is grown by one thread. Where it is grown in the file, InputError tells
-    if the disk has no room for it: Annoy would crash.
+    is set and the forest is grown by one thread. Raises NoRoom, as Annoy, growing a forest in its
+    file on a full disk, would crash.
     """
     forest = annoy.AnnoyIndex(shape[1], METRIC)
     forest.set_seed(settings["seed"])
     size = expected_bytes(shape, settings["n_trees"])
     in_file = size > MOST_BYTES_IN_MEMORY
+    check_room(path, size)
     if in_file:
-        free = shutil.disk_usage(Path(path).parent).free
-        if free < size:
-            raise InputError(
-                f"{path} will have about {size / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB "
-                "left; make room, or set pathvars.results to another disk"
-            )
         forest.on_disk_build(path)
     row = 0
     for batch in vectors:

@@ -68,9 +68,11 @@ def build_index(
 def _build_index(
     reduced: Sequence[str], settings: dict[str, Any], index: str, persons: str, sidecar: str
 ) -> None:
-    module = backend(settings["backend"])
     metadata = common_metadata(reduced)
     n_items = count_rows(reduced)
+    # Of nobody Annoy makes no file that it can open again, and there is nothing to tune.
+    name = settings["backend"] if n_items else "exact"
+    module = backend(name)
     digest = hashlib.sha256()
 
     def hashed() -> Iterator[NDArray[np.float32]]:
@@ -95,7 +97,7 @@ def _build_index(
     write_table(persons, [rows], PERSONS)
 
     described: dict[str, Any] = {
-        "backend": settings["backend"],
+        "backend": name,
         "dimension": dimension,
         "n_items": n_items,
         **facts,
@@ -103,7 +105,7 @@ def _build_index(
         "index_sha256": sha256_file(index),
         "index_bytes": Path(index).stat().st_size,
         "pca_model": metadata.get("model"),
-        "versions": {name: version(name) for name in (PACKAGES[settings["backend"]][0], "numpy")},
+        "versions": {name: version(name) for name in (PACKAGES[name][0], "numpy")},
         "target_recall": settings["target_recall"],
     }
     if module.PARAMETER:
@@ -139,8 +141,10 @@ def _samples(
     """The sample to tune on and the one to report, with their exact neighbours."""
     tuning, held_out = sampled_rows(len(index))
     rows = np.concatenate([tuning, held_out])
-    vectors = np.stack([index.vector(int(row)) for row in rows])
-    depth = min(RECALL_AT[-1], len(index) - 1)
+    vectors = np.empty((len(rows), index.sidecar["dimension"]), dtype=np.float32)
+    for place, row in enumerate(rows):
+        vectors[place] = index.vector(int(row))
+    depth = min(RECALL_AT[-1], max(len(index) - 1, 0))
     truth = exact_cosines(vectors_in_order(reduced), vectors, rows, depth)
     both = Searched(rows, image_ids[rows], vectors, truth)
     return both.part(slice(len(tuning))), both.part(slice(len(tuning), None))

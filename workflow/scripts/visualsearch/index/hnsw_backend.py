@@ -11,6 +11,7 @@ import numpy as np
 import usearch.index
 from numpy.typing import NDArray
 
+from visualsearch.disk import check_room
 from visualsearch.errors import InputError
 
 # Of unit vectors the inner product is the cosine.
@@ -48,7 +49,7 @@ def build(
 
     shape: [N, D]. settings: connectivity, expansion_add. Same vectors and settings give the same
     bytes: vectors are added in order by one thread, and usearch draws a node's level with a fixed
-    seed.
+    seed. Raises NoRoom where the disk has none.
     """
     kept = {key: settings[key] for key in BUILD}
     graph = usearch.index.Index(ndim=shape[1], metric=METRIC, dtype="f32", **kept)
@@ -56,6 +57,8 @@ def build(
     for batch in vectors:
         graph.add(np.arange(row, row + len(batch), dtype=np.uint64), batch, threads=1)
         row += len(batch)
+    # What goes wrong while it saves, usearch does not say.
+    check_room(path, graph.serialized_length)
     graph.save(path)
     return kept | {"metric": METRIC}
 

@@ -60,6 +60,8 @@ def run_self_test(index: Index, path: str | Path) -> None:
     expected = index.sidecar["self_test"]
     # First of all: Annoy may crash on a query where the nodes are not of the size it takes.
     rows = np.array(expected["rows"], dtype=np.int64)
+    if not len(rows):
+        return  # An index of nobody.
     vectors = np.stack([index.vector(int(row)) for row in rows])
     if hashlib.sha256(vectors.tobytes()).hexdigest() != expected["vectors_sha256"]:
         raise InputError(

@@ -49,7 +49,12 @@ def time_index(reduced: Sequence[str], index: str, sidecar: str, timing: str) ->
 
 
 def timed(index: Index, vectors: NDArray[np.float32]) -> dict[str, Any]:
-    """What `time_index` writes. vectors: all that are in the index, float32 [N, D]."""
+    """What `time_index` writes. vectors: all that are in the index, float32 [N, D].
+
+    Of an empty index no more than that it is.
+    """
+    if not len(index):
+        return {"advice": None, "advice_text": "Nobody is there to be searched for."}
     module = backend(index.sidecar["backend"])
     _, rows = sampled_rows(len(index))
     queries = vectors[rows[evenly_spaced(len(rows), MOST_QUERIES)]]
@@ -101,19 +106,19 @@ def advice_on(sidecar: dict[str, Any], chosen: float, plain: float) -> tuple[str
 
     chosen, plain: milliseconds a query of the index as it is set, and of exact search.
     """
-    n_items = sidecar["n_items"]
+    persons = f"{sidecar['n_items']:,} person{'s' * (sidecar['n_items'] != 1)}"
     if sidecar["backend"] == "exact":
         return None, f"Exact search takes {plain:.2g} ms a query here and finds everything."
     if chosen > CLEARLY_FASTER * plain:
         how = "faster" if plain <= CLEARLY_FASTER * chosen else "about as fast"
         return "use exact", (
             f"Exact search is {how} here and finds everything: it takes {plain:.2g} ms a query, "
-            f"the index {chosen:.2g} ms. At this size ({n_items:,} persons) set "
+            f"the index {chosen:.2g} ms. At this size ({persons}) set "
             "index.backend: exact."
         )
     text = (
         f"The index takes {chosen:.2g} ms a query here and exact search {plain:.2g} ms; at this "
-        f"size ({n_items:,} persons) the index is worth keeping."
+        f"size ({persons}) the index is worth keeping."
     )
     if not sidecar["target_reached"]:
         text += (

@@ -20,7 +20,11 @@ class Figure:
 
 def make_figures(files: ResultFiles, results: Results, folder: str | Path) -> dict[str, Figure]:
     """Write each figure to <folder>/<name>.svg; by name."""
-    drawn = {"explained_variance": (files.variance_figure, vectors.variance_text(results))}
+    # Without any figure too, the folder is what the workflow waits for.
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    drawn = {}
+    if results.reduction.is_fitted:
+        drawn["explained_variance"] = (files.variance_figure, vectors.variance_text(results))
     if files.precision_recall_figure:
         figure = (files.precision_recall_figure, detector.PRECISION_RECALL_TEXT)
         drawn["precision_recall"] = figure

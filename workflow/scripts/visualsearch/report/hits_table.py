@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 from visualsearch.report.model import Hit, Query, Results
+from visualsearch.text import is_formula
 
 COLUMNS = (
     "query",
@@ -80,14 +81,11 @@ def _row(query: Query, hit: Hit) -> dict[str, Any]:
 
 
 def cell(value: Any) -> Any:
-    """`value` so that a spreadsheet does not take text for a formula; numbers stay as they are.
-
-    https://owasp.org/www-community/attacks/CSV_Injection
-    """
+    """`value` so that a spreadsheet does not take text for a formula; numbers stay as they are."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and is_formula(value):
         return "'" + value
     return value

@@ -151,8 +151,9 @@ class Results:
     """All that a report says.
 
     config: the checked configuration. search: evaluation/search.json. timing: index/timing.json,
-    None where no times are to be shown; costs: empty then. labels_of_hits: what `label_agreement`
-    gives. boxes: by image_id, person_id and box of all of the search set in the pictures shown.
+    None where no times are to be shown, or nobody was there; costs: empty without times.
+    labels_of_hits: what `label_agreement` gives. boxes: by image_id, person_id and box of all of
+    the search set in the pictures shown.
     """
 
     config: dict[str, Any]
@@ -204,6 +205,7 @@ def load_results(
         hits.setdefault(row["query"], []).append(row)
     image_ids = {row["image_id"] for row in [*asked, *found]} - {None}
     by_file = config["dataset"]["source"] == "folder"
+    n_persons = count_rows([files.persons])
     shown = _Shown(files.manifest, image_ids, pictures_folder, by_file)
     queries = [
         shown.query(number, row, hits.get(row["query"], []))
@@ -213,7 +215,7 @@ def load_results(
         config=config,
         n_pictures=count_rows([files.manifest]),
         n_detections=_count_results(files.detections),
-        n_persons=count_rows([files.persons]),
+        n_persons=n_persons,
         queries=queries,
         boxes=_boxes_of(files.persons, _pictures_of(queries)),
         labels_of_hits=label_agreement(queries, label_counts(files.manifest)),
@@ -224,7 +226,7 @@ def load_results(
         sidecar=read_json(files.sidecar),
         index_bytes=Path(files.index).stat().st_size,
         search=read_json(files.search_numbers),
-        timing=read_json(files.timing) if files.timing else None,
+        timing=read_json(files.timing) if files.timing and n_persons else None,
         costs=read_costs(files.benchmarks, config["shards"]) if files.benchmarks else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )

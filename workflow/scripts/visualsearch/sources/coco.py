@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as brief
 from urllib.parse import quote, urlsplit
 
-from visualsearch.atomic import remove_leftovers, replacing
+from visualsearch.atomic import replacing
 from visualsearch.download import Client, DownloadFailed, NotServed
 from visualsearch.errors import InputError
 from visualsearch.google_drive import get_drive_file
@@ -108,16 +109,15 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
 
 def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]:
     images = []
-    files: set[str] = set()
+    named: set[str] = set()
     for image in instances["images"]:
         file = relative_path(image["file_name"])
-        # Two downloads of one file at a time would be in each other's way.
-        if file is None or file in files:
-            why = "is not a path below a folder" if file is None else "is another image's too"
+        if file is None or file in named:
             raise InputError(
-                f"{path}: image {image['id']} has file_name {image['file_name']!r}, which {why}"
+                f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is"
+                " no path within a folder or that of another image; give COCO's own file"
             )
-        files.add(file)
+        named.add(file)
         source_url = f"{BUCKET}/{split.name}/{quote(file)}"
         images.append(listed_image(image, instances["licenses"], file, source_url))
     return images
@@ -223,7 +223,7 @@ def _check_folder(
     missing = []
     for image in images:
         path = image_root / image.file
-        if not path.is_file():
+        if not os.path.isfile(path):
             missing.append(image.file)
             continue
         try:
@@ -240,7 +240,6 @@ def _check_folder(
 def _fetch_by_http(
     images: Sequence[ListedImage], image_root: Path, base: str, settings: Settings
 ) -> Iterator[FetchedImage | Skipped]:
-    remove_leftovers(image_root / image.file for image in images)
     client = _client(settings)
     connections = settings["connections"]
     # A login page would otherwise cost every picture all its retries.

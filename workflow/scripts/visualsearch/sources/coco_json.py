@@ -1,9 +1,11 @@
 """COCO's JSON files, as such or within a zip archive that is not extracted."""
 
 import json
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -13,6 +15,11 @@ from visualsearch.errors import InputError
 from visualsearch.manifest import MAX_IMAGE_ID
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
+
+# Twice the largest file of COCO's archives. What is packed may be a thousand times what was sent.
+MAX_UNPACKED_BYTES = 2**30
+# What zipfile raises on archives that are broken, encrypted or packed in a way it does not know.
+ARCHIVE_ERRORS = (BadZipFile, ZlibError, LZMAError, EOFError, RuntimeError, struct.error)
 
 
 def read_json(path: Path, member: str | None, kind: str, hook: Hook) -> Any:
@@ -28,6 +35,11 @@ def read_json(path: Path, member: str | None, kind: str, hook: Hook) -> Any:
         with ZipFile(path) as archive:
             if member not in archive.namelist():
                 raise InputError(f"{path}: the archive has no {member}")
+            if archive.getinfo(member).file_size > MAX_UNPACKED_BYTES:
+                raise InputError(
+                    f"{path}: {member} has more than {MAX_UNPACKED_BYTES // 2**20} MB unpacked;"
+                    " give COCO's own archive, or the JSON file itself"
+                )
             with archive.open(member) as file:
                 return _parse(file, hook)
 
@@ -45,13 +57,18 @@ def has_member(path: Path, member: str) -> bool:
 def _one_line(path: Path, kind: str) -> Iterator[None]:
     try:
         yield
-    except (BadZipFile, ZlibError, EOFError) as error:
-        raise InputError(f"{path}: broken archive ({error}); download it again") from error
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; name a file that can be read") from error
+        reason = error.strerror or error
+        raise InputError(f"{path}: {reason}; name a file that can be read") from error
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: not JSON ({reason}); give a COCO {kind} file") from error
+    except MemoryError as error:
+        raise InputError(
+            f"{path}: takes more memory than there is; give a smaller COCO {kind} file"
+        ) from error
+    except ARCHIVE_ERRORS as error:
+        raise InputError(f"{path}: broken archive ({error}); download it again") from error
 
 
 def _parse(file: IO[bytes], hook: Hook) -> Any:

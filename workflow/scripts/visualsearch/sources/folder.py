@@ -1,6 +1,7 @@
 """Any folder of pictures, with a COCO annotation file or without; nothing is copied or changed."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -81,11 +82,11 @@ def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings)
     for image in instances["images"]:
         file = relative_path(image["file_name"])
         if file is None:
-            reason = "its file_name in the annotations leads out of the folder"
+            reason = "its file_name in the annotations is no path within the folder"
             skipped.append(Skipped(image["id"], image["file_name"], reason))
             continue
         named.add(file)
-        if file not in there and not (root / file).is_file():
+        if file not in there and not os.path.isfile(root / file):
             reason = "named in the annotations, not in the folder"
             skipped.append(Skipped(image["id"], file, reason))
             continue

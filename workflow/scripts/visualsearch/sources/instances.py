@@ -5,14 +5,31 @@ Format: https://cocodataset.org/#format-data, "Object Detection".
 
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
+from reprlib import repr as brief
 from typing import Any
 
 from visualsearch.attribution import web_address
 from visualsearch.errors import InputError
 from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
 from visualsearch.sources.coco_json import is_id, is_number, read_json
+from visualsearch.text import one_line
 
 Instances = dict[str, Any]
+
+# All that is kept of a file: what nobody checked cannot break a later stage.
+INFO = {"description", "url", "version", "year", "contributor", "date_created"}
+LICENSE = {"id", "name", "url"}
+IMAGE = {"id", "file_name", "width", "height", "license", "flickr_url", "coco_url"}
+ANNOTATION = {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}
+CATEGORY = {"id", "name", "supercategory"}
+
+# The tables have 32 bits for sizes and categories; pycocotools counts annotations in a double.
+MAX_INT32 = 2**31 - 1
+MAX_ANNOTATION_ID = 2**53
+# What file systems allow of one name, and enough of a path.
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
+# Of a file's categories, in characters: COCO's 80 take 760.
+MOST_NAMES = 1500
 
 
 def read_instances(
@@ -22,8 +39,9 @@ def read_instances(
 
     Returns info, licenses, images, annotations (without segmentation and keypoints) and
     categories, checked so far that every image has a usable id and file name, and every annotation
-    a box, an image and a category. Annotation ids that are not unique and positive are replaced,
-    or refused with `own_annotation_ids`, for when another file refers to them. Raises InputError.
+    a box, an image and a category. Of each only COCO's own keys are kept. Annotation ids that are
+    not unique and positive are replaced, or refused with `own_annotation_ids`, for when another
+    file refers to them. Raises InputError.
     """
     document = read_json(path, member, "instances", _needed)
     if not isinstance(document, dict):
@@ -32,9 +50,10 @@ def read_instances(
         entries = document.get(key)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise InputError(f"{path}: has no list of objects '{key}'; give a COCO instances file")
+    licenses = document.get("licenses")
     instances: Instances = {
-        "info": document.get("info") or {},
-        "licenses": document.get("licenses") or [],
+        "info": _plain(document.get("info"), INFO),
+        "licenses": [_plain(x, LICENSE) for x in licenses] if isinstance(licenses, list) else [],
         "images": document["images"],
         "annotations": document["annotations"],
         "categories": document["categories"],
@@ -43,6 +62,8 @@ def read_instances(
     _check_categories(instances["categories"], path)
     _check_annotations(instances, path)
     _number_annotations(instances, path, own_annotation_ids)
+    instances["images"] = [_plain(image, IMAGE) for image in instances["images"]]
+    instances["categories"] = [_plain(entry, CATEGORY) for entry in instances["categories"]]
     return instances
 
 
@@ -71,34 +92,54 @@ def _needed(entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
+def _plain(entry: Any, keys: set[str]) -> dict[str, Any]:
+    """Those of the keys that an object has as text or as a number."""
+    if not isinstance(entry, dict):
+        return {}
+    return {
+        key: value
+        for key, value in entry.items()
+        if key in keys and (is_number(value) or (isinstance(value, str) and is_utf8(value)))
+    }
+
+
 def _check_images(images: list[dict[str, Any]], path: Path) -> None:
     seen: set[int] = set()
     for image in images:
         image_id = image.get("id")
         if not is_id(image_id) or image_id in seen:
             raise InputError(
-                f"{path}: image id {image_id!r} is not a unique integer from 0 to {MAX_IMAGE_ID}"
+                f"{path}: image id {brief(image_id)} is not a unique integer from 0 to"
+                f" {MAX_IMAGE_ID}"
             )
         seen.add(image_id)
         file = image.get("file_name")
         if not isinstance(file, str) or not file or not is_utf8(file):
-            raise InputError(f"{path}: image {image_id} has file_name {file!r}")
+            raise InputError(f"{path}: image {image_id} has file_name {brief(file)}")
         for side in ("width", "height"):
-            if image.get(side) is not None and not (type(image[side]) is int and image[side] > 0):
-                raise InputError(f"{path}: image {image_id} has {side} {image[side]!r}")
+            value = image.get(side)
+            if value is not None and not (type(value) is int and 0 < value <= MAX_INT32):
+                raise InputError(f"{path}: image {image_id} has {side} {brief(value)}")
 
 
 def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
+    seen: set[int | str] = set()
     for category in categories:
-        if type(category.get("id")) is not int or not isinstance(category.get("name"), str):
-            raise InputError(f"{path}: a category without integer 'id' and text 'name'")
+        number, name = category.get("id"), category.get("name")
+        if type(number) is not int or not 0 <= number <= MAX_INT32 or number in seen:
+            raise InputError(
+                f"{path}: category id {brief(number)} is not a unique integer from 0 to {MAX_INT32}"
+            )
+        if not isinstance(name, str) or not is_utf8(name) or name in seen:
+            raise InputError(f"{path}: category {number} has name {brief(name)}, no unique text")
+        seen |= {number, name}
 
 
 def _check_annotations(instances: Instances, path: Path) -> None:
     images = {image["id"] for image in instances["images"]}
     categories = {category["id"] for category in instances["categories"]}
     for number, annotation in enumerate(instances["annotations"], start=1):
-        name = f"{path}: annotation {annotation.get('id', number)!r}"
+        name = f"{path}: annotation {brief(annotation.get('id', number))}"
         image_id, category = annotation.get("image_id"), annotation.get("category_id")
         if not is_id(image_id) or image_id not in images:
             raise InputError(f"{name} is of an image that the file does not list")
@@ -112,13 +153,17 @@ def _check_annotations(instances: Instances, path: Path) -> None:
         annotation.setdefault("area", box[2] * box[3])
         if annotation["iscrowd"] not in (0, 1) or not is_number(annotation["area"]):
             raise InputError(f"{name} has an 'iscrowd' or 'area' that is not a number")
+        annotation["iscrowd"] = int(annotation["iscrowd"])
+        for key in annotation.keys() - ANNOTATION:
+            del annotation[key]
 
 
 def _number_annotations(instances: Instances, path: Path, keep: bool) -> None:
     # pycocotools takes an annotation of id 0 for unmatched, and needs ids to be unique.
     annotations = instances["annotations"]
     ids = [annotation.get("id") for annotation in annotations]
-    if all(type(i) is int and i > 0 for i in ids) and len(set(ids)) == len(ids):
+    usable = all(type(i) is int and 0 < i <= MAX_ANNOTATION_ID for i in ids)
+    if usable and len(set(ids)) == len(ids):
         return
     if keep:
         raise InputError(
@@ -135,8 +180,10 @@ def category_id(instances: Instances, name: str, path: Path) -> int:
     for category in instances["categories"]:
         if category["name"] == name:
             return category["id"]
-    names = ", ".join(category["name"] for category in instances["categories"])
-    raise InputError(f"dataset.category: {name!r} is not a category of {path}, which has: {names}")
+    names = one_line(", ".join(category["name"] for category in instances["categories"]))
+    raise InputError(
+        f"dataset.category: {name!r} is not a category of {path}, which has: {names[:MOST_NAMES]}"
+    )
 
 
 def of_images(instances: Instances, ids: Collection[int]) -> Instances:
@@ -151,9 +198,12 @@ def of_images(instances: Instances, ids: Collection[int]) -> Instances:
 
 
 def relative_path(file_name: str) -> str | None:
-    """Return `file_name` as a path below a folder, or None if it leads out of it."""
+    """Return `file_name` as a path below a folder, or None if it leads out of it or cannot be."""
     path = PurePosixPath(file_name)
     if path.is_absolute() or ".." in path.parts or "\0" in file_name or not path.parts:
+        return None
+    too_long = len(str(path).encode()) > MAX_PATH_BYTES
+    if too_long or any(len(part.encode()) > MAX_NAME_BYTES for part in path.parts):
         return None
     return str(path)
 
@@ -163,13 +213,10 @@ def listed_image(
 ) -> ListedImage:
     """Return an entry of `images` as a listed picture, with its licence."""
     license_id = image.get("license")
-    license_id = license_id if type(license_id) is int and 0 <= license_id < 2**31 else None
+    if type(license_id) is not int or not 0 <= license_id <= MAX_INT32:
+        license_id = None
     found: Mapping[str, Any] = next(
-        (
-            entry
-            for entry in licenses
-            if isinstance(entry, dict) and license_id is not None and entry.get("id") == license_id
-        ),
+        (entry for entry in licenses if license_id is not None and entry.get("id") == license_id),
         {},
     )
     return ListedImage(
@@ -194,4 +241,4 @@ def is_utf8(name: str) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and is_utf8(value) else None

@@ -16,6 +16,15 @@ def lead(results: Results) -> str:
     """What was asked, in one sentence."""
     one, many = things(results)
     neighbours, n = results.config["search"]["neighbours"], len(results.queries)
+    if not results.n_persons:
+        chosen = results.config["search_set"]
+        why = (
+            f"of {count(results.n_detections, 'detection')}, none has a score of "
+            f"{chosen['min_score']:g} or more and a height of {chosen['min_height']:g} px or more"
+            if results.n_detections
+            else "the detector found none"
+        )
+        return f"No {many} to search among: in {count(results.n_pictures, 'picture')}, {why}."
     if not n:
         return (
             f"No query: nothing was searched for among the {results.n_persons:,} {many} that a "
@@ -50,6 +59,12 @@ def people_note(results: Results) -> str | None:
 
 def hint(results: Results) -> str:
     """How a gallery is to be read."""
+    if not results.n_persons:
+        many = things(results)[1]
+        return (
+            f"The search set holds no {many}, so there is nothing to show. Lower "
+            "search_set.min_score or search_set.min_height, or give more pictures."
+        )
     if not results.queries:
         return "No query: the settings under queries gave none, so there is no gallery."
     search = results.config["search"]
@@ -61,12 +76,34 @@ def hint(results: Results) -> str:
             "the index had another order, its rank is told"
         )
     text = f"The query stands at the left, {order}."
+    if results.n_persons == 1:
+        text += (
+            f" A single {things(results)[0]} has no neighbours: lower search_set.min_score or "
+            "search_set.min_height, or give more pictures."
+        )
+    elif results.reduction.n_persons == 2:
+        text += (
+            " Two persons differ from their mean by the same in opposite directions, so their "
+            "cosine is −1 whoever they are."
+        )
     least = f"{search['near_duplicate']:g}"
     if search["exclude_near_duplicates"]:
         text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
         text += f" A near-duplicate has a cosine of {least} or more to its query."
     return text
+
+
+def no_neighbours(results: Results) -> str:
+    """Why a query has none."""
+    if results.n_persons < 2:
+        return "Nothing else is in the search set."
+    search = results.config["search"]
+    left_out = [
+        *([] if search["same_image"] else ["in another picture"]),
+        *(["no near-duplicate"] if search["exclude_near_duplicates"] else []),
+    ]
+    return f"Nothing else in the search set is {' and '.join(left_out)}."
 
 
 def reason(query: Query) -> str:

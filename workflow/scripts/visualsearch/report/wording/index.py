@@ -115,7 +115,7 @@ def facts(results: Results) -> Facts:
     ]
     found += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
     found.append(("file", size(results.index_bytes)))
-    for k in (1, 10):
+    for k in (1, 10) if results.n_persons else ():
         recall = results.recall[f"recall@{k}"]
         ends = interval(results.recall[f"recall@{k}_interval"])
         found.append((f"recall at {k}", f"{decimals(recall, 3)} (95 % interval {ends})"))
@@ -124,6 +124,8 @@ def facts(results: Results) -> Facts:
 
 def paragraph(results: Results) -> str:
     """What the index does, and what its settings mean."""
+    if not results.n_persons:
+        return "The index is empty. With somebody in it, index.backend says what it is."
     return {
         "annoy": (
             "Annoy grows a forest of trees, each of which halves the set again and again by random "

@@ -127,6 +127,8 @@ def recall_stages(results: Results) -> list[Stage]:
 
 
 def _stage(name: str, meaning: str, recall: dict[str, Any]) -> Stage:
+    if not recall["persons_sampled"]:
+        return Stage(name, meaning, NONE, NONE, NONE, NONE, "0")
     return Stage(
         name,
         meaning,
@@ -146,6 +148,8 @@ def recall_paragraphs(results: Results) -> list[str]:
         "search, and neither says whether neighbours are alike; that is the next table."
     )
     reduction = results.reduction
+    if not reduction.is_fitted:
+        return [first, "With fewer than two persons there is no neighbour to be lost."]
     kept = f"the {reduction.n_components:,} components"
     alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     power = reduction.whiten_power
@@ -179,6 +183,8 @@ def keeps_all(results: Results, n_components: int) -> bool:
 def relevance_paragraphs(results: Results) -> list[str]:
     """How relevance was measured."""
     measured = results.search["persons_measured"]
+    if not measured:
+        return ["Nobody was there to be searched for, so nothing was measured."]
     text = (
         f"{count(measured, 'person')}, evenly spread over the search set, "
         f"{'was' if measured == 1 else 'were'} searched for exactly, in other pictures than their "

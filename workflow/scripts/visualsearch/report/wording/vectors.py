@@ -134,6 +134,13 @@ def _numbers(measured: Measured) -> str:
 def reduction_paragraphs(results: Results) -> list[str]:
     """What was done to the vectors, and why, with this run's numbers."""
     reduction = results.reduction
+    if not reduction.is_fitted:
+        who = "a single person differs from nobody" if results.n_persons else "nobody is there"
+        return [
+            "Vectors are shortened to the directions in which persons differ, and "
+            f"{who}. So they keep their {len(reduction.mean):,} values and were only brought to "
+            "length 1."
+        ]
     length, kept = len(reduction.mean), reduction.n_components
     shares = reduction.explained_variance_ratio
     explained = float(np.sum(shares[:kept]))

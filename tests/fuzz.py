@@ -1,0 +1,433 @@
+"""Broken files by the thousand for each parser of files from outside.
+
+    python tests/fuzz.py                         # every parser for a minute
+    python tests/fuzz.py --seconds 600 pictures  # one of them for ten
+    python tests/fuzz.py --inputs 100 --seed 7   # the same inputs each time
+
+Good files, made anew at each start, are cut, spliced, flipped bit by bit and strewn with numbers
+and words that parsers trip over. Each must be read, or refused by the parser's own error, within
+SECONDS of processor time and MEGABYTES of memory; a process of its own finds out. What breaks that
+is kept in the folder of --findings, and the exit status is 1.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import logging
+import os
+import random
+import re
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+# ruff: noqa: E402
+from visualsearch import configuration
+from visualsearch.atomic import write_json
+from visualsearch.detectors.torchvision_models import load_weights
+from visualsearch.errors import InputError
+from visualsearch.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
+from visualsearch.manifest import ImageList, write_listed, write_skipped
+from visualsearch.sources import coco, folder
+from visualsearch.sources.instances import read_image_ids
+
+SECONDS = 5
+# Of address space, over what the process has after its imports.
+MEGABYTES = 3000
+SCHEMA = configuration.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+DATASET = configuration.checked({}, SCHEMA)["dataset"]
+
+# Written over or into a file: numbers at the edge of their type, and what has a meaning in JSON,
+# YAML, pickle, zip and markup.
+EDGES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
+WORDS = (
+    *(n.to_bytes(4, "little") for n in EDGES),
+    *(n.to_bytes(4, "big") for n in EDGES),
+    *(n.to_bytes(8, "little") for n in (*EDGES, 2**63 - 1, 2**63, 2**64 - 1)),
+    *rb'-1 1e999 NaN 1.0 9223372036854775808 null true {} [] "" "\ud800" "\u0000" ../'.split(),
+    *(b"cos\nsystem\n", b"R.", b"(", b"PK\x01\x02", b"\xff\xd8", b"\x00", b"\n", b"\t", b"\x1b[2J"),
+    *(b": ", b"- ", b"&a ", b"*a", b"!!python/object:os.system ", b"\xef\xbb\xbf", b"\xff\xfe"),
+    *(b"[" * 2000, b'{"a":' * 1200, b"9" * 400),
+)
+TOKEN = re.compile(rb'"[^"]*"|[\w.+-]+')
+
+
+@dataclass(frozen=True)
+class Parser:
+    """good: good files. parse: reads one from a path; raises `refusal` where it is not good."""
+
+    good: Callable[[], list[bytes]]
+    parse: Callable[[Path], Any]
+    refusal: type[Exception]
+
+
+def good_pictures() -> list[bytes]:
+    rgb = Image.effect_mandelbrot((24, 18), (-2, -1, 1, 1), 50).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "a description"
+    clear = rgb.convert("RGBA")
+    clear.putalpha(100)
+    frames: dict[str, Any] = {"save_all": True, "append_images": [rgb.rotate(90)]}
+    grey = rgb.convert("L")
+    wide = grey.convert("I;16")
+    bilevel = rgb.convert("1")
+    made: list[tuple[Image.Image, str, dict[str, Any]]] = [
+        (rgb, "JPEG", {}),
+        (rgb, "JPEG", {"progressive": True, "exif": exif, "icc_profile": b"p" * 200}),
+        (rgb.convert("CMYK"), "JPEG", {}),
+        (grey, "JPEG", {}),
+        (rgb, "PNG", {"exif": exif}),
+        (clear, "PNG", {}),
+        (rgb.convert("P"), "PNG", {"transparency": 3}),
+        (wide, "PNG", {}),
+        (rgb, "PNG", frames),
+        (rgb, "GIF", {}),
+        (rgb, "GIF", {**frames, "transparency": 1}),
+        (rgb, "BMP", {}),
+        (rgb.convert("P"), "BMP", {}),
+        (rgb, "PPM", {}),
+        (grey, "PPM", {}),
+        (bilevel, "PPM", {}),
+        *(
+            (rgb, "TIFF", {"compression": name})
+            for name in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+        ),
+        (bilevel, "TIFF", {"compression": "group4"}),
+        (wide, "TIFF", {}),
+        (rgb, "TIFF", {**frames, "exif": exif}),
+        (rgb, "WEBP", {"exif": exif}),
+        (clear, "WEBP", {"lossless": True}),
+        (rgb, "WEBP", frames),
+        (rgb, "JPEG2000", {}),
+        (clear, "JPEG2000", {"irreversible": True}),
+        (rgb, "AVIF", {}),
+        (rgb, "AVIF", frames),
+    ]
+    files = []
+    for image, name, options in made:
+        if name in FORMATS:
+            out = io.BytesIO()
+            image.save(out, name, **options)
+            files.append(out.getvalue())
+    return [*files, b"P3 2 1 255 1 2 3 4 5 6\n", b"P2 2 1 9 1 2\n", b"P1 2 1 1 0\n"]
+
+
+def instances() -> dict[str, Any]:
+    return {
+        "info": {"description": "made"},
+        "licenses": [{"id": 1, "name": "A licence", "url": "https://example.org/licence"}],
+        "images": [
+            {"id": n, "file_name": f"{n}.png", "width": 30, "height": 20, "license": 1}
+            for n in (1, 2)
+        ],
+        "annotations": [
+            {
+                "id": n,
+                "image_id": n,
+                "category_id": 1,
+                "bbox": [1, 2, 3.5, 4],
+                "area": 14.0,
+                "iscrowd": 0,
+                "segmentation": [[1, 2, 3, 4, 5, 6]],
+                "keypoints": [1, 2, 2] * 17,
+            }
+            for n in (1, 2)
+        ],
+        "categories": [{"id": 1, "name": "person", "supercategory": "person"}],
+    }
+
+
+def good_json() -> list[bytes]:
+    text = json.dumps(instances())
+    return [text.encode(), json.dumps(instances(), indent=1).encode(), text.encode("utf-16")]
+
+
+def good_archives() -> list[bytes]:
+    made = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", method) as archive:
+            for kind in ("instances", "person_keypoints"):
+                archive.writestr(f"annotations/{kind}_val2017.json", json.dumps(instances()))
+        made.append(out.getvalue())
+    return made
+
+
+def layer() -> torch.nn.Module:
+    return torch.nn.Linear(4, 3)
+
+
+def good_weights() -> list[bytes]:
+    state = layer().state_dict()
+    files = []
+    for content, new in ((state, True), (state, False), ({"model": state}, True)):
+        out = io.BytesIO()
+        torch.save(content, out, _use_new_zipfile_serialization=new)
+        files.append(out.getvalue())
+    out = io.BytesIO()
+    torch.jit.save(torch.jit.script(layer()), out)
+    return [*files, out.getvalue()]
+
+
+def good_safetensors() -> list[bytes]:
+    state = layer().state_dict()
+    half = {name: tensor.half() for name, tensor in state.items()}
+    return [save(state), save(half), save(state, {"license": "MIT"})]
+
+
+def good_configurations() -> list[bytes]:
+    return [path.read_bytes() for path in sorted((ROOT / "config").glob("*.yaml"))]
+
+
+def parse_picture(path: Path) -> None:
+    image = decode_image(path.read_bytes())
+    assert image.mode == "RGB" and 0 < image.width * image.height <= MAX_PIXELS
+    image.tobytes()
+
+
+def written(found: ImageList, beside: Path) -> None:
+    """What could be read, a later stage must be able to keep."""
+    write_listed(beside.with_suffix(".parquet"), found.images)
+    write_skipped(beside.with_suffix(".tsv"), found.skipped)
+    write_json(beside.with_suffix(".kept"), found.annotations, checked=False)
+
+
+def in_folder(path: Path, **named: Path) -> None:
+    pictures = path.parent / "pictures"
+    if not pictures.exists():
+        pictures.mkdir()
+        for n in (1, 2):
+            Image.new("RGB", (30, 20)).save(pictures / f"{n}.png")
+    section = {"path": pictures, "keypoints": None, "annotations": path} | named
+    dataset = DATASET | {"source": "folder", "folder": section}
+    written(folder.list_images(dataset, path.parent), path)
+
+
+def parse_keypoints(path: Path) -> None:
+    annotations = path.parent / "instances.json"
+    if not annotations.exists():
+        annotations.write_bytes(good_json()[0])
+    in_folder(path, annotations=annotations, keypoints=path)
+
+
+def parse_archive(path: Path) -> None:
+    named = {"annotations": str(path), "annotations_sha256": None, "images": str(path.parent)}
+    dataset = DATASET | {"source": "coco-val2017", "coco": DATASET["coco"] | named}
+    written(coco.list_images(dataset, path.parent / "download"), path)
+
+
+def parse_weights(path: Path) -> None:
+    load_weights(layer(), path, "the layer")
+
+
+def parse_safetensors(path: Path) -> None:
+    parse_weights(path.rename(path.with_suffix(".safetensors")))
+
+
+def parse_configuration(path: Path) -> None:
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return  # Snakemake reads the file, and says so.
+    if isinstance(given, dict):
+        configuration.checked(given, SCHEMA)
+
+
+PARSERS = {
+    "pictures": Parser(good_pictures, parse_picture, UnreadableImage),
+    "annotations": Parser(good_json, in_folder, InputError),
+    "keypoints": Parser(good_json, parse_keypoints, InputError),
+    "definition": Parser(good_json, read_image_ids, InputError),
+    "archive": Parser(good_archives, parse_archive, InputError),
+    "weights": Parser(good_weights, parse_weights, InputError),
+    "safetensors": Parser(good_safetensors, parse_safetensors, InputError),
+    "configuration": Parser(good_configurations, parse_configuration, InputError),
+}
+
+
+def broken(good: list[bytes], rng: random.Random) -> bytes:
+    """One of the good files changed: its bytes, or what is in it while its frame stays whole."""
+    data = rng.choice(good)
+    if rng.random() < 0.5:
+        if data[:2] == b"PK":
+            return repacked(data, rng)
+        if data[8:9] == b"{":
+            header = changed([data[8:]], rng)
+            return struct.pack("<Q", header.rfind(b"}}") + 2) + header
+    return changed(good, rng)
+
+
+def repacked(archive: bytes, rng: random.Random) -> bytes:
+    """A zip archive with some member changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w") as new:
+        names = old.namelist()
+        chosen = rng.choice(names)
+        for name in names:
+            data = old.read(name)
+            new.writestr(name, changed([data], rng) if name == chosen else data)
+    return out.getvalue()
+
+
+def changed(good: list[bytes], rng: random.Random) -> bytes:
+    """One of some byte strings after a few changes."""
+    data = bytearray(rng.choice(good))
+    for _ in range(rng.choice((1, 1, 1, 1, 2, 8))):
+        here = rng.randrange(len(data) + 1)
+        # Headers are at the beginning, and decide most.
+        here = min(here, rng.randrange(64)) if rng.random() < 0.3 else here
+        match rng.randrange(8):
+            case 0:
+                del data[here:]
+            case 1:
+                del data[here : here + rng.randrange(1, 40)]
+            case 2:
+                data[here:here] = data[rng.randrange(len(data) + 1) :][: rng.randrange(1, 200)]
+            case 3:
+                other = rng.choice(good)
+                data[here:] = other[rng.randrange(len(other)) :]
+            case 4:
+                word = rng.choice(WORDS)
+                data[here : here + len(word) * rng.randrange(2)] = word
+            case 5:
+                if token := TOKEN.search(data, here):
+                    data[token.start() : token.end()] = rng.choice(WORDS)
+            case _:
+                for _ in range(rng.choice((1, 1, 4, 30))):
+                    if data:
+                        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def attempts(seconds: float | None, inputs: int | None) -> Iterator[int]:
+    end = time.monotonic() + seconds if seconds else float("inf")
+    for number in count():
+        if number == inputs or time.monotonic() >= end:
+            return
+        yield number
+
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def try_all(names: list[str], arguments: argparse.Namespace, work: Path) -> bool:
+    """Feed the parsers, in this process; whether all held. The input tried is in work/input."""
+    held = True
+    for name in names:
+        parser = PARSERS[name]
+        good = parser.good()
+        read = 0
+        for data in good:
+            (work / "input").write_bytes(data)
+            with suppress(parser.refusal):
+                parser.parse(work / "input")
+                read += 1
+        assert read >= len(good) / 2, f"{name}: only {read} of {len(good)} good files are read"
+        rng = random.Random(f"{arguments.seed} {name}")
+        tried = refused = 0
+        slowest = 0.0
+        seen: set[str] = set()
+        for _ in attempts(arguments.seconds, arguments.inputs):
+            tried += 1
+            data = broken(good, rng)
+            (work / "parser").write_text(name)
+            (work / "input").write_bytes(data)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+            start = time.process_time()
+            try:
+                parser.parse(work / "input")
+            except parser.refusal as error:
+                refused += 1
+                several = "\n" in str(error) and name != "configuration"
+                problem = f"several lines: {error}" if several else ""
+            except BaseException as error:
+                problem = "".join(traceback.format_exception(error))
+            else:
+                problem = ""
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            slowest = max(slowest, time.process_time() - start)
+            where = "\n".join(problem.splitlines()[-4:])
+            if problem and where not in seen:
+                seen.add(where)
+                held = False
+                print(f"{name}: {keep(data, name, arguments)}\n{problem}", flush=True)
+        print(
+            f"{name}: {tried:,} inputs, {refused:,} refused, {len(seen)} findings,"
+            f" slowest {slowest:.2f} s, at most {peak():,} MB",
+            flush=True,
+        )
+    return held
+
+
+def keep(data: bytes, name: str, arguments: argparse.Namespace) -> Path:
+    arguments.findings.mkdir(parents=True, exist_ok=True)
+    path = arguments.findings / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
+    path.write_bytes(data)
+    return path
+
+
+def child(names: list[str], arguments: argparse.Namespace, work: Path) -> int:
+    warnings.simplefilter("ignore")
+    logging.disable()
+    torch.set_num_threads(1)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    limit = used + MEGABYTES * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    return 0 if try_all(names, arguments, work) else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("parsers", nargs="*", help=f"of {', '.join(PARSERS)}; none for all")
+    parser.add_argument("--seconds", type=float, help="for each parser; 60 unless told")
+    parser.add_argument("--inputs", type=int, help="for each parser, instead of a time")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--findings", type=Path, default=Path("results/fuzz"))
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.seconds is None and arguments.inputs is None:
+        arguments.seconds = 60.0
+    names = arguments.parsers or list(PARSERS)
+    if arguments.child:
+        return child(names, arguments, arguments.child)
+    print(f"seed {arguments.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        command = [sys.executable, __file__, *sys.argv[1:], "--child", work]
+        status = subprocess.run([*command, "--seed", str(arguments.seed)]).returncode
+        if status < 0 or status > 1:
+            # By a signal: of the clock, or of a crash.
+            name = (Path(work) / "parser").read_text()
+            kept = keep((Path(work) / "input").read_bytes(), name, arguments)
+            ended = signal.Signals(-status).name if status < 0 else f"with status {status}"
+            print(f"{name}: {kept} ended the process: {ended}", flush=True)
+        return min(abs(status), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

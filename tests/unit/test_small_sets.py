@@ -1,0 +1,103 @@
+"""Nobody, one person, two: everything after embedding runs, and the report says what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from report_run import Run
+from visualsearch.atomic import read_json
+from visualsearch.explorer.neighbours import search_everyone
+from visualsearch.explorer.projection import write_map
+from visualsearch.index import open_index
+from visualsearch.report.model import load_results
+from visualsearch.report.wording import gallery
+from visualsearch.tables import read_table
+
+
+def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:
+    """The report's pages as a reader sees them: without what is for the script."""
+    run.report(out, annotated=annotated)
+    pages = {name: (out / name).read_text(encoding="utf-8") for name in ("index.html", "report.md")}
+    assert pages["index.html"].rstrip().endswith("</html>")
+    assert pages["report.md"].rstrip().endswith("<!-- /clock -->")
+    pages["index.html"] = re.sub(r"<script.*?</script>", "", pages["index.html"], flags=re.DOTALL)
+    for name, text in pages.items():
+        assert not re.search(r"\b(nan|inf|None)\b", text), name
+    return pages
+
+
+def test_nobody(tmp_path: Path) -> None:
+    run = Run(tmp_path, "annoy", rerank=20, persons=0)
+    for text in texts(run, tmp_path / "report").values():
+        text = text.replace("\\_", "_")
+        assert "No persons to search among: in 14 pictures, the detector found none." in text
+        assert "The search set holds no persons, so there is nothing to show. Lower " in text
+        assert "Nobody was there to be searched for, so nothing was measured." in text
+        assert "Nothing else is in the search set." in text  # of the user's own picture
+        assert "variance explained" not in text.lower() and "By the clock" not in text
+    sidecar = read_json(tmp_path / "index.json")
+    index = open_index(tmp_path / "persons.index", sidecar)
+    assert len(index) == 0 and sidecar["recall"]["persons_sampled"] == 0
+    # Without a query of the user's own there is no figure at all, but their folder.
+    out = run.report(tmp_path / "bare", annotated=False, files=run.files_without_queries(tmp_path))
+    assert (out / "figures").is_dir()
+    explorer(run)
+
+
+def test_nobody_tall_or_sure_enough(tmp_path: Path) -> None:
+    """There are detections, and none is in the search set."""
+    run = Run(tmp_path, persons=0)
+    (tmp_path / "persons.json").write_text('[\n{"image_id": 1},\n{"image_id": 1}\n]\n')
+    results = load_results(run.files(), run.config(), str(tmp_path / "pictures"))
+    assert gallery.lead(results) == (
+        "No persons to search among: in 14 pictures, of 2 detections, none has a score of 0.7 or "
+        "more and a height of 48 px or more."
+    )
+
+
+def test_one_person(tmp_path: Path) -> None:
+    run = Run(tmp_path, "annoy", rerank=20, persons=1)
+    for text in texts(run, tmp_path / "report", annotated=True).values():
+        text = text.replace("\\_", "_")
+        assert "A single person has no neighbours: lower search_set.min_score" in text
+        assert "Nothing else is in the search set." in text
+        assert "a single person differs from nobody" in text and "1 persons" not in text
+    explorer(run)
+
+
+@pytest.mark.parametrize("backend", ["annoy", pytest.param("hnsw", marks=pytest.mark.torture)])
+def test_two_persons(tmp_path: Path, backend: str) -> None:
+    run = Run(tmp_path, backend, rerank=20, persons=2)
+    assert run.reduction.n_components == 1
+    for text in texts(run, tmp_path / "report").values():
+        assert "2 persons allow no more" in text and "(up to 10)" in text
+        assert "cosine is −1 whoever they are" in text
+    # The user's own picture finds both, and each of the queries the other.
+    hits = read_table(tmp_path / "hits.parquet")
+    assert hits["query"].to_pylist() == [0, 0, 1]
+    explorer(run)
+
+
+def test_why_nobody_is_near(tmp_path: Path) -> None:
+    run = Run(tmp_path, persons=2)
+    for search, why in (
+        ({"same_image": False}, "in another picture"),
+        ({"exclude_near_duplicates": True}, "in another picture and no near-duplicate"),
+        ({"same_image": True, "exclude_near_duplicates": True}, "no near-duplicate"),
+    ):
+        results = load_results(run.files(), run.config(search=search), str(tmp_path / "pictures"))
+        assert gallery.no_neighbours(results) == f"Nothing else in the search set is {why}."
+
+
+def explorer(run: Run) -> None:
+    """What the explorer asks of an index, for everybody there is."""
+    reduced = str(run.folder / "reduced.parquet")
+    index = open_index(run.folder / "persons.index", read_json(run.folder / "index.json"))
+    persons = read_table(run.folder / "persons.parquet")
+    search = run.config()["search"]
+    found = list(search_everyone(index, persons, reduced, search, 30))
+    lengths = [len(row) for table in found for row in table["neighbours"].to_pylist()]
+    assert lengths == [max(run.persons - 1, 0)] * run.persons
+    write_map(run.folder / "map.parquet", [reduced], "tsne")
+    assert len(read_table(run.folder / "map.parquet")) == run.persons

@@ -1,0 +1,264 @@
+"""Wrong configurations, as YAML that goes over the shipped one, with the line that each must give.
+
+Some passed once, or ended in a traceback or in millions of lines; those have a comment.
+"""
+
+A_COUNT = "an integer >= 1 and <= 512"
+A_SHARE = "a number >= 0 and <= 1"
+N_COMPONENTS = "an integer >= 1 and <= 2048 or a number > 0 and < 1"
+A_PATH = "a path of printable characters, without any of { } < >"
+A_SOURCE = "one of coco-minitrain, coco-val2017, folder, openpeople"
+A_TEXT = "a text that is not empty"
+A_FILE = "a file that is there"
+A_FOLDER = "a directory that is there"
+PERSON_IDS = "a list, each an integer >= 0 and <= 9007199254740991, no two alike"
+PERSON_ID = "an integer >= 0 and <= 9007199254740991"
+BUNDLED = "detector: {name: ssdlite_mobilenet_v2_person"
+LONG = "x" * 5000
+
+# YAML: key and value, as the line shows them; what is expected instead.
+NOT_ALLOWED: dict[str, tuple[str, str]] = {
+    # Types.
+    "shards: four": ("shards: 'four'", A_COUNT),
+    "shards: 2.0": ("shards: 2.0", A_COUNT),
+    "shards: true": ("shards: True", A_COUNT),
+    "shards: null": ("shards: None", A_COUNT),
+    "shards: [2]": ("shards: [2]", A_COUNT),
+    "shards: 2026-11-23": ("shards: datetime.date(2026, 11, 23)", A_COUNT),
+    "shards: !!binary aGVsbG8=": ("shards: b'hello'", A_COUNT),
+    "dataset: []": ("dataset: []", "a section of keys"),
+    "dataset: folder": ("dataset: 'folder'", "a section of keys"),
+    "dataset: {source: 5}": ("dataset.source: 5", A_SOURCE),
+    "dataset: {folder: 3}": ("dataset.folder: 3", "a section of keys"),
+    "dataset: {max_images: 5.5}": ("dataset.max_images: 5.5", "an integer >= 1 or null"),
+    "search: {same_image: perhaps}": ("search.same_image: 'perhaps'", "true or false"),
+    "search: {same_image: 1}": ("search.same_image: 1", "true or false"),
+    "search_set: {min_height: tall}": ("search_set.min_height: 'tall'", "a number >= 1"),
+    "search_set: {min_score: true}": ("search_set.min_score: True", A_SHARE),
+    "report: {title: 5}": ("report.title: 5", A_TEXT),
+    "embedding: {size: [256]}": (
+        "embedding.size: [256]",
+        "a list of 2, each an integer >= 32 and <= 1024",
+    ),
+    "embedding: {size: {height: 1}}": (
+        "embedding.size: {'height': 1}",
+        "a list of 2, each an integer >= 32 and <= 1024",
+    ),
+    "queries: {images: me.jpg}": (
+        "queries.images: 'me.jpg'",
+        "a list, each a text that is not empty, no two alike",
+    ),
+    "queries: {persons: [true]}": ("queries.persons.0: True", PERSON_ID),
+    "queries: {persons: [1, 1]}": ("queries.persons: [1, 1]", PERSON_IDS),
+    # Ranges.
+    "shards: 0": ("shards: 0", A_COUNT),
+    "shards: 513": ("shards: 513", A_COUNT),
+    "dataset: {max_images: 0}": ("dataset.max_images: 0", "an integer >= 1 or null"),
+    "dataset: {max_skipped_fraction: 1.5}": ("dataset.max_skipped_fraction: 1.5", A_SHARE),
+    "dataset: {coco: {annotations_sha256: abc}}": (
+        "dataset.coco.annotations_sha256: 'abc'",
+        "a text like ^[0-9a-f]{64}$ or null",
+    ),
+    "detector: {weights: ''}": ("detector.weights: ''", A_TEXT),
+    "embedding: {size: [16, 64]}": ("embedding.size.0: 16", "an integer >= 32 and <= 1024"),
+    "reduction: {n_components: 0}": ("reduction.n_components: 0", N_COMPONENTS),
+    "reduction: {n_components: 1.0}": ("reduction.n_components: 1.0", N_COMPONENTS),
+    "reduction: {n_components: 64.5}": ("reduction.n_components: 64.5", N_COMPONENTS),
+    "reduction: {whiten_power: -1}": ("reduction.whiten_power: -1", A_SHARE),
+    "reduction: {fit_persons: 1}": ("reduction.fit_persons: 1", "an integer >= 2"),
+    "index: {target_recall: 0}": ("index.target_recall: 0", "a number > 0 and <= 1"),
+    "index: {seed: 1099511627776}": (
+        "index.seed: 1099511627776",
+        "an integer >= 0 and <= 2147483647",
+    ),
+    "search: {neighbours: 0}": ("search.neighbours: 0", "an integer >= 1 and <= 1000"),
+    "search: {neighbours: 1001}": ("search.neighbours: 1001", "an integer >= 1 and <= 1000"),
+    "queries: {persons: [-1]}": ("queries.persons.0: -1", PERSON_ID),
+    # Passed, and was a picture of a million pixels a side in the job.
+    "detector: {min_size: 1000000}": (
+        "detector.min_size: 1000000",
+        "an integer >= 64 and <= 10000 or null",
+    ),
+    # Passed every limit: nan is neither below nor above.
+    "search_set: {min_score: .nan}": ("search_set.min_score: nan", A_SHARE),
+    "search_set: {min_height: .inf}": ("search_set.min_height: inf", "a number >= 1"),
+    "reduction: {n_components: .nan}": ("reduction.n_components: nan", N_COMPONENTS),
+    "index: {target_recall: '.nan'}": ("index.target_recall: nan", "a number > 0 and <= 1"),
+    "dataset: {backoff_seconds: -.inf}": (
+        "dataset.backoff_seconds: -inf",
+        "a number >= 0 and <= 60",
+    ),
+    # Names.
+    "dataset: {source: imagenet}": ("dataset.source: 'imagenet'", A_SOURCE),
+    "dataset: {category: persn}": ("dataset.category: 'persn'", "one of person, bicycle"),
+    "detector: {name: yolo}": ("detector.name: 'yolo'", "one of fasterrcnn_resnet50_fpn"),
+    "index: {backend: faiss}": ("index.backend: 'faiss'", "one of annoy, exact, hnsw"),
+    'dataset: {source: "a\\nb"}': (r"dataset.source: 'a\nb'", A_SOURCE),
+    # Passed, and could not be written into the report.
+    'report: {title: "\\ud800"}': (r"report.title: '\ud800'", A_TEXT),
+    # Ended in pathlib's exception.
+    "dataset: {source: folder, folder: {path: ~nobody/p}}": (
+        "dataset.folder.path: '~nobody/p'",
+        A_FOLDER,
+    ),
+    f"queries: {{images: [{LONG}]}}": (
+        f"queries.images: '{LONG[:147]}...{LONG[:148]}'",
+        "the path of a picture that is there",
+    ),
+    # What is not there, or not of the kind.
+    "dataset: {source: folder}": ("dataset.folder.path: None", "a directory of pictures"),
+    "dataset: {source: folder, folder: {path: /no/such}}": (
+        "dataset.folder.path: '/no/such'",
+        A_FOLDER,
+    ),
+    "dataset: {source: folder, folder: {path: config/config.yaml}}": (
+        "dataset.folder.path: 'config/config.yaml'",
+        A_FOLDER,
+    ),
+    "dataset: {source: folder, folder: {path: config, annotations: no.json}}": (
+        "dataset.folder.annotations: 'no.json'",
+        A_FILE,
+    ),
+    "dataset: {source: folder, folder: {path: config, annotations: ''}}": (
+        "dataset.folder.annotations: ''",
+        "a text that is not empty or null",
+    ),
+    "dataset: {source: folder, folder: {path: config, keypoints: no.json}}": (
+        "dataset.folder.keypoints: 'no.json'",
+        A_FILE,
+    ),
+    "detector: {weights: /no/such.pth}": (
+        "detector.weights: '/no/such.pth'",
+        "a weights file that is there",
+    ),
+    "detector: {weights: ./config}": (
+        "detector.weights: './config'",
+        "a weights file that is there",
+    ),
+    "queries: {images: [no.jpg]}": (
+        "queries.images: 'no.jpg'",
+        "the path of a picture that is there",
+    ),
+    'queries: {images: ["a\\0b"]}': (
+        r"queries.images: 'a\x00b'",
+        "the path of a picture that is there",
+    ),
+    "queries: {images: ['{a}.jpg']}": (
+        "queries.images: '{a}.jpg'",
+        "a path without any of { } < >",
+    ),
+    # Each of these five was found out by a job only.
+    "dataset: {coco: {annotations: no.zip}}": (
+        "dataset.coco.annotations: 'no.zip'",
+        f"a URL, or {A_FILE}",
+    ),
+    "dataset: {coco: {definition: no.json}}": (
+        "dataset.coco.definition: 'no.json'",
+        f"a URL, or {A_FILE}",
+    ),
+    "dataset: {coco: {images: no-folder}}": (
+        "dataset.coco.images: 'no-folder'",
+        f"a URL, or {A_FOLDER}",
+    ),
+    "dataset: {coco: {images: ''}}": (
+        "dataset.coco.images: ''",
+        "a text that is not empty or null",
+    ),
+    "dataset: {coco: {annotations_sha256: null}}": (
+        "dataset.coco.annotations_sha256: None",
+        "the sha256 of the file at the URL that dataset.coco.annotations is",
+    ),
+    "dataset: {coco: {keypoints: no.json}}": ("dataset.coco.keypoints: 'no.json'", A_FILE),
+    # What contradicts another key.
+    "dataset: {folder: {path: config}}": (
+        "dataset.folder.path: 'config'",
+        "null, as dataset.source is 'coco-minitrain'",
+    ),
+    "dataset: {folder: {keypoints: k.json}}": (
+        "dataset.folder.keypoints: 'k.json'",
+        "null, as dataset.source is 'coco-minitrain'",
+    ),
+    "dataset: {source: folder, folder: {path: config, keypoints: config/config.yaml}}": (
+        "dataset.folder.keypoints: 'config/config.yaml'",
+        "null, as dataset.folder.annotations is null",
+    ),
+    f"dataset: {{category: dog}}\n{BUNDLED}}}": (
+        "dataset.category: 'dog'",
+        "person, which is all that detector ssdlite_mobilenet_v2_person knows",
+    ),
+    f"{BUNDLED}, weights: COCO_V1}}": (
+        "detector.weights: 'COCO_V1'",
+        "default, as detector ssdlite_mobilenet_v2_person brings its own",
+    ),
+    "index: {backend: exact, n_trees: 3}": (
+        "index.n_trees: 3",
+        "null, as index.backend is exact",
+    ),
+    "search: {rerank: 20, neighbours: 50}": (
+        "search.rerank: 20",
+        "0, or 50 or more, as search.neighbours is",
+    ),
+    "embedding: {region: roi_align_last, maps: before}": (
+        "embedding.region: 'roi_align_last'",
+        "crop or roi_align_before, as embedding.maps is before",
+    ),
+    "queries: {count: 0}": (
+        "queries.count: 0",
+        "an integer >= 1, as queries.persons and queries.images are empty",
+    ),
+    # Where outputs go. The first four ended in exceptions of Snakemake, the last made a folder
+    # of that name.
+    "pathvars: {results: '{a}'}": ("pathvars.results: '{a}'", A_PATH),
+    "pathvars: {results: a<b>}": ("pathvars.results: 'a<b>'", A_PATH),
+    'pathvars: {results: "a\\0b"}': (r"pathvars.results: 'a\x00b'", A_PATH),
+    "pathvars: {results: config/config.yaml/x}": (
+        "pathvars.results: 'config/config.yaml/x'",
+        "a directory, or a path where one can be made",
+    ),
+    "pathvars: {logs: '<results>/{x}'}": ("pathvars.logs: '<results>/{x}'", A_PATH),
+    'pathvars: {results: "a\\nb"}': (r"pathvars.results: 'a\nb'", A_PATH),
+    "pathvars: {results: ''}": ("pathvars.results: ''", A_TEXT),
+    "pathvars: {results: ~/results}": (
+        "pathvars.results: '~/results'",
+        "a path that does not start with ~, which stays as it is here",
+    ),
+}
+
+
+# Each anchor holds the one before nine times: a billion values.
+BILLION = "&a [x], " + ", ".join(
+    f"&{name} [{', '.join([f'*{before}'] * 9)}]"
+    for name, before in zip("bcdefghij", "abcdefghi", strict=True)
+)
+UNKNOWN = "unknown key; allowed here: "
+TOP = f"{UNKNOWN}pathvars, shards, dataset, detector, search_set"
+MONSTROUS = "more than 100,000 values, or too deep within each other; write less"
+
+# YAML: how its line starts.
+OTHERS: dict[str, str] = {
+    "datset: {source: folder}": f"datset: {TOP}",
+    "shard: 3": f"shard: {TOP}",
+    "dataset: {folder: {pth: x}}": f"dataset.folder.pth: {UNKNOWN}path, annotations, keypoints",
+    "queries: {nmber: 5}": f"queries.nmber: {UNKNOWN}count, strategy",
+    "pathvars: {reslts: x}": f"pathvars.reslts: {UNKNOWN}results, logs, benchmarks",
+    "null: 1": f"None: {TOP}",
+    "7: 1": f"7: {TOP}",
+    "true: 1": f"True: {TOP}",
+    # Was two lines.
+    '"a\\nb": 1': rf"'a\nb': {TOP}",
+    # Python does not write so long a number, and jsonschema's message wants it.
+    f"shards: 0x{'f' * 9000}": "shards: an integer of more than 64 bits is not allowed",
+    f"queries: {{seed: {10**40}}}": "queries.seed: an integer of more than 64 bits is not allowed",
+    # Printed 226 megabytes.
+    f"shards: [{BILLION}]": f"shards: {MONSTROUS}",
+    f"shards: {'[' * 200}{']' * 200}": f"shards: {MONSTROUS}",
+}
+
+# YAML: the one line that must tell of it.
+WRONG: dict[str, str] = {
+    **{
+        text: f"{given} is not allowed; expected {expected}"
+        for text, (given, expected) in NOT_ALLOWED.items()
+    },
+    **OTHERS,
+}

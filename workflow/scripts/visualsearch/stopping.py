@@ -1,0 +1,44 @@
+"""Ctrl-C or SIGTERM ends a run within seconds, and the same command goes on from there."""
+
+import signal
+import threading
+from contextlib import suppress
+from types import FrameType
+
+import psutil
+
+# Jobs remove their temporary files meanwhile; one that is deep in compiled code does not hear it.
+SECONDS_TO_CLEAN_UP = 5
+
+
+def stop_on_signals() -> None:
+    """From now on SIGINT and SIGTERM end this process' jobs, and raise KeyboardInterrupt in it.
+
+    By itself Snakemake waits on SIGTERM until running jobs are done, which may take hours, and
+    relies on SIGINT having reached them too. Jobs get SIGINT, and are killed if they are still
+    there SECONDS_TO_CLEAN_UP later. Does nothing outside the main thread, where Python forbids it.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    jobs = psutil.Process().children(recursive=True)
+    for job in jobs:
+        _send(job, signal.SIGINT)
+    threading.Thread(target=_kill_late, args=(jobs,), daemon=True).start()
+    raise KeyboardInterrupt
+
+
+def _kill_late(jobs: list[psutil.Process]) -> None:
+    _, late = psutil.wait_procs(jobs, SECONDS_TO_CLEAN_UP)
+    for job in late:
+        _send(job, signal.SIGKILL)
+
+
+def _send(job: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):
+        job.send_signal(number)
