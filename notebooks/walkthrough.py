@@ -106,6 +106,7 @@ detections.head()
 
 # %%
 persons = pd.read_parquet(run / "index/persons.parquet")
+assert len(persons), "the search set holds nobody: there is nothing to follow"
 assert (persons["person_id"] == persons["image_id"] * 1000 + persons["det_index"]).all()
 print(len(persons), "persons in", persons["image_id"].nunique(), "pictures")
 print("lowest score", round(persons["score"].min(), 3), "- least height", round(persons["h"].min()))
@@ -144,7 +145,6 @@ pd.DataFrame([[query[name] for name in shown] for query in queries], columns=sho
 if queries:
     query = queries[0]
 else:
-    assert len(persons), "the search set holds nobody: there is nothing to follow"
     query = persons.head(1).to_dict("records")[0]
     query |= {"query": None, "picture": None, "vector": None}
 
