@@ -3,14 +3,15 @@
 import csv
 import io
 import json
-import logging
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from conftest import ROOT
 from report_run import config_of
 from visualsearch.atomic import write_json
 from visualsearch.detectors import BUNDLED, load_detector, ssdlite
@@ -25,7 +27,6 @@ from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import load_weights
 from visualsearch.errors import InputError
 from visualsearch.evaluation import evaluate_detections
-from visualsearch.job import job
 from visualsearch.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
 from visualsearch.report.hits_table import cell
 from visualsearch.sources import coco, folder
@@ -568,31 +569,44 @@ def hostile_names() -> list[str]:
     ]
 
 
-def test_names_cannot_steer_a_terminal_or_forge_a_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    log = logging.getLogger("test")
+# A process of its own: pytest too notes what is logged, and its workers hand on UTF-8 alone.
+JOB = """
+import logging, sys
+from types import SimpleNamespace
+from visualsearch.errors import InputError
+from visualsearch.job import job
+with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[])):
+    text = eval(sys.argv[2])
+    logging.getLogger("test").warning("left out: %s", text)
+    raise InputError(f"what is wrong: {text}; what to do")
+"""
+
+
+def said_by_a_job(log: Path, text: str) -> tuple[str, str]:
+    """What a job that stumbles over `text` shows and logs."""
+    done = subprocess.run(
+        [sys.executable, "-c", JOB, str(log), text],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr.decode("utf-8"), log.read_text(encoding="utf-8")
+
+
+def test_names_cannot_steer_a_terminal_or_forge_a_line(tmp_path: Path) -> None:
     for name in hostile_names():
-        with (
-            pytest.raises(SystemExit),
-            job(SimpleNamespace(log=[tmp_path / "job.log"], input=[], output=[])),
-        ):
-            log.warning("left out: %s", name)
-            raise InputError(f"{name}: cannot be read")
-        shown = capsys.readouterr().err
-        logged = (tmp_path / "job.log").read_text(encoding="utf-8")
+        shown, logged = said_by_a_job(tmp_path / "job.log", ascii(name))
         for text in (shown, logged):
-            assert all(char.isprintable() for char in text.replace("\n", "")), text
+            assert all(char.isprintable() for char in text.replace("\n", "")), ascii(text)
             assert not [line for line in text.splitlines() if line.startswith("lines")]
         assert shown.splitlines()[-1].startswith("ERROR: ") and "Traceback" not in shown
-    # Text of any length is cut, where it matters least.
-    with (
-        pytest.raises(SystemExit),
-        job(SimpleNamespace(log=[tmp_path / "job.log"], input=[], output=[])),
-    ):
-        raise InputError("what is wrong: " + "x" * 10**6 + "; what to do")
-    shown = capsys.readouterr().err
-    assert len(shown) < 21_000 and "what is wrong" in shown and "what to do" in shown
+
+
+def test_a_text_of_any_length_is_cut_where_it_matters_least(tmp_path: Path) -> None:
+    shown, _ = said_by_a_job(tmp_path / "job.log", "'x' * 10**6")
+    last = shown.splitlines()[-1]
+    assert len(last) < 21_000 and "what is wrong" in last and "what to do" in last
 
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "－1"]

@@ -36,14 +36,17 @@ from visualsearch.manifest import (
     MAX_IMAGE_ID,
     FetchedImage,
     ListedImage,
+    Skipped,
     merge_manifests,
     person_id,
     read_listed,
     read_manifest,
+    read_skipped,
     shard_of,
     split_person_id,
     write_listed,
     write_manifest,
+    write_skipped,
 )
 from visualsearch.sources import folder
 from visualsearch.sources.folder import id_of_name
@@ -517,3 +520,15 @@ def test_a_broken_file_of_keypoints_is_an_input_error(
             assert len(points) == 51 and np.isfinite(np.array(points, dtype=float)).all()
 
     in_file(as_json(broken), lambda path: one_line(use, path))
+
+
+@given(st.lists(writable, min_size=1, max_size=4))
+@example(["\ud7fc", "\u200d\xa0", "\U000e0001", "\\x1b", "\\u2028", "\\U", "=1", "\r\n\t"])
+def test_what_is_left_out_is_read_as_it_was_written(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "skipped.tsv"
+        skipped = [Skipped(number, f"{number}{text}", text) for number, text in enumerate(texts)]
+        write_skipped(path, skipped)
+        assert read_skipped(path) == skipped
+        written = path.read_text(encoding="utf-8")
+        assert all(char.isprintable() for char in written if char not in "\n\t")

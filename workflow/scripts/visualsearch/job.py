@@ -45,8 +45,7 @@ def job(snakemake: Any) -> Iterator[None]:
     status 1; SIGINT or SIGTERM ends it without one. Any other exception is logged with its
     traceback before it goes on.
     """
-    for number in STOPS:
-        signal.signal(number, _stop)
+    before = {number: signal.signal(number, _stop) for number in STOPS}
     # At its end Python looks for cycles among all objects: with torch, most of a second.
     atexit.register(gc.freeze)
     log_file = Path(snakemake.log[0])
@@ -82,6 +81,8 @@ def job(snakemake: Any) -> Iterator[None]:
         root.removeHandler(to_file)
         root.removeHandler(to_terminal)
         to_file.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

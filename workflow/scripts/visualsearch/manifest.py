@@ -168,7 +168,10 @@ def merge_manifests(paths: Sequence[str | Path], path: str | Path) -> int:
 
 
 SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
-ESCAPED = re.compile(r"\\(?:x(?P<x>[0-9a-f]{2})|u(?P<u>20[0-9a-f]{2})|(?P<one>[^xu]))")
+# But for lone surrogates, which nothing could write: they stay escaped.
+ESCAPED = re.compile(
+    r"\\(?:x(?P<x>[0-9a-f]{2})|u(?!d[89a-f])(?P<u>[0-9a-f]{4})|U(?P<U>[0-9a-f]{8})|(?P<one>[^xuU]))"
+)
 NAMED = {"t": "\t", "n": "\n", "r": "\r"}
 
 
@@ -203,15 +206,12 @@ def _escape(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    # A lone surrogate stays escaped: nothing could write it.
-    return ESCAPED.sub(
-        lambda found: (
-            NAMED.get(found["one"], found["one"])
-            if found["one"]
-            else chr(int(found["x"] or found["u"], 16))
-        ),
-        text,
-    )
+    def meant(found: re.Match[str]) -> str:
+        if one := found["one"]:
+            return NAMED.get(one, one)
+        return chr(int(found["x"] or found["u"] or found["U"], 16))
+
+    return ESCAPED.sub(meant, text)
 
 
 def check_skipped(
