@@ -59,3 +59,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
     workspace = Workspace(tmp_path_factory.mktemp("demo"), demo_config())
     workspace.run()
     return workspace
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Hashes of all results of a short run that nobody disturbed."""
+    from running import SHORT, Workspace, results_of
+
+    workspace = Workspace(tmp_path_factory.mktemp("undisturbed"), SHORT)
+    workspace.run()
+    return results_of(workspace)

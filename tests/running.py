@@ -60,11 +60,13 @@ class Workspace:
         return known - {"default", "all", "report"}
 
     def hashes(self) -> dict[str, str]:
-        """sha256 of each result; logs, timings and the lock are none."""
+        """sha256 of each result; logs, timings, the lock and the checksums are none."""
         return {
             str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.results.rglob("*"))
-            if path.is_file() and path.relative_to(self.results).parts[0] not in NO_RESULTS
+            if path.is_file()
+            and path.relative_to(self.results).parts[0] not in NO_RESULTS
+            and not CHECKSUM.fullmatch(path.name)
         }
 
     def without_clock(self) -> dict[str, str]:
@@ -86,5 +88,23 @@ def demo_config(**sections: object) -> dict[str, Any]:
 
 LOCAL = "127.0.0.1,localhost"
 NO_RESULTS = ("logs", "benchmarks", ".running")
+CHECKSUM = re.compile(r"\..+\.sha256")
 CLOCK = re.compile(r"<!-- clock -->.*?<!-- /clock -->\s*", re.DOTALL)
 PAGES = ("index.html", "light.html", "report.md")
+# Few pictures, so that a run is short; two shards, so that jobs run side by side.
+SHORT = demo_config(dataset={"max_images": 14}, report={"timings": False}, shards=2)
+
+
+def results_of(workspace: Workspace) -> dict[str, str]:
+    return {
+        name: digest
+        for name, digest in workspace.hashes().items()
+        # What a clock measured, and what is no result.
+        if name != "index/timing.json" and not Path(name).name.startswith(".")
+    }
+
+
+def with_results_in(results: str, workspace: Workspace) -> Workspace:
+    workspace.config["pathvars"] = {"results": results}
+    workspace.results = workspace.folder / results
+    return workspace
