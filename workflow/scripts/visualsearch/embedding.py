@@ -43,8 +43,9 @@ from visualsearch.tables import (
 # shard's last batch is filled up to it.
 CROPS_A_BATCH = {"fp32": 4, "bf16": 16}
 
-# Once for so many pictures memory is returned: hardly any time, and few holes until then.
-PICTURES_A_RETURN = 4
+# Once for so many pictures memory is returned. What is in use again must be had again, which costs
+# a tenth of a second; until then holes take less than the network does.
+PICTURES_A_RETURN = 16
 
 # The exponent of Radenović, Tolias and Chum 2018 (arXiv:1711.02512), and their least activation.
 GEM_POWER = 3.0
