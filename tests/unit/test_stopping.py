@@ -21,8 +21,9 @@ job = subprocess.Popen([sys.executable, "-c", job + "time.sleep(600)"], stdout=s
 job.stdout.readline()
 stopping.SECONDS_TO_CLEAN_UP = 1
 stopping.stop_on_signals()
-print(job.pid, flush=True)
 try:
+    # From here on it may be told to stop.
+    print(job.pid, flush=True)
     time.sleep(600)
 except KeyboardInterrupt:
     job.wait()
