@@ -25,12 +25,16 @@ class Workspace:
         self.results = folder / "results" / "test"
         self.config = config | {"pathvars": {"results": "results/test"}}
 
+    def command(self, *arguments: str, cores: int = 2, config: str = "test.yaml") -> list[str]:
+        """The words that run snakemake in the folder, with the configuration written there."""
+        (self.folder / config).write_text(yaml.safe_dump(self.config))
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        command += ["--snakefile", str(self.root / "Snakefile"), "--configfile", config]
+        return [*command, "--cores", str(cores)]
+
     def run(self, *arguments: str, cores: int = 2, fails: bool = False) -> str:
         """Run snakemake; return all it printed. `fails`: it must exit with an error."""
-        (self.folder / "test.yaml").write_text(yaml.safe_dump(self.config))
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        command += ["--snakefile", str(self.root / "Snakefile"), "--cores", str(cores)]
-        command += ["--configfile", "test.yaml"]
+        command = self.command(*arguments, cores=cores)
         environment = os.environ | {"NO_PROXY": LOCAL, "no_proxy": LOCAL}
         done = subprocess.run(
             command,

@@ -6,13 +6,11 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from running import SHORT, Workspace, results_of, with_results_in
 from small_disk import in_shell_with_disk
@@ -24,10 +22,8 @@ SECONDS_TO_STOP = 10
 
 def start(workspace: Workspace, config: str = "test.yaml") -> subprocess.Popen[str]:
     """The run as the leader of a process group of its own."""
-    (workspace.folder / config).write_text(yaml.safe_dump(workspace.config))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workspace.root / "Snakefile")]
     return subprocess.Popen(
-        [*command, "--cores", "2", "--configfile", config],
+        workspace.command(config=config),
         cwd=workspace.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -125,15 +121,14 @@ def on_a_small_disk(workspace: Workspace, script: str, all_of_it: bool = True) -
     all_of_it: whether Snakemake's own files are on that disk too, or the results alone.
     """
     disk = workspace.folder / "disk"
-    (workspace.folder / "test.yaml").write_text(yaml.safe_dump(workspace.config))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workspace.root / "Snakefile")]
+    command = workspace.command()
     there = f"cd {disk} && cp -r ../config ../test.yaml ."
     if not all_of_it:
         there = f"cd {workspace.folder} && mkdir disk/results && ln -s disk/results ."
     script = f"""
         {there}
         run() {{
-            {shlex.join(command)} $1 --cores 2 --configfile test.yaml
+            {shlex.join(command)} $1
             echo "ENDED $?"
         }}
         {script}

@@ -83,13 +83,14 @@ def full_length():
 def before_the_first_job():
     """What would stop the run, told before hours of work."""
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    results = workflow.pathvars.apply("<results>")
     try:
         if OWN_PYTHON and "run_notebook" in planned:
             check_packages()
-        run_lock.hold(workflow.pathvars.apply("<results>"))
+        run_lock.hold(results)
     except InputError as error:
         raise WorkflowError(str(error))
-    remove_leftovers(workflow.pathvars.apply("<results>"))
+    remove_leftovers(results)
     stopping.stop_on_signals()
     # Whatever else is said where Snakemake itself finds no room.
-    atexit.register(tell_if_full, [workflow.pathvars.apply("<results>"), "."])
+    atexit.register(tell_if_full, [results, "."])
