@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from PIL import Image
 
 import coco_server as faulty
@@ -119,12 +117,9 @@ def results_of(workspace: Workspace) -> dict[str, str]:
 
 def start(workspace: Workspace) -> subprocess.Popen[bytes]:
     """The fetch as the leader of a process group of its own."""
-    (workspace.folder / "test.yaml").write_text(yaml.safe_dump(workspace.config))
-    command = [sys.executable, "-m", "snakemake", "fetch", "--cores", "2"]
-    command += ["--snakefile", str(workspace.root / "Snakefile"), "--configfile", "test.yaml"]
     with open(workspace.folder / "killed.log", "wb") as said:
         return subprocess.Popen(
-            command,
+            workspace.command("fetch"),
             cwd=workspace.folder,
             env=os.environ | {"NO_PROXY": LOCAL},
             stdin=subprocess.DEVNULL,
