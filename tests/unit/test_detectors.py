@@ -5,6 +5,7 @@ import http.server
 import pickle
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -347,6 +348,26 @@ def test_weights_come_whole_through_faults(tmp_path: Path, monkeypatch: pytest.M
         path = download_weights(server.url + name)
         assert path.read_bytes() == content and list(path.parent.iterdir()) == [path]
         assert [request.range for request in server.requests][-1] == "bytes=1048576-"
+
+
+def test_weights_go_on_where_they_were_cut_off_and_are_fetched_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.setattr(torchvision_models, "RETRIES", 0)
+    content = b"weights" * 600_000
+    name = f"/model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    with CocoServer(tmp_path, {}) as server:
+        server.files[name] = content
+        server.fail(name, SHORT)
+        with pytest.raises(InputError, match="could not be fetched"):
+            download_weights(server.url + name)
+        # Two runs that share the cache.
+        with ThreadPoolExecutor(2) as runs:
+            paths = list(runs.map(download_weights, [server.url + name] * 2))
+        assert paths[0].read_bytes() == content and list(paths[0].parent.iterdir()) == [paths[1]]
+        assert [request.range for request in server.requests] == [None, "bytes=2097152-"]
 
 
 def test_bundled_detector_finds_people_in_pixels_of_the_picture(coco_sample: Path) -> None:

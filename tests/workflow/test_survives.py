@@ -7,23 +7,36 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import psutil
 import pytest
 
-from running import SHORT, Workspace, results_of, with_results_in
+from running import SHORT, Workspace, demo_config, results_of, with_results_in
 from small_disk import in_shell_with_disk
 
 # What a rule says when one of its jobs starts.
 STARTED = re.compile(r"^Job \d+: (.+)$")
 SECONDS_TO_STOP = 10
+# Jobs that other settings than the demo's bring, and targets that are asked for by name.
+OPTIONAL = {
+    "Listing the pictures",  # with annotations
+    "Evaluating the detections",
+    "Timing the index against exact search",
+    "Describing your own pictures",
+    "Searching for everybody, shard 1",
+    "Drawing a map of all persons",
+    "Building the explorer",
+    "Running the notebook that explains the files",
+    "Comparing the run's precision with fp32",
+}
 
 
-def start(workspace: Workspace, config: str = "test.yaml") -> subprocess.Popen[str]:
+def start(workspace: Workspace, *targets: str, config: str = "test.yaml") -> subprocess.Popen[str]:
     """The run as the leader of a process group of its own."""
     return subprocess.Popen(
-        workspace.command(config=config),
+        workspace.command(*targets, config=config),
         cwd=workspace.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -34,13 +47,13 @@ def start(workspace: Workspace, config: str = "test.yaml") -> subprocess.Popen[s
 
 
 def run_until(
-    workspace: Workspace, seen: set[str], after: float, only: str = ""
+    workspace: Workspace, *targets: str, wanted: Callable[[str], bool], after: float
 ) -> tuple[str, subprocess.Popen]:
-    """Run until a job not yet in `seen` has run for `after` seconds; its message."""
-    run = start(workspace)
+    """Run until a job of a wanted message has run for `after` seconds; that message."""
+    run = start(workspace, *targets)
     assert run.stdout is not None
     for line in run.stdout:
-        if (match := STARTED.match(line)) and match[1] not in seen and only in line:
+        if (match := STARTED.match(line)) and wanted(match[1]):
             time.sleep(after)
             return match[1], run
     run.wait()
@@ -57,11 +70,18 @@ def end(run: subprocess.Popen, number: int, whole_group: bool) -> None:
     run.wait(timeout=60)
 
 
-def killed_until_done(workspace: Workspace, whole_group: bool) -> set[str]:
-    """Kill a run at each of its jobs, and start it again; the messages of the jobs."""
+def killed_until_done(
+    workspace: Workspace, *targets: str, whole_group: bool, among: Set[str] = frozenset()
+) -> set[str]:
+    """Kill a run at each of its jobs, or at some, and start it again; the messages of these."""
     seen: set[str] = set()
     while True:
-        job, run = run_until(workspace, seen, after=0.8)
+        job, run = run_until(
+            workspace,
+            *targets,
+            wanted=lambda job: job not in seen and (not among or job in among),
+            after=0.8,
+        )
         if not job:
             assert run.returncode == 0
             return seen
@@ -75,16 +95,45 @@ def test_killed_at_every_job(
     undisturbed: dict[str, str], tmp_path: Path, whole_group: bool
 ) -> None:
     workspace = Workspace(tmp_path / "killed", SHORT)
-    seen = killed_until_done(workspace, whole_group)
+    seen = killed_until_done(workspace, whole_group=whole_group)
     assert {"Detecting, shard 1", "Fitting the PCA", "Searching", "Writing the report"} <= seen
     assert len(seen) >= 18, seen
     assert results_of(workspace) == undisturbed
 
 
+@pytest.mark.torture
+def test_killed_at_every_job_of_what_is_optional(coco_sample: Path, tmp_path: Path) -> None:
+    pictures = coco_sample / "images"
+    config = demo_config(
+        dataset={
+            "source": "folder",
+            "max_images": 14,
+            "folder": {
+                "path": str(pictures),
+                "annotations": str(coco_sample / "instances.json"),
+                "keypoints": str(coco_sample / "person_keypoints.json"),
+            },
+        },
+        # For parity to have something to compare.
+        detector={"precision": "bf16"},
+        evaluation={"parity_images": 4},
+        queries={"images": [str(pictures / "000000005001.jpg")]},
+        report={"timings": False, "explorer": True},
+        shards=2,
+    )
+    targets = ("all", "index", "notebook", "parity")
+    undisturbed = Workspace(tmp_path / "undisturbed", config)
+    undisturbed.run(*targets)
+    workspace = Workspace(tmp_path / "killed", config)
+    seen = killed_until_done(workspace, *targets, whole_group=True, among=OPTIONAL)
+    assert seen == OPTIONAL
+    assert results_of(workspace) == results_of(undisturbed)
+
+
 def stopped_and_resumed(
     workspace: Workspace, number: int, whole_group: bool, within: str, undisturbed: dict[str, str]
 ) -> None:
-    job, run = run_until(workspace, set(), after=1.5, only=within)
+    job, run = run_until(workspace, wanted=lambda job: within in job, after=1.5)
     assert job
     jobs = psutil.Process(run.pid).children(recursive=True)
     assert jobs
@@ -178,7 +227,7 @@ def test_disk_full_at_any_stage(
 
 def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "twice", SHORT)
-    _, run = run_until(workspace, set(), after=0)
+    _, run = run_until(workspace, wanted=bool, after=0)
     said = workspace.run(fails=True)
     line = next(line for line in said.splitlines() if "in use by another run" in line)
     assert f"process {run.pid} on" in line and "results/test" in line
@@ -197,7 +246,7 @@ def test_two_runs_at_once_in_folders_of_their_own(
     runs = []
     for name in ("first", "second"):
         workspace = with_results_in(f"results/{name}", Workspace(tmp_path, SHORT))
-        runs.append((workspace, start(workspace, f"{name}.yaml")))
+        runs.append((workspace, start(workspace, config=f"{name}.yaml")))
     for workspace, run in runs:
         said, _ = run.communicate(timeout=600)
         assert run.returncode == 0, said[-3000:]

@@ -13,16 +13,15 @@ from typing import Any
 from visualsearch.disk import writing
 from visualsearch.errors import InputError
 
-# The temporary names of `replacing`.
+# The names of `temporary_beside`.
 LEFTOVER = re.compile(r"\..+\.\d+\.part", re.DOTALL)
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
+def temporary_beside(path: str | Path) -> Iterator[Path]:
+    """Yield a path in the folder of `path` for a file that is removed at the end of the block.
 
-    The temporary file is removed when the block raises. Parent folders are made. InputError where
-    there is no room or no permission.
+    Parent folders are made. InputError where there is no room or no permission.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -30,13 +29,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """What `temporary_beside` yields, renamed to `path` when the block succeeds."""
+    with temporary_beside(path) as temporary:
+        yield temporary
+        os.replace(temporary, path)
+
+
 def remove_leftovers(folder: str | Path) -> None:
-    """Remove what killed jobs have left beside their outputs, anywhere below `folder`."""
+    """Remove what killed jobs have left of `temporary_beside`, anywhere below `folder`."""
     for parent, _, names in os.walk(folder):
         for name in names:
             if LEFTOVER.fullmatch(name):

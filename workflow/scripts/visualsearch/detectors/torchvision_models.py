@@ -3,12 +3,13 @@
 https://docs.pytorch.org/vision/stable/models.html#object-detection
 """
 
-import os
+import fcntl
+import logging
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 from zipfile import ZipFile, is_zipfile
@@ -38,6 +39,8 @@ from visualsearch.detectors.roi_pooling import RowRoIAlign
 from visualsearch.detectors.winograd import with_winograd
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
+
+log = logging.getLogger(__name__)
 
 # Faster R-CNN's and RetinaNet's own, used for FCOS too, whose own 0.2 cuts its curve short.
 SCORE_THRESHOLD = 0.05
@@ -305,18 +308,34 @@ def download_weights(url: str) -> Path:
         advice = "try again, or fetch it elsewhere and set detector.weights to the file"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # In a folder of its own: other runs may be filling the same cache.
-            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-                arrived = Path(folder) / path.name
+            with _held(path.with_name(f".{path.name}.lock")):
                 client = Client(RETRIES, BACKOFF_SECONDS)
-                client.get_file(url, arrived, published_hash(url), advice=advice)
-                os.replace(arrived, path)
+                client.get_file(url, path, published_hash(url), advice=advice)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({_line(error)}); {advice}") from error
     digest = sha256_file(path)
     if not digest.startswith(published_hash(url)):
         raise InputError(f"{path} is damaged (sha256 {digest[:8]}...); remove it and run again")
     return path
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    """Wait until no other run fills the same place in the cache; removed when the block succeeds.
+
+    The kernel's lock, so that a killed run leaves none. On a file system without locks it goes on:
+    the hash tells where two runs wrote into one file.
+    """
+    with open(lock, "w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("another run is fetching the same weights; waiting for it")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        except OSError:
+            pass
+        yield
+        lock.unlink(missing_ok=True)
 
 
 def published_hash(url: str) -> str:

@@ -1,7 +1,6 @@
 """How long a query takes, against exact search in the same run: what depends on the clock."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import read_json, write_json
+from visualsearch.atomic import read_json, temporary_beside, write_json
 from visualsearch.index import Index, backend, exact_backend, open_index
 from visualsearch.index.building import vectors_in_order
 from visualsearch.index.recall import sampled_rows
@@ -41,10 +40,9 @@ def time_index(reduced: Sequence[str], index: str, sidecar: str, timing: str) ->
     opened = open_index(index, read_json(sidecar))
     shape = len(opened), opened.sidecar["dimension"]
     # In a file, as the exact backend has them: its pages may be dropped.
-    with tempfile.TemporaryDirectory(dir=Path(timing).parent) as folder:
-        path = str(Path(folder) / "vectors.npy")
-        exact_backend.build(vectors_in_order(reduced), path, shape, {})
-        vectors = exact_backend.load(path, opened.sidecar)
+    with temporary_beside(Path(timing).with_name("vectors.npy")) as path:
+        exact_backend.build(vectors_in_order(reduced), str(path), shape, {})
+        vectors = exact_backend.load(str(path), opened.sidecar)
         write_json(timing, timed(opened, vectors))
 
 
