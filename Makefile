@@ -1,4 +1,4 @@
-# make demo | test | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | test-isolated | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test torture fuzz bench lint docs example lock clean
+.PHONY: demo test test-isolated torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -16,6 +16,10 @@ demo: $(VENV)/.installed
 # By file, as tests of one file share a run of the workflow.
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# Every rule in an environment of its own: by conda where there is one, else from PyPI (3 GB once).
+test-isolated: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m isolated
 
 # The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
@@ -67,7 +71,7 @@ example: $(VENV)/.installed
 
 # All that requirements.txt brings along, with hashes, and the table of licences: after a change of
 # requirements.txt, or with UPGRADE=1 for what is newest of the rest.
-UV := uv==0.13.9
+UV := $(shell grep '^uv==' requirements-test.txt)
 lock: export UV_CUSTOM_COMPILE_COMMAND := make lock
 lock:
 	$(PYTHON) -m venv $(VENV)/lock

@@ -32,7 +32,9 @@ class Workspace:
         command += ["--snakefile", str(self.root / "Snakefile"), "--configfile", config]
         return [*command, "--cores", str(cores)]
 
-    def run(self, *arguments: str, cores: int = 2, fails: bool = False) -> str:
+    def run(
+        self, *arguments: str, cores: int = 2, fails: bool = False, timeout: float = 600
+    ) -> str:
         """Run snakemake; return all it printed. `fails`: it must exit with an error."""
         command = self.command(*arguments, cores=cores)
         environment = os.environ | {"NO_PROXY": LOCAL, "no_proxy": LOCAL}
@@ -44,7 +46,7 @@ class Workspace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=timeout,
         )
         assert (done.returncode != 0) == fails, done.stdout[-8000:]
         return done.stdout

@@ -1,7 +1,8 @@
 """The registry of index backends, and opening an index with its self-test.
 
 A backend is a module of a few functions over unit vectors; CONTRIBUTING.md lists them. Importing
-this module imports no backend.
+this module imports no backend, and no numpy: Snakemake's Python, which reads the registry, need not
+have it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from visualsearch.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # What the index file of each backend is called after its dot.
 SUFFIXES = {"annoy": "ann", "exact": "npy", "hnsw": "usearch"}
@@ -112,6 +114,8 @@ class Index:
 def _by_cosine(
     vector: NDArray[np.float32], rows: NDArray[np.int64], vectors: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    import numpy as np
+
     # Every backend's cosines are computed the same way, one row at a time, so that they compare to
     # the last bit.
     wide = vector.astype(np.float64)
