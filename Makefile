@@ -1,4 +1,4 @@
-# make demo | test | test-isolated | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | test-all | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test test-isolated torture fuzz bench lint docs example lock clean
+.PHONY: demo test test-all test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -25,6 +25,10 @@ test-isolated: $(VENV)/.test-installed
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
+
+# The image, built and run, by a Docker that runs or, as root, one of its own: 20 GB of disk.
+test-container: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m container
 
 # Broken files by the thousand, a minute for each parser; `.venv/bin/python tests/fuzz.py --help`.
 fuzz: $(VENV)/.test-installed

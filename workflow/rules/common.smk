@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-SCRIPTS = Path(workflow.current_basedir).resolve().parent / "scripts"
+SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from visualsearch import configuration, dependencies, run_lock, sources, stopping
@@ -18,6 +18,12 @@ from visualsearch.index import SUFFIXES, check_backend
 from visualsearch.notebook import check_packages
 from visualsearch.sources.walk import fingerprint_of
 
+if dependencies.PACKAGE.parent != SCRIPTS:
+    raise WorkflowError(
+        f"{dependencies.PACKAGE.parent} and {SCRIPTS} are two versions of this workflow, and Python"
+        " can load only one of them; use one version for all modules"
+    )
+
 # With conda, the jobs' own environments have what they need, and this Python need not.
 OWN_PYTHON = (
     DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method
@@ -27,7 +33,8 @@ try:
     for file in workflow.configfiles:
         configuration.check_file(file)
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
-    config.update(configuration.checked(config, schema))
+    # Another dict: as a module, this one belongs to the workflow that uses it.
+    config = configuration.checked(config, schema)
     if OWN_PYTHON:
         check_backend(config["index"]["backend"])
 except InputError as error:
@@ -80,12 +87,22 @@ def full_length():
     }
 
 
+def results_folder():
+    """Where results go; as a module, also under the other workflow's prefix."""
+    return Path(rules.build_manifest.output.manifest).parents[1]
+
+
+def name_of(rule_name):
+    """What the rule is called in this run; as a module, as the other workflow says."""
+    return getattr(rules, rule_name).rule.name
+
+
 def before_the_first_job():
     """What would stop the run, told before hours of work."""
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    results = workflow.pathvars.apply("<results>")
+    results = results_folder()
     try:
-        if OWN_PYTHON and "run_notebook" in planned:
+        if OWN_PYTHON and name_of("run_notebook") in planned:
             check_packages()
         run_lock.hold(results)
     except InputError as error:

@@ -10,7 +10,8 @@ REVEALING = (
 
 rule embed_query_images:
     input:
-        pictures=lookup(within=config, dpath="queries/images"),
+        # The user's own: under no prefix, where this is a module.
+        pictures=local(QUERIES["images"]),
         detector=rules.fetch_weights.output.detector,
         model=rules.fit_pca.output.model,
     output:

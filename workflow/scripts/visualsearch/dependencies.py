@@ -24,12 +24,16 @@ def modules_of(script: Path) -> list[Path]:
 
 
 def digest(script: Path) -> str:
-    """Hex digest of all modules that `script` uses, and of the templates beside them."""
+    """Hex digest of a script, all modules it uses, and the templates beside them.
+
+    Snakemake compares a script's time, which says nothing where the workflow comes from git.
+    """
     total = hashlib.sha256()
     modules = modules_of(script)
     templates = {file for module in modules for file in module.parent.glob("templates/*")}
-    for file in [*modules, *sorted(templates)]:
-        total.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
+    for file in [script, *modules, *sorted(templates)]:
+        name = file.relative_to(PACKAGE.parent).as_posix()
+        total.update(name.encode() + b"\0" + file.read_bytes())
     return total.hexdigest()[:16]
 
 

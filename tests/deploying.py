@@ -1,0 +1,59 @@
+"""This workflow in a git repository of its own, which git takes for one on a host."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+# What a workflow that is used from elsewhere needs; tests may run outside of a clone.
+SHIPPED = (
+    "LICENSE",
+    "Snakefile",
+    "config",
+    "envs",
+    "notebooks",
+    "profiles",
+    "resources",
+    "workflow",
+)
+HOST = "https://github.com/"
+NAME = "somebody/visual-search"
+TAG = "v1"
+
+
+def publish(folder: Path) -> Path:
+    """A repository of the workflow as it is now, with the tag TAG, and `host` beside it."""
+    work, bare = folder / "work", folder / "host" / f"{NAME}.git"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in SHIPPED:
+        source, copy = ROOT / name, work / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=ignored)
+        else:
+            shutil.copy(source, copy)
+    git(work, "init", "--quiet", "--initial-branch", "main")
+    git(work, "add", "--all")
+    git(work, "-c", "user.name=Test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m1")
+    git(work, "tag", TAG)
+    git(folder, "clone", "--quiet", "--bare", str(work), str(bare))
+    return work
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True)
+
+
+def answer_for_the_host(work: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have git, in this process' children, find what `publish` made when HOST is asked for it.
+
+    Snakemake's caches go under `folder` too, so that nothing fetched before is used.
+    """
+    settings = folder / "gitconfig"
+    host = work.with_name("host").as_uri()
+    settings.write_text(f'[url "{host}/"]\n    insteadOf = {HOST}\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
