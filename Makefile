@@ -1,4 +1,4 @@
-# make demo | test | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | test-slurm | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test torture fuzz bench lint docs example lock clean
+.PHONY: demo test test-slurm torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -16,6 +16,16 @@ demo: $(VENV)/.installed
 # By file, as tests of one file share a run of the workflow.
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# On a cluster of one node on this machine, of Debian's packages: root installs what is missing.
+test-slurm: $(VENV)/.test-installed
+	@for program in slurmctld slurmd sbatch munged; do \
+		PATH=$$PATH:/usr/sbin command -v $$program > /dev/null || missing=1; \
+	done; [ -z "$$missing" ] || \
+		{ [ "$$(id -u)" = 0 ] && apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install --no-install-recommends slurm-wlm munge > /dev/null; } || \
+		echo "SLURM could not be installed: NOT TESTED ON SLURM"
+	$(BIN)/python -m pytest -m slurm
 
 # The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
@@ -97,6 +107,6 @@ $(VENV)/.installed: requirements-lock.txt
 	$(PIP) -r requirements-lock.txt
 	touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt requirements-slurm.txt
 	$(BIN)/pip install --quiet -r requirements-test.txt
 	touch $@
