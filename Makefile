@@ -21,6 +21,16 @@ test: $(VENV)/.test-installed
 test-isolated: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m isolated
 
+# On a cluster of one node on this machine, of Debian's packages: root installs what is missing.
+test-slurm: $(VENV)/.test-installed
+	@for program in slurmctld slurmd sbatch munged; do \
+		PATH=$$PATH:/usr/sbin command -v $$program > /dev/null || missing=1; \
+	done; [ -z "$$missing" ] || \
+		{ [ "$$(id -u)" = 0 ] && apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install --no-install-recommends slurm-wlm munge > /dev/null; } || \
+		echo "SLURM could not be installed: NOT TESTED ON SLURM"
+	$(BIN)/python -m pytest -m slurm
+
 # The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist loadfile
@@ -105,6 +115,6 @@ $(VENV)/.installed: requirements-lock.txt
 	$(PIP) -r requirements-lock.txt
 	touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt requirements-slurm.txt
 	$(BIN)/pip install --quiet -r requirements-test.txt
 	touch $@

@@ -30,20 +30,57 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-def test_a_job_that_does_not_listen_is_killed(number: signal.Signals) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN],
+# As with Snakemake's executors for clusters, which wait for a thread that sleeps for minutes.
+ELSEWHERE = """
+import threading, time
+from visualsearch import stopping
+def cancel():
+    time.sleep(1)
+    print("cancelled", flush=True)
+waiting = threading.Thread(target=time.sleep, args=(600,), daemon=True)
+waiting.start()
+stopping.stop_on_signals(cancel)
+try:
+    print("ready", flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    waiting.join()
+"""
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+
+
+def start(program: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+@SIGNALS
+def test_a_job_that_does_not_listen_is_killed(number: signal.Signals) -> None:
+    process = start(RUN)
     assert process.stdout is not None
     job = psutil.Process(int(process.stdout.readline()))
-    start = time.monotonic()
+    begun = time.monotonic()
     process.send_signal(number)
     assert process.wait(timeout=60) == 0
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - begun < 10
     assert not job.is_running()
+
+
+@SIGNALS
+def test_jobs_elsewhere_are_cancelled_and_nothing_is_waited_for(number: signal.Signals) -> None:
+    process = start(ELSEWHERE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    # In vain: it must not disturb the cancelling.
+    process.send_signal(number)
+    assert process.communicate(timeout=10) == ("cancelled\n", "")
+    assert process.returncode == 1
 
 
 def test_what_killed_jobs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import configuration, dependencies, run_lock, sources, stopping
+from visualsearch import configuration, dependencies, run_lock, slurm, sources, stopping
 from visualsearch.atomic import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.disk import tell_if_full
@@ -97,17 +97,25 @@ def name_of(rule_name):
     return getattr(rules, rule_name).rule.name
 
 
+def memory(megabytes):
+    """What a job asks for; an attempt after one that was killed asks for more."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def before_the_first_job():
     """What would stop the run, told before hours of work."""
+    executor = workflow.scheduler._executor
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     results = results_folder()
     try:
         if OWN_PYTHON and name_of("run_notebook") in planned:
             check_packages()
         run_lock.hold(results)
+        slurm.take_over(results, executor)
     except InputError as error:
         raise WorkflowError(str(error))
     remove_leftovers(results)
-    stopping.stop_on_signals()
+    atexit.register(slurm.forget, results)
+    stopping.stop_on_signals(slurm.canceller(executor))
     # Whatever else is said where Snakemake itself finds no room.
     atexit.register(tell_if_full, [results, "."])

@@ -15,7 +15,7 @@ rule fetch_annotations:
     conda:
         "../../envs/fetch.yaml"
     resources:
-        mem_mb=2500,
+        mem_mb=memory(2500),
     params:
         dataset=picture_choice(),
         fingerprint=sources.fingerprint(config["dataset"]),
@@ -39,7 +39,7 @@ rule fetch_images:
     conda:
         "../../envs/fetch.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         dataset=picture_choice(),
         fingerprint=sources.fingerprint(config["dataset"]),

@@ -12,7 +12,9 @@ rule fetch_weights:
     conda:
         "../../envs/detect.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
+        # It finds out what the device can do.
+        gpu=GPUS,
     params:
         detector=config["detector"],
         fingerprint=weights_fingerprint(),
@@ -36,7 +38,7 @@ rule detect_persons:
     conda:
         "../../envs/detect.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         gpu=GPUS,
     params:
         detector=config["detector"],

@@ -17,7 +17,7 @@ rule embed_persons:
     conda:
         "../../envs/embed.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         gpu=GPUS,
     params:
         detector=config["detector"],
@@ -45,7 +45,7 @@ rule embed_distorted:
     conda:
         "../../envs/embed.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         gpu=GPUS,
     params:
         detector=config["detector"],

@@ -54,7 +54,7 @@ rule evaluate_search:
     conda:
         "../../envs/evaluate.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         category=lookup(within=config, dpath="dataset/category"),
         evaluation=config["evaluation"],

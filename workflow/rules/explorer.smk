@@ -42,7 +42,7 @@ rule project_persons:
     conda:
         "../../envs/reduce.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         projection=lookup(within=config, dpath="explorer/projection"),
         library=library("project_persons"),
@@ -69,7 +69,7 @@ rule build_explorer:
         "../../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         config={
             "dataset": {key: config["dataset"][key] for key in ("source", "category")},

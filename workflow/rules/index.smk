@@ -17,7 +17,7 @@ rule build_index:
     conda:
         "../../envs/index.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         index=config["index"],
         library=library("build_index"),
@@ -41,7 +41,7 @@ rule time_index:
     conda:
         "../../envs/index.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         library=library("time_index"),
     message:

@@ -29,7 +29,7 @@ rule run_notebook:
     conda:
         "../../envs/notebook.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         results=lambda wildcards, output: str(Path(output.notebook).parents[1]),
         pictures=own_pictures(),

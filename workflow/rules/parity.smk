@@ -16,7 +16,7 @@ rule measure_parity:
     conda:
         "../../envs/parity.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
         gpu=GPUS,
     params:
         detector=config["detector"],

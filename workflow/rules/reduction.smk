@@ -21,7 +21,7 @@ rule fit_pca:
     conda:
         "../../envs/reduce.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=memory(1500),
     params:
         reduction=config["reduction"],
         library=library("fit_pca"),
@@ -43,6 +43,8 @@ rule reduce_vectors:
         "<benchmarks>/reduce_vectors/{shard}.tsv"
     conda:
         "../../envs/reduce.yaml"
+    resources:
+        mem_mb=memory(1000),
     params:
         library=library("reduce_vectors"),
     message:

@@ -66,7 +66,7 @@ rule render_report:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
     params:
         config={**config, "dataset": picture_choice()},
         pictures=own_pictures(),

@@ -25,7 +25,7 @@ rule embed_query_images:
     conda:
         "../../envs/embed.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         gpu=GPUS,
     params:
         detector=config["detector"],

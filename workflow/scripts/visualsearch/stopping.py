@@ -1,7 +1,9 @@
 """Ctrl-C or SIGTERM ends a run within seconds, and the same command goes on from there."""
 
+import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
@@ -11,26 +13,44 @@ import psutil
 SECONDS_TO_CLEAN_UP = 5
 
 
-def stop_on_signals() -> None:
+def stop_on_signals(cancel: Callable[[], None] | None = None) -> None:
     """From now on SIGINT and SIGTERM end this process' jobs, and raise KeyboardInterrupt in it.
 
     By itself Snakemake waits on SIGTERM until running jobs are done, which may take hours, and
     relies on SIGINT having reached them too. Jobs get SIGINT, and are killed if they are still
     there SECONDS_TO_CLEAN_UP later. Does nothing outside the main thread, where Python forbids it.
+
+    cancel: ends jobs that are no processes of this machine. It is called in a thread of its own,
+    which the process does not end without; and once it has returned, whatever the main thread
+    waits for is interrupted, as executors may look at their queue minutes later.
     """
+    cancelled = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_IGN if cancel is None else stop_waiting)
+        jobs = psutil.Process().children(recursive=True)
+        for job in jobs:
+            _send(job, signal.SIGINT)
+        threading.Thread(target=_kill_late, args=(jobs,), daemon=True).start()
+        if cancel is not None:
+            threading.Thread(target=cancel_all, args=(cancel,)).start()
+        raise KeyboardInterrupt
+
+    def cancel_all(cancel: Callable[[], None]) -> None:
+        try:
+            cancel()
+        finally:
+            cancelled.set()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def stop_waiting(number: int, frame: FrameType | None) -> None:
+        if cancelled.is_set():
+            raise SystemExit(1)
+
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _stop)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, signal.SIG_IGN)
-    jobs = psutil.Process().children(recursive=True)
-    for job in jobs:
-        _send(job, signal.SIGINT)
-    threading.Thread(target=_kill_late, args=(jobs,), daemon=True).start()
-    raise KeyboardInterrupt
+            signal.signal(number, stop)
 
 
 def _kill_late(jobs: list[psutil.Process]) -> None:

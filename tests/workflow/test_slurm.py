@@ -1,0 +1,253 @@
+"""The workflow on a SLURM cluster: a real one of one node, which `make test-slurm` starts.
+
+Jobs are cancelled, hung, starved of memory, preempted and left behind; results must be those of a
+run on this machine alone.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from conftest import ROOT
+from running import SHORT, Workspace, demo_config, results_of
+from slurm_cluster import Cluster, cluster, missing
+
+pytestmark = pytest.mark.slurm
+
+# As a user would, but for a queue that answers at once.
+SLURM = [
+    *("--profile", str(ROOT / "profiles/slurm")),
+    *("--slurm-init-seconds-before-status-checks", "2"),
+]
+SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+)")
+SECONDS_TO_STOP = 10
+
+
+@pytest.fixture
+def slurm() -> Iterator[Cluster]:
+    if programs := missing():
+        pytest.skip(f"NOT TESTED ON SLURM: there is no {', '.join(programs)}; make test-slurm")
+    with pytest.MonkeyPatch.context() as patch, cluster() as one:
+        for name, value in one.environment.items():
+            patch.setenv(name, value)
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_in_the_queue(slurm: Cluster) -> Iterator[None]:
+    yield
+    assert slurm.says("squeue", "--noheader") == ""
+
+
+def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
+    """A run through SLURM, as the leader of a process group; what it says goes to run.log."""
+    with (workspace.folder / "run.log").open("w") as log:
+        return subprocess.Popen(
+            workspace.command(*SLURM, *arguments),
+            cwd=workspace.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def said(workspace: Workspace) -> str:
+    return (workspace.folder / "run.log").read_text()
+
+
+def until(true: Callable[[], object], run: subprocess.Popen[str], workspace: Workspace) -> None:
+    end = time.monotonic() + 300
+    while not true():
+        assert run.poll() is None, said(workspace)[-6000:]
+        assert time.monotonic() < end, said(workspace)[-6000:]
+        time.sleep(0.1)
+
+
+def until_running(
+    job: str, slurm: Cluster, run: subprocess.Popen[str], workspace: Workspace
+) -> psutil.Process:
+    """Wait until the script of the first job of a shard, such as detect_persons/0, works."""
+    rule, shard = job.split("/")
+    name = f"rule_{rule}_wildcards_{shard}"
+    until(lambda: slurm.states().get(name) == "RUNNING", run, workspace)
+    log = workspace.results / "logs" / f"{job}.log"
+    until(log.exists, run, workspace)
+    (number,) = slurm.numbers(name)
+    scripts = [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if f"{rule}.py" in " ".join(process.info["cmdline"] or [])
+        and (process.info["environ"] or {}).get("SLURM_JOB_ID") == number
+        and process.info["cmdline"][-1].endswith(".py")
+    ]
+    assert len(scripts) == 1, scripts
+    return scripts[0]
+
+
+def ended_well(run: subprocess.Popen[str], workspace: Workspace) -> str:
+    assert run.wait(timeout=600) == 0, said(workspace)[-6000:]
+    return said(workspace)
+
+
+def test_demo_gives_the_same_bytes(
+    slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = demo_config(report={"timings": False, "explorer": True})
+    seconds, results, jobs = {}, {}, {}
+    for how, arguments in {
+        "here": [],
+        "SLURM": SLURM,
+        # Each group a single job.
+        "SLURM, no groups": [*SLURM, "--groups", "fetch_images=one", "--group-components", "one=1"],
+    }.items():
+        workspace = Workspace(tmp_path / how, config)
+        begun = time.monotonic()
+        output = workspace.run(*arguments)
+        seconds[how] = time.monotonic() - begun
+        jobs[how] = len(SUBMITTED.findall(output))
+        results[how] = results_of(workspace)
+    assert results["SLURM"] == results["here"]
+    assert results["SLURM, no groups"] == results["here"]
+    assert 0 < jobs["SLURM"] < jobs["SLURM, no groups"]
+    with capsys.disabled():
+        for how, wall in seconds.items():
+            times = wall / seconds["here"]
+            print(f"\n{how}: {wall:.0f} s, {times:.1f} times, {jobs[how]} jobs submitted")
+
+
+def test_a_cancelled_job_is_submitted_again(
+    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path, SHORT)
+    run = start(workspace)
+    until_running("detect_persons/0", slurm, run, workspace)
+    (number,) = slurm.numbers("rule_detect_persons_wildcards_0")
+    slurm.says("scancel", number)
+    output = ended_well(run, workspace)
+    assert f"SLURM-job '{number}' failed, SLURM status is: 'CANCELLED'" in output
+    assert "Trying to restart job" in output
+    assert len(slurm.numbers("rule_detect_persons_wildcards_0")) == 2
+    assert slurm.states()["rule_detect_persons_wildcards_0"] == "COMPLETED"
+    assert results_of(workspace) == undisturbed
+
+
+def test_a_job_that_hangs_is_killed_and_has_more_time_after(
+    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path, SHORT)
+    run = start(workspace, "--set-resources", "detect_persons:runtime=attempt")
+    until_running("detect_persons/1", slurm, run, workspace).suspend()
+    (first,) = slurm.numbers("rule_detect_persons_wildcards_1")
+    output = ended_well(run, workspace)
+    assert f"SLURM-job '{first}' failed, SLURM status is: 'TIMEOUT'" in output
+    *_, second = slurm.numbers("rule_detect_persons_wildcards_1")
+    limits = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%l") for n in (first, second)]
+    assert [limit.strip() for limit in limits] == ["1:00", "2:00"]
+    assert results_of(workspace) == undisturbed
+
+
+def test_a_job_out_of_memory_is_killed_and_has_more_after(
+    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """The first attempt at detection gets less than torch takes."""
+    workspace = Workspace(tmp_path, SHORT)
+    memory = "detect_persons:mem_mb=500 if attempt == 1 else 2000 * attempt"
+    output = ended_well(start(workspace, "--set-resources", memory), workspace)
+    numbers = slurm.numbers("rule_detect_persons_wildcards_")
+    assert len(numbers) == 4, output
+    # Without cgroups SLURM looks each second, kills, and calls it one of these.
+    for number in numbers[:2]:
+        assert re.search(f"'{number}' failed, SLURM status is: '(OUT_OF_MEMORY|FAILED)", output)
+    asked = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%m").strip() for n in numbers]
+    assert asked == ["500M", "500M", "4000M", "4000M"]
+    assert results_of(workspace) == undisturbed
+
+
+def test_a_job_that_another_preempts_runs_again(
+    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path, SHORT)
+    run = start(workspace)
+    until_running("detect_persons/0", slurm, run, workspace)
+    (number,) = slurm.numbers("rule_detect_persons_wildcards_0")
+    slurm.says("sbatch", "-p", "urgent", "-n", "2", "-o", "/dev/null", "--wrap", "sleep 5")
+    until(lambda: "Restarts=1" in slurm.says("scontrol", "show", "job", number), run, workspace)
+    ended_well(run, workspace)
+    # By SLURM, without a second job of Snakemake's.
+    assert slurm.numbers("rule_detect_persons_wildcards_0") == [number]
+    assert results_of(workspace) == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "snakemake alone"])
+def test_a_stopped_run_leaves_nothing_in_the_queue(
+    slurm: Cluster,
+    undisturbed: dict[str, str],
+    tmp_path: Path,
+    number: signal.Signals,
+    whole_group: bool,
+) -> None:
+    """And what it has done is gone on with, here without SLURM."""
+    workspace = Workspace(tmp_path, SHORT)
+    run = start(workspace)
+    script = until_running("detect_persons/0", slurm, run, workspace)
+    begun = time.monotonic()
+    (os.killpg if whole_group else os.kill)(run.pid, number)
+    assert run.wait(timeout=60) != 0
+    until_empty(slurm, SECONDS_TO_STOP - (time.monotonic() - begun))
+    assert not script.is_running()
+    assert "Traceback" not in said(workspace)
+    assert not list(workspace.results.rglob(".*.part"))
+    workspace.run()
+    assert results_of(workspace) == undisturbed
+
+
+def test_a_run_stopped_while_it_submits_leaves_nothing_in_the_queue(
+    slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy cluster takes its time over each sbatch; Snakemake's plugin would not stop at that."""
+    slow = tmp_path / "bin" / "sbatch"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\nsleep 0.5\nexec {shutil.which("sbatch")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
+    workspace = Workspace(tmp_path / "run", SHORT | {"shards": 40})
+    run = start(workspace, "fetch", "--groups", "fetch_images=one", "--group-components", "one=1")
+    until(lambda: len(SUBMITTED.findall(said(workspace))) > 5, run, workspace)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(timeout=SECONDS_TO_STOP) != 0
+    assert len(SUBMITTED.findall(said(workspace))) < 15
+    until_empty(slurm, SECONDS_TO_STOP)
+
+
+def test_jobs_of_a_run_that_was_killed_are_cancelled_by_the_next(
+    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path, SHORT)
+    run = start(workspace)
+    script = until_running("detect_persons/0", slurm, run, workspace)
+    run.kill()
+    run.wait()
+    assert script.is_running()
+    numbers = slurm.numbers("rule_detect_persons")
+    ended_well(start(workspace), workspace)
+    states = slurm.says("squeue", "-h", "-t", "all", "-j", ",".join(numbers), "-o", "%T").split()
+    assert set(states) == {"CANCELLED"}
+    assert results_of(workspace) == undisturbed
+
+
+def until_empty(slurm: Cluster, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while left := slurm.says("squeue", "--noheader"):
+        assert time.monotonic() < end, left
+        time.sleep(0.2)
