@@ -1,4 +1,4 @@
-# make demo | test | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | torture | s3 | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test torture fuzz bench lint docs example lock clean
+.PHONY: demo test torture s3 fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -21,6 +21,10 @@ test: $(VENV)/.test-installed
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
+
+# Whole runs with results, pictures and weights in a bucket of a local server, and jobs elsewhere.
+s3: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m s3 -n $(WORKERS) --dist loadfile
 
 # Broken files by the thousand, a minute for each parser; `.venv/bin/python tests/fuzz.py --help`.
 fuzz: $(VENV)/.test-installed
@@ -97,6 +101,6 @@ $(VENV)/.installed: requirements-lock.txt
 	$(PIP) -r requirements-lock.txt
 	touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt
+$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-cloud.txt requirements-s3.txt requirements-hnsw.txt requirements-notebook.txt
 	$(BIN)/pip install --quiet -r requirements-test.txt
 	touch $@

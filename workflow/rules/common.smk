@@ -51,12 +51,14 @@ def library(rule_name):
 
 def own_pictures():
     """The user's folder of pictures, or None where pictures lie in the results."""
+    if PACKED:
+        return None
     return sources.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
 
 
 def weights_fingerprint():
     """Changes when the user's own weights file does."""
-    weights = config["detector"]["weights"]
+    weights = GIVEN["detector"]["weights"]
     return fingerprint_of([weights] if is_file_name(weights) else [])
 
 
@@ -69,13 +71,23 @@ def picture_choice():
         "timeout_seconds",
         "max_skipped_fraction",
     )
-    return {key: value for key, value in config["dataset"].items() if key not in hows}
+    return {key: value for key, value in GIVEN["dataset"].items() if key not in hows}
+
+
+def of_shards(output, shards=SHARDS):
+    """An output of all shards; expand() takes none that lies in object storage."""
+    return [output.apply_wildcards({"shard": str(shard)}) for shard in shards]
+
+
+def results_folder():
+    """Where this machine sees the results; on object storage, its copies of them."""
+    return Path(rules.fetch_annotations.output.images).parents[1]
 
 
 def full_length():
     """Inputs of a rule that looks at the vectors before they are shortened."""
     return {
-        "embeddings": expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        "embeddings": of_shards(rules.embed_persons.output.embeddings),
         "model": rules.fit_pca.output.model,
     }
 
@@ -83,7 +95,7 @@ def full_length():
 def before_the_first_job():
     """What would stop the run, told before hours of work."""
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    results = workflow.pathvars.apply("<results>")
+    results = results_folder()
     try:
         if OWN_PYTHON and "run_notebook" in planned:
             check_packages()

@@ -10,7 +10,8 @@ REVEALING = (
 
 rule embed_query_images:
     input:
-        pictures=lookup(within=config, dpath="queries/images"),
+        weights(),
+        pictures=[own_file(name) for name in GIVEN["queries"]["images"]],
         detector=rules.fetch_weights.output.detector,
         model=rules.fit_pca.output.model,
     output:
@@ -27,7 +28,7 @@ rule embed_query_images:
         mem_mb=4000,
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=DETECTOR,
         category=lookup(within=config, dpath="dataset/category"),
         search_set=config["search_set"],
         embedding=config["embedding"],
@@ -52,7 +53,7 @@ rule select_queries:
             else {}
         ),
         persons=rules.build_index.output.persons,
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
         queries="<results>/search/queries.parquet",
     log:
