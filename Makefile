@@ -40,6 +40,10 @@ torture: $(VENV)/.test-installed
 test-container: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m container
 
+# Whole runs with results, pictures and weights in a bucket of a local server, and jobs elsewhere.
+test-s3: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m s3 -n $(WORKERS) --dist loadfile
+
 # Broken files by the thousand, a minute for each parser; `.venv/bin/python tests/fuzz.py --help`.
 fuzz: $(VENV)/.test-installed
 	$(BIN)/python tests/fuzz.py
@@ -115,6 +119,6 @@ $(VENV)/.installed: requirements-lock.txt
 	$(PIP) -r requirements-lock.txt
 	touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.txt requirements-hnsw.txt requirements-notebook.txt requirements-slurm.txt
+$(VENV)/.test-installed: $(VENV)/.installed $(wildcard requirements-*.txt)
 	$(BIN)/pip install --quiet -r requirements-test.txt
 	touch $@

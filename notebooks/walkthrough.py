@@ -23,6 +23,7 @@
 
 # %%
 import json
+import zipfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -157,9 +158,9 @@ else:
     full_query = read_shards("embeddings", filters=own)["vector"][0]
 
 
-def open_upright(path):
+def open_upright(file):
     """A picture as its viewer shows it: cameras note which way up they were held."""
-    with Image.open(path) as image:
+    with Image.open(file) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 
@@ -167,8 +168,12 @@ def picture_of(row):
     """The whole picture that a query or a hit is in."""
     if row.get("picture"):
         return open_upright(Path(started_in, row["picture"]))
-    files = manifest.set_index("image_id")["file"]
-    return open_upright(image_folder / files[row["image_id"]])
+    found = manifest.set_index("image_id").loc[row["image_id"]]
+    archive = run / f"dataset/pictures/{found['shard']}.zip"
+    if archive.exists():  # a run with its results in object storage
+        with zipfile.ZipFile(archive) as pictures_of_shard:
+            return open_upright(pictures_of_shard.open(found["file"]))
+    return open_upright(image_folder / found["file"])
 
 
 def crop_of(row):

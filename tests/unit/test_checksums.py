@@ -49,3 +49,12 @@ def test_what_has_no_checksum_passes(result: str, tmp_path: Path) -> None:
 def test_sha256sum_reads_them(result: str) -> None:
     name = ".hits one.parquet.sha256"
     subprocess.run(["sha256sum", "--check", name], cwd=Path(result).parent, check=True)
+
+
+def test_none_is_written_where_results_lie_in_object_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(checksums.NONE, "x")
+    (tmp_path / "hits.parquet").write_bytes(b"rows")
+    checksums.write([str(tmp_path / "hits.parquet")])
+    assert [path.name for path in tmp_path.iterdir()] == ["hits.parquet"]

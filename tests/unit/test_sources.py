@@ -1116,3 +1116,22 @@ def test_parse_time_imports_are_light() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/pictures", "gs://b", "az+x://b/c d"])
+def test_addresses_in_a_bucket(text: str) -> None:
+    assert sources.is_address(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://host/x", "https://host/x", "pictures", "/a/b", "a/s3://b", "S3://b", "", None, 1],
+)
+def test_what_is_no_address_in_a_bucket(text: object) -> None:
+    assert not sources.is_address(text)
+
+
+def test_local_files_are_those_of_this_machine() -> None:
+    made = in_folder("s3://bucket/pictures", annotations="/here/instances.json")
+    assert sources.local_files(made) == ["/here/instances.json"]
+    assert sources.local_files(in_folder("/here")) == ["/here"]

@@ -58,12 +58,14 @@ def library(rule_name):
 
 def own_pictures():
     """The user's folder of pictures, or None where pictures lie in the results."""
+    if PACKED:
+        return None
     return sources.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
 
 
 def weights_fingerprint():
     """Changes when the user's own weights file does."""
-    weights = config["detector"]["weights"]
+    weights = GIVEN["detector"]["weights"]
     return fingerprint_of([weights] if is_file_name(weights) else [])
 
 
@@ -76,19 +78,25 @@ def picture_choice():
         "timeout_seconds",
         "max_skipped_fraction",
     )
-    return {key: value for key, value in config["dataset"].items() if key not in hows}
+    return {key: value for key, value in GIVEN["dataset"].items() if key not in hows}
+
+
+def of_shards(output, shards=SHARDS):
+    """An output of all shards; expand() takes none that lies in object storage."""
+    return [output.apply_wildcards({"shard": str(shard)}) for shard in shards]
 
 
 def full_length():
     """Inputs of a rule that looks at the vectors before they are shortened."""
     return {
-        "embeddings": expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        "embeddings": of_shards(rules.embed_persons.output.embeddings),
         "model": rules.fit_pca.output.model,
     }
 
 
 def results_folder():
-    """Where results go; as a module, also under the other workflow's prefix."""
+    """Where this machine sees the results: as a module, also under the other workflow's prefix; on
+    object storage, its copies of them."""
     return Path(rules.build_manifest.output.manifest).parents[1]
 
 

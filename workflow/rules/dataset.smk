@@ -4,6 +4,8 @@
 
 
 rule fetch_annotations:
+    input:
+        own_files("dataset"),
     output:
         **{"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {},
         images="<results>/dataset/images.parquet",
@@ -18,7 +20,7 @@ rule fetch_annotations:
         mem_mb=memory(2500),
     params:
         dataset=picture_choice(),
-        fingerprint=sources.fingerprint(config["dataset"]),
+        fingerprint=sources.fingerprint(GIVEN["dataset"]),
         library=library("fetch_annotations"),
     message:
         "Listing the pictures"
@@ -28,8 +30,10 @@ rule fetch_annotations:
 
 rule fetch_images:
     input:
+        own_files("dataset"),
         images=rules.fetch_annotations.output.images,
     output:
+        **{"pictures": "<results>/dataset/pictures/{shard}.zip"} if PACKED else {},
         rows="<results>/dataset/shards/{shard}.parquet",
         skipped="<results>/dataset/shards/{shard}.skipped.tsv",
     log:
@@ -42,9 +46,10 @@ rule fetch_images:
         mem_mb=memory(2000),
     params:
         dataset=picture_choice(),
-        fingerprint=sources.fingerprint(config["dataset"]),
-        image_root=lambda wildcards, input: own_pictures()
-        or f"{Path(input.images).parent}/images",
+        fingerprint=sources.fingerprint(GIVEN["dataset"]),
+        image_root=lambda wildcards, input: sources.image_root(
+            config["dataset"], Path(input.images).parents[1]
+        ),
         shards=config["shards"],
         library=library("fetch_images"),
     message:
@@ -55,8 +60,8 @@ rule fetch_images:
 
 rule build_manifest:
     input:
-        rows=expand(rules.fetch_images.output.rows, shard=SHARDS),
-        skipped=expand(rules.fetch_images.output.skipped, shard=SHARDS),
+        rows=of_shards(rules.fetch_images.output.rows),
+        skipped=of_shards(rules.fetch_images.output.skipped),
         listed_skipped=rules.fetch_annotations.output.skipped,
     output:
         manifest="<results>/dataset/manifest.parquet",

@@ -3,7 +3,10 @@
 
 
 rule fetch_weights:
+    input:
+        own_files("detector"),
     output:
+        **{"weights": f"<results>/detections/{WEIGHTS}"} if PACKED else {},
         detector="<results>/detections/detector.json",
     log:
         "<logs>/fetch_weights.log",
@@ -25,8 +28,17 @@ rule fetch_weights:
         "../scripts/fetch_weights.py"
 
 
+# A job on another machine has only what it is given.
+DETECTOR = {
+    **config["detector"],
+    **({"weights": str(rules.fetch_weights.output.weights)} if PACKED else {}),
+}
+
+
 rule detect_persons:
     input:
+        packed("{shard}"),
+        weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
     output:
@@ -41,7 +53,7 @@ rule detect_persons:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=DETECTOR,
         category=lookup(within=config, dpath="dataset/category"),
         pictures=own_pictures(),
         library=library("detect_persons"),
@@ -53,7 +65,7 @@ rule detect_persons:
 
 rule gather_detections:
     input:
-        detections=expand(rules.detect_persons.output.detections, shard=SHARDS),
+        detections=of_shards(rules.detect_persons.output.detections),
     output:
         persons="<results>/detections/persons.json",
     log:

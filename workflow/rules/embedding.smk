@@ -5,6 +5,8 @@
 
 rule embed_persons:
     input:
+        packed("{shard}"),
+        weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
         detections=rules.detect_persons.output.detections,
@@ -20,7 +22,7 @@ rule embed_persons:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=DETECTOR,
         search_set=config["search_set"],
         embedding=config["embedding"],
         pictures=own_pictures(),
@@ -33,9 +35,11 @@ rule embed_persons:
 
 rule embed_distorted:
     input:
+        packed(),
+        weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
-        embeddings=expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        embeddings=of_shards(rules.embed_persons.output.embeddings),
     output:
         distorted="<results>/evaluation/distorted.parquet",
     log:
@@ -48,7 +52,7 @@ rule embed_distorted:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=DETECTOR,
         embedding=config["embedding"],
         persons=lookup(within=config, dpath="evaluation/persons"),
         seed=lookup(within=config, dpath="evaluation/seed"),
@@ -62,4 +66,4 @@ rule embed_distorted:
 
 rule embed:
     input:
-        expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        of_shards(rules.embed_persons.output.embeddings),

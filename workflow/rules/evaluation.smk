@@ -35,10 +35,10 @@ rule evaluate_search:
     input:
         **({"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {}),
         manifest=rules.build_manifest.output.manifest,
-        embeddings=expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        embeddings=of_shards(rules.embed_persons.output.embeddings),
         distorted=rules.embed_distorted.output.distorted,
         model=rules.fit_pca.output.model,
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
         numbers="<results>/evaluation/search.json",
         figure=report(

@@ -32,7 +32,7 @@ rule search_everyone:
 
 rule project_persons:
     input:
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
         map="<results>/search/map.parquet",
     log:
@@ -54,11 +54,12 @@ rule project_persons:
 
 rule build_explorer:
     input:
+        packed(),
         manifest=rules.build_manifest.output.manifest,
         persons=rules.build_index.output.persons,
         queries=rules.select_queries.output.queries,
         map=rules.project_persons.output.map,
-        everyone=expand(rules.search_everyone.output.neighbours, shard=SHARDS),
+        everyone=of_shards(rules.search_everyone.output.neighbours),
     output:
         explorer=directory("<results>/report/explorer"),
     log:

@@ -5,7 +5,7 @@
 
 rule build_index:
     input:
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
         index=INDEX,
         persons="<results>/index/persons.parquet",
@@ -31,7 +31,7 @@ rule time_index:
     input:
         index=rules.build_index.output.index,
         sidecar=rules.build_index.output.sidecar,
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
         timing="<results>/index/timing.json",
     log:

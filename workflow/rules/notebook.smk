@@ -4,17 +4,19 @@
 
 rule run_notebook:
     input:
+        packed(),
+        query_pictures(),
         **(
             {"own_pictures": rules.embed_query_images.output.full_length}
             if QUERIES["images"]
             else {}
         ),
         **full_length(),
-        text=str(SCRIPTS.parents[1] / "notebooks/walkthrough.py"),
+        text=local(str(SCRIPTS.parents[1] / "notebooks/walkthrough.py")),
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
-        detections=expand(rules.detect_persons.output.detections, shard=SHARDS),
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        detections=of_shards(rules.detect_persons.output.detections),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
         index=rules.build_index.output.index,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,

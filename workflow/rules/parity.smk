@@ -4,6 +4,8 @@
 
 rule measure_parity:
     input:
+        packed(),
+        weights(),
         **({"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {}),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
@@ -19,7 +21,7 @@ rule measure_parity:
         mem_mb=memory(6000),
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=DETECTOR,
         embedding=config["embedding"],
         category=lookup(within=config, dpath="dataset/category"),
         min_score=lookup(within=config, dpath="search_set/min_score"),

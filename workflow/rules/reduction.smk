@@ -4,7 +4,7 @@
 
 rule fit_pca:
     input:
-        embeddings=expand(rules.embed_persons.output.embeddings, shard=SHARDS),
+        embeddings=of_shards(rules.embed_persons.output.embeddings),
     output:
         model="<results>/pca/model.npz",
         table="<results>/pca/explained_variance.tsv",
@@ -56,4 +56,4 @@ rule reduce_vectors:
 rule reduce:
     input:
         rules.fit_pca.output,
-        expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        of_shards(rules.reduce_vectors.output.reduced),

@@ -6,6 +6,8 @@
 
 rule render_report:
     input:
+        packed(),
+        query_pictures(),
         **(
             {
                 "detection_numbers": rules.evaluate_detections.output.numbers,

@@ -10,8 +10,8 @@ REVEALING = (
 
 rule embed_query_images:
     input:
-        # The user's own: under no prefix, where this is a module.
-        pictures=local(QUERIES["images"]),
+        weights(),
+        pictures=[own_file(name) for name in GIVEN["queries"]["images"]],
         detector=rules.fetch_weights.output.detector,
         model=rules.fit_pca.output.model,
     output:
@@ -28,7 +28,7 @@ rule embed_query_images:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=DETECTOR,
         category=lookup(within=config, dpath="dataset/category"),
         search_set=config["search_set"],
         embedding=config["embedding"],
@@ -53,7 +53,7 @@ rule select_queries:
             else {}
         ),
         persons=rules.build_index.output.persons,
-        reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
+        reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
         queries="<results>/search/queries.parquet",
     log:

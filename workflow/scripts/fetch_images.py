@@ -11,22 +11,29 @@ from visualsearch.manifest import (
     write_manifest,
     write_skipped,
 )
+from visualsearch.packing import write_archive
 from visualsearch.progress import progress
-from visualsearch.sources import load
+from visualsearch.sources import SOURCES, load
 
 with job(snakemake):
     # The parameters hold only what should rerun this job; connections and retries are not in them.
     settings, shards = snakemake.config["dataset"], snakemake.params.shards
-    shard = int(snakemake.wildcards.shard)
+    root, shard = Path(snakemake.params.image_root), int(snakemake.wildcards.shard)
     images = [
         image
         for image in read_listed(snakemake.input.images)
         if shard_of(image.image_id, shards) == shard
     ]
-    results = load(settings).fetch(images, Path(snakemake.params.image_root), settings)
+    results = load(settings).fetch(images, root, settings)
     done = list(progress(results, f"fetch, shard {shard}", "pictures", len(images)))
     fetched = [result for result in done if isinstance(result, FetchedImage)]
+    if archive := snakemake.output.get("pictures"):
+        write_archive(archive, root, [result.listed.file for result in fetched])
     write_manifest(snakemake.output.rows, fetched, shards)
     write_skipped(
         snakemake.output.skipped, [result for result in done if isinstance(result, Skipped)]
     )
+    if archive and not SOURCES[settings["source"]].local_root(settings):
+        # Kept until here, so that a fetch that is killed goes on where it was.
+        for result in fetched:
+            (root / result.listed.file).unlink()

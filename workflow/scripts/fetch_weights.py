@@ -1,10 +1,15 @@
 """Have the detector's weights at hand, and write down what the detector is."""
 
-from visualsearch.atomic import write_json
+import shutil
+
+from visualsearch.atomic import replacing, write_json
 from visualsearch.detectors import load_detector
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.job import job
 
 with job(snakemake):
     detector = load_detector(DetectorSettings(**snakemake.params.detector))
+    if copy := snakemake.output.get("weights"):
+        with replacing(copy) as temporary:
+            shutil.copyfile(detector.weights_file, temporary)
     write_json(snakemake.output.detector, detector.details())

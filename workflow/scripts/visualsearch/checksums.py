@@ -1,9 +1,11 @@
 """Each result's sha256, beside it in a hidden file, by which the next stage knows it.
 
 It finds what no look at one file can: a file of another run, whole and well formed, in the place of
-this run's. `sha256sum --check` reads the hidden files too.
+this run's. `sha256sum --check` reads the hidden files too. On object storage there are none: copies
+come and go, and one that comes anew would lie beside the checksum of an older one.
 """
 
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +13,9 @@ from pathlib import Path
 from visualsearch.atomic import write_text
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
+
+# Set where results lie in object storage.
+NONE = "VISUALSEARCH_NO_CHECKSUMS"
 
 
 def check(inputs: Iterable[str]) -> None:
@@ -34,7 +39,9 @@ def forget(outputs: Iterable[str]) -> None:
 
 
 def write(outputs: Iterable[str]) -> None:
-    """Write the checksum of each output that is a file."""
+    """Write the checksum of each output that is a file, unless they lie in object storage."""
+    if os.environ.get(NONE):
+        return
     for path in outputs:
         if Path(path).is_file():
             write_text(_beside(path), _line(path))

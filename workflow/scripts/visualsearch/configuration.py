@@ -20,7 +20,7 @@ from jsonschema.validators import extend
 
 from visualsearch.detectors import BUNDLED, is_file_name
 from visualsearch.errors import InputError
-from visualsearch.sources import is_url
+from visualsearch.sources import is_address, is_url
 
 # YAML's anchors make billions of values from a few lines, or one that holds itself. The schema is
 # five deep.
@@ -319,13 +319,19 @@ def _nearest_that_is_there(path: str) -> str:
     return path or "."
 
 
-# Not pathlib's, which raise for a name that is too long, or a home of nobody.
+# Not pathlib's, which raise for a name that is too long, or a home of nobody. What lies in a bucket
+# is looked for by Snakemake.
 def _is_file(path: str) -> bool:
-    return os.path.isfile(os.path.expanduser(path))
+    return _in_bucket(path) or os.path.isfile(os.path.expanduser(path))
 
 
 def _is_folder(path: str) -> bool:
-    return os.path.isdir(os.path.expanduser(path))
+    return _in_bucket(path) or os.path.isdir(os.path.expanduser(path))
+
+
+def _in_bucket(path: str) -> bool:
+    # As an input, where Snakemake reads braces and angle brackets as its own.
+    return is_address(path) and not set("{}<>") & set(path)
 
 
 def _not_allowed(key: str, value: Any, expected: str) -> str:

@@ -1,15 +1,16 @@
 """The pictures of a manifest, or of one shard of it, read one after another."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 from PIL import Image
 
 from visualsearch.errors import InputError
-from visualsearch.images import UnreadableImage, read_image
+from visualsearch.images import UnreadableImage, decode_image, read_file
+from visualsearch.packing import Archive
 from visualsearch.tables import read_table
 
 # Of a batch: so many pictures give full batches of each of a few common sizes.
@@ -20,17 +21,20 @@ READERS = 8
 
 
 class Picture(NamedTuple):
-    """One row of the manifest, its file resolved."""
+    """One row of the manifest, its file resolved. archive: where it lies, as `file`, in one."""
 
     image_id: int
     path: Path
     width: int
     height: int
+    archive: Archive | None = None
+    file: str = ""
 
     def read(self) -> Image.Image:
         """The upright RGB image; InputError where it is no longer what the manifest says."""
         try:
-            image = read_image(self.path)
+            data = self.archive.read(self.file) if self.archive else read_file(self.path)
+            image = decode_image(data)
         except UnreadableImage as error:
             raise InputError(
                 f"{self.path} was usable when fetched and is not now ({error}); rerun fetch"
@@ -40,15 +44,44 @@ class Picture(NamedTuple):
         return image
 
 
+class Places:
+    """Where the pictures of a manifest lie.
+
+    manifest: path of dataset/manifest.parquet. folder: the user's own; None for what is beside the
+    manifest: the archives `pictures/<shard>.zip`, or, of shards without one, the folder `images`.
+    """
+
+    def __init__(self, manifest: str | Path, folder: str | None) -> None:
+        self._folder = folder
+        self._beside = Path(manifest).parent
+        self._archives: dict[int, Archive | None] = {}
+
+    def picture(self, row: Mapping[str, Any]) -> Picture:
+        """The picture of a row of the manifest: its image_id, file, width, height and shard."""
+        file, archive = row["file"], self._archive(row["shard"])
+        if archive is not None:
+            root = archive.path
+        else:
+            root = Path(self._folder) if self._folder else self._beside / "images"
+        return Picture(row["image_id"], root / file, row["width"], row["height"], archive, file)
+
+    def _archive(self, shard: int) -> Archive | None:
+        if self._folder is not None:
+            return None
+        if shard not in self._archives:
+            path = self._beside / "pictures" / f"{shard}.zip"
+            self._archives[shard] = Archive(path) if path.exists() else None
+        return self._archives[shard]
+
+
 class Pictures:
     """Pictures by rising image_id.
 
-    manifest: path of dataset/manifest.parquet. folder: where the pictures lie; None for the
-    folder `images` beside the manifest. shard: keep this shard only.
+    manifest, folder: as of Places. shard: keep this shard only.
     """
 
     def __init__(self, manifest: str | Path, folder: str | None, shard: int | None = None) -> None:
-        self.root = Path(folder) if folder else Path(manifest).parent / "images"
+        self._places = Places(manifest, folder)
         table = read_table(manifest, ["image_id", "file", "width", "height", "shard"])
         if shard is not None:
             table = table.filter(pc.equal(table["shard"], shard))
@@ -59,7 +92,7 @@ class Pictures:
 
     def __iter__(self) -> Iterator[Picture]:
         for row in self._rows:
-            yield Picture(row["image_id"], self.root / row["file"], row["width"], row["height"])
+            yield self._places.picture(row)
 
 
 def read_ahead(

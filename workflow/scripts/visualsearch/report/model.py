@@ -17,6 +17,7 @@ from visualsearch.errors import InputError
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import MANIFEST_SCHEMA, Skipped, labels_of, read_skipped, shown_name
 from visualsearch.pictures import Picture as Stored
+from visualsearch.pictures import Places
 from visualsearch.reduction import Reduction
 from visualsearch.report.costs import Cost, read_costs
 from visualsearch.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
@@ -240,7 +241,7 @@ class _Shown:
     ) -> None:
         rows = _rows_of(manifest, MANIFEST_SCHEMA.names, image_ids)
         self._rows = {row["image_id"]: row for row in rows}
-        self._root = Path(folder) if folder else Path(manifest).parent / "images"
+        self._places = Places(manifest, folder)
         # The ids of a folder of pictures are made up; its readers know the names.
         self._by_file = by_file
         self._pictures: dict[int | str, Picture] = {}
@@ -248,12 +249,11 @@ class _Shown:
     def picture(self, image_id: int) -> Picture:
         if image_id not in self._pictures:
             row = self._rows[image_id]
-            size = row["width"], row["height"]
             self._pictures[image_id] = Picture(
                 key=f"image-{image_id}",
                 name=shown_name(row, self._by_file),
                 file=row["file"],
-                stored=Stored(image_id, self._root / row["file"], *size),
+                stored=self._places.picture(row),
                 image_id=image_id,
                 license=row["license"],
                 license_url=web_address(row["license_url"]),

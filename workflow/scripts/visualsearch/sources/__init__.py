@@ -7,6 +7,7 @@ module stays light: a source's own module is imported when a job calls it.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,13 @@ class Source:
 def is_url(text: str) -> bool:
     """Whether a setting that may be a URL or a path is a URL."""
     return text.startswith(("http://", "https://"))
+
+
+def is_address(setting: object) -> bool:
+    """Whether a setting names something in a bucket, as s3://bucket/pictures does."""
+    if not isinstance(setting, str) or is_url(setting):
+        return False
+    return re.match(r"[a-z][a-z0-9+.-]*://", setting) is not None
 
 
 def _coco() -> SourceModule:
@@ -127,7 +135,14 @@ def has_annotations(settings: Settings) -> bool:
     return SOURCES[settings["source"]].has_annotations(settings)
 
 
-def image_root(settings: Settings, results: str) -> str:
+def local_files(settings: Settings) -> list[str]:
+    """The user's own files and folders on this machine: those in a bucket are left out."""
+    source = SOURCES[settings["source"]]
+    named = {source.local_root(settings), *source.local_inputs(settings)} - {None}
+    return sorted(str(path) for path in named if not is_address(path))
+
+
+def image_root(settings: Settings, results: str | Path) -> str:
     """Return the folder to which the manifest's `file` is relative."""
     return SOURCES[settings["source"]].local_root(settings) or f"{results}/dataset/images"
 

@@ -1,0 +1,123 @@
+"""The profiles for clouds, as far as a dry run goes: no cloud was at hand."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from running import SHORT
+from s3_server import BUCKET, InBucket, S3Server, credentials
+
+PLUGINS = {
+    "kubernetes": "snakemake_executor_plugin_kubernetes",
+    "googlebatch": "snakemake_executor_plugin_googlebatch",
+    "aws-batch": "snakemake_executor_plugin_aws_batch",
+}
+# What a user of the platform has in the environment; names of nothing.
+ENVIRONMENT = {
+    "SNAKEMAKE_GOOGLEBATCH_PROJECT": "project",
+    "SNAKEMAKE_GOOGLEBATCH_REGION": "europe-west1",
+    "SNAKEMAKE_AWS_BATCH_JOB_QUEUE": "arn:aws:batch:eu-central-1:123456789012:job-queue/queue",
+    "SNAKEMAKE_AWS_BATCH_JOB_ROLE": "arn:aws:iam::123456789012:role/jobs",
+}
+SECRET = re.compile(r"(?i)(access|secret).?key|password|token")
+every_platform = pytest.mark.parametrize("platform", PLUGINS)
+
+
+def plugin(platform: str) -> Any:
+    return pytest.importorskip(
+        PLUGINS[platform],
+        reason=f"PROFILE {platform} NOT TESTED: pip install -r requirements-cloud.txt",
+    )
+
+
+def profile(platform: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "profiles" / platform / "config.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (credentials() | ENVIRONMENT).items():
+            patch.setenv(name, value)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        started = S3Server()
+        yield started
+        started.stop()
+
+
+def dry_run(server: S3Server, folder: Path, profile: Path, **options: Any) -> str:
+    workspace = InBucket(folder, SHORT, server, folder.name)
+    return workspace.run("--dry-run", "--profile", str(profile), **options)
+
+
+@every_platform
+def test_a_dry_run_plans_all_jobs(server: S3Server, platform: str, tmp_path: Path) -> None:
+    plugin(platform)
+    said = dry_run(server, tmp_path, ROOT / "profiles" / platform)
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    assert planned["detect_persons"] == planned["embed_persons"] == "2"
+    assert planned["render_report"] == "1"
+    assert f"s3://{BUCKET}" in said
+    # What a profile gives a rule must come out at it.
+    for rule, resources in profile(platform).get("set-resources", {}).items():
+        stated = re.search(
+            rf"^rule {rule}:\n(?:    .*\n)*?    resources: (.*)$", said, re.MULTILINE
+        )
+        for name, value in resources.items() if stated else []:
+            assert f"{name}={value}" in stated[1].split(", "), (rule, stated[1])
+
+
+@every_platform
+def test_snakemake_refuses_an_option_that_the_plugin_does_not_know(
+    server: S3Server, platform: str, tmp_path: Path
+) -> None:
+    plugin(platform)
+    wrong = tmp_path / "profile"
+    wrong.mkdir()
+    option = f"{platform}-no-such-option"
+    (wrong / "config.yaml").write_text(yaml.safe_dump(profile(platform) | {option: "x"}))
+    said = dry_run(server, tmp_path / "run", wrong, fails=True)
+    assert option in said
+
+
+@every_platform
+def test_each_option_of_the_platform_is_a_setting_of_its_plugin(platform: str) -> None:
+    known = {field.name for field in fields(plugin(platform).ExecutorSettings)}
+    named = {
+        key.removeprefix(f"{platform}-").replace("-", "_")
+        for key in profile(platform)
+        if key.startswith(f"{platform}-")
+    }
+    assert named and named <= known
+    assert profile(platform)["executor"] == platform
+
+
+@pytest.mark.parametrize("name", ["s3", *PLUGINS])
+def test_no_secret_lies_in_a_profile(name: str) -> None:
+    assert not [key for key in profile(name) if SECRET.search(key)]
+
+
+def test_aws_batch_is_given_sizes_that_it_takes(server: S3Server, tmp_path: Path) -> None:
+    """Any other, the plugin would turn into the least of so many cores."""
+    plugin("aws-batch")
+    sizes = importlib.import_module(f"{PLUGINS['aws-batch']}.constant").VALID_RESOURCES_MAPPING
+    said = dry_run(server, tmp_path, ROOT / "profiles/aws-batch")
+    asked = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", said, re.MULTILINE)
+    assert len({rule for rule, _ in asked}) >= 15
+    for rule, stated in asked:
+        if "resources:" not in stated or "script" in rule:
+            continue
+        memory = int(re.search(r"mem_mb=(\d+)", stated)[1])
+        threads = re.search(r"threads: (\d+)", stated)
+        assert int(threads[1] if threads else 1) in sizes[memory], (rule, memory)
+
+
+def test_google_batch_can_hand_the_snakefile_through_a_shell() -> None:
+    assert not re.search(r"[`$\\]", (ROOT / "Snakefile").read_text())

@@ -1,0 +1,315 @@
+"""Results, pictures and weights in a bucket of a real HTTP server of S3's protocol."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT
+from running import SHORT, Workspace, demo_config, results_of
+from s3_server import (
+    BUCKET,
+    InBucket,
+    JobsElsewhere,
+    S3Server,
+    credentials,
+    only_in_storage,
+    without_pictures,
+)
+
+STAGES = {
+    "fetch": {"fetch_annotations", "fetch_images", "build_manifest"},
+    "detect": {"fetch_weights", "detect_persons", "gather_detections"},
+    "embed": {"embed_persons"},
+    "reduce": {"fit_pca", "reduce_vectors"},
+    "index": {"build_index", "time_index"},
+    "search": {"select_queries", "search_persons"},
+    "evaluate": {"embed_distorted", "evaluate_search"},
+    "all": {"render_report"},
+}
+TARGETS = {*STAGES, "default", "report"}
+whole = pytest.mark.s3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in credentials().items():
+            patch.setenv(name, value)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        started = S3Server()
+        yield started
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def run(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> InBucket:
+    """A short run in the bucket that nobody disturbed. Tests do not change its results."""
+    workspace = InBucket(tmp_path_factory.mktemp("run"), SHORT, server, "run")
+    workspace.said = workspace.run()
+    return workspace
+
+
+def copied(run: InBucket, prefix: str, folder: Path, config: dict[str, Any] = SHORT) -> InBucket:
+    """The same results under another prefix, seen from a machine that has not made them."""
+    for name, data in run.server.objects(run.prefix).items():
+        run.server.client.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=data)
+    return InBucket(folder, config, run.server, prefix)
+
+
+def lines_of_error(said: str) -> list[str]:
+    return [line for line in said.splitlines() if "cannot be used" in line]
+
+
+def test_a_storage_that_does_not_answer_is_one_line(server: S3Server, tmp_path: Path) -> None:
+    workspace = InBucket(tmp_path, SHORT, server, "nothing")
+    server.check_credentials(True)
+    try:
+        refused = workspace.run("--dry-run", fails=True)
+    finally:
+        server.check_credentials(False)
+    server.stop()
+    try:
+        gone = workspace.run("--dry-run", fails=True)
+    finally:
+        server.start()
+    for said, why in ((refused, "403"), (gone, server.url)):
+        assert len(lines_of_error(said)) == 1, said
+        assert why in lines_of_error(said)[0]
+        assert "Traceback" not in said
+    assert not server.objects("nothing")
+
+
+def test_fetched_into_a_bucket(server: S3Server, tmp_path: Path) -> None:
+    """A sample of the whole, which `make test-s3` runs."""
+    local = Workspace(tmp_path / "local", SHORT)
+    local.run("fetch")
+    workspace = InBucket(tmp_path / "here", SHORT, server, "fetched")
+    said = workspace.run("fetch")
+    assert workspace.hashes() == without_pictures(results_of(local))
+    assert {name for name in workspace.objects() if only_in_storage(name)} == {
+        "dataset/pictures/0.zip",
+        "dataset/pictures/1.zip",
+    }
+    assert not (workspace.folder / "results").exists(), "nothing lies outside of Snakemake's copies"
+    assert not [path for path in workspace.copies.rglob("*") if path.suffix in (".jpg", ".sha256")]
+    assert "Report" not in said
+    assert workspace.planned("fetch") == set()
+    assert workspace.elsewhere("there").planned("fetch") == set()
+
+
+@whole
+def test_the_same_bytes_as_without_storage(run: InBucket, undisturbed: dict[str, str]) -> None:
+    hashes = run.hashes()
+    del hashes["index/timing.json"]
+    assert hashes == without_pictures(undisturbed)
+    assert f"Report    s3://{BUCKET}/run/results/test/report/index.html" in run.said
+    assert not list(run.folder.rglob("*.sha256"))
+    assert not (run.folder / "results").exists()
+
+
+@whole
+def test_a_second_run_does_nothing_and_a_deleted_object_is_made_again(
+    run: InBucket, tmp_path: Path
+) -> None:
+    assert run.planned() == set()
+    workspace = copied(run, "deleted", tmp_path / "here")
+    assert workspace.planned() == set()
+    workspace.server.delete("deleted/results/test/search/hits.parquet")
+    assert workspace.planned() == {"search_persons", "render_report"}
+    workspace.run()
+    assert workspace.hashes() == run.hashes()
+
+
+@whole
+def test_each_stage_on_another_machine(
+    server: S3Server, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    first = InBucket(tmp_path / "machine", SHORT, server, "stages")
+    for stage, rules in STAGES.items():
+        machine = first.elsewhere(stage)
+        assert machine.planned(stage) - TARGETS == rules
+        machine.run(stage)
+    hashes = first.hashes()
+    del hashes["index/timing.json"]
+    assert hashes == without_pictures(undisturbed)
+
+
+@whole
+def test_each_job_on_another_machine(
+    server: S3Server, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """What a cloud's executor does: code out of the bucket, too, into an empty folder."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("NOT TESTED WITH JOBS ELSEWHERE: Snakemake sends what git knows, and this is"
+                    " no clone, or there is no git")  # fmt: skip
+    workspace = JobsElsewhere(tmp_path / "clone", SHORT, server, "jobs")
+    said = workspace.run()
+    hashes = workspace.hashes()
+    del hashes["index/timing.json"]
+    assert hashes == without_pictures(undisturbed)
+    # The bundled weights are read where the code lies; all else ran elsewhere.
+    assert len(workspace.said()) == said.count("external jobid") >= 17
+    assert not list(workspace.copies.rglob("*.parquet"))
+
+
+@whole
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_killed_and_started_again(
+    run: InBucket, server: S3Server, tmp_path: Path, number: signal.Signals
+) -> None:
+    workspace = InBucket(tmp_path, SHORT, server, f"killed-{number.name}")
+    for within in ("Fetching and checking", "Embedding, shard", "Writing the report"):
+        started = start(workspace)
+        wait_for(started, within)
+        time.sleep(0.5)
+        os.killpg(started.pid, number)
+        started.communicate(timeout=60)
+        # Whatever lies in the bucket is whole.
+        there, undisturbed = workspace.hashes(), run.hashes()
+        assert {name: undisturbed[name] for name in there if "timing" not in name} == {
+            name: digest for name, digest in there.items() if "timing" not in name
+        }
+    workspace.run()
+    assert untimed(workspace.hashes()) == untimed(run.hashes())
+    assert not [path for path in workspace.copies.rglob("*") if ".part" in path.name]
+
+
+@whole
+def test_the_server_goes_in_the_middle(run: InBucket, server: S3Server, tmp_path: Path) -> None:
+    workspace = InBucket(tmp_path, SHORT, server, "interrupted")
+    started = start(workspace)
+    wait_for(started, "Embedding, shard")
+    server.stop()
+    try:
+        said, _ = started.communicate(timeout=120)
+    finally:
+        server.start()
+    assert started.returncode != 0
+    assert "Failed to store output in storage" in said or "Failed to" in said
+    there, undisturbed = workspace.hashes(), run.hashes()
+    assert there == {name: undisturbed[name] for name in there}
+    workspace.run()
+    assert untimed(workspace.hashes()) == untimed(run.hashes())
+
+
+@whole
+def test_own_pictures_weights_and_queries_in_a_bucket(
+    server: S3Server, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """The openpeople package's pictures as a folder: on this machine, and in the bucket."""
+    pictures = tmp_path / "people"
+    export_people(pictures, 14)
+    query = tmp_path / "me.jpg"
+    shutil.copyfile(next(pictures.rglob("*.jpg")), query)
+    server.put(pictures, "given/people")
+    server.put(pictures.parent / "none", "given")
+    server.client.upload_file(str(query), BUCKET, "given/me.jpg")
+
+    def config(folder: str, image: str) -> dict[str, Any]:
+        return demo_config(
+            dataset={"source": "folder", "folder": {"path": folder}},
+            queries={"images": [image]},
+            report={"timings": False},
+            shards=2,
+        )
+
+    local = Workspace(tmp_path / "local", config(str(pictures), str(query)))
+    local.run()
+    stored = InBucket(
+        tmp_path / "stored",
+        config(f"s3://{BUCKET}/given/people", f"s3://{BUCKET}/given/me.jpg"),
+        server,
+        "own",
+    )
+    stored.run()
+    # Where the pictures lie is named in these alone.
+    named = {"search/queries.parquet", "search/query_images.parquet"}
+    expected = without_pictures(results_of(local))
+    found = untimed(stored.hashes())
+    assert found.keys() == expected.keys()
+    differing = {name for name in found if found[name] != expected[name]}
+    assert differing <= named | {name for name in found if name.startswith("report/")}, differing
+    assert stored.elsewhere("again").planned() == set()
+    # A picture of this machine, and results in the bucket.
+    mixed = InBucket(tmp_path / "mixed", config(str(pictures), str(query)), server, "mixed")
+    mixed.run()
+    assert untimed(mixed.hashes()) == expected
+    # Pictures in the bucket, results here.
+    here = Workspace(tmp_path / "here", config(f"s3://{BUCKET}/given/people", str(query)))
+    here.run("--storage-s3-endpoint-url", server.url)
+    found = {name: digest for name, digest in results_of(here).items() if not only_in_storage(name)}
+    assert {name for name in found if found[name] != expected[name]} <= differing
+
+
+@whole
+def test_explorer_notebook_and_parity_from_the_bucket(
+    server: S3Server, run: InBucket, tmp_path: Path
+) -> None:
+    config = demo_config(
+        dataset={"max_images": 14},
+        report={"timings": False, "explorer": True},
+        detector={"precision": "bf16"},
+        shards=2,
+    )
+    local = Workspace(tmp_path / "local", config)
+    stored = InBucket(tmp_path / "stored", config, server, "more")
+    for target in ("all", "notebook", "parity"):
+        local.run(target)
+        stored.elsewhere(target).run(target)
+    assert untimed(stored.hashes()) == without_pictures(results_of(local))
+
+
+@whole
+def test_nobody_found(server: S3Server, tmp_path: Path) -> None:
+    """Folders without a file, which a bucket cannot have."""
+    config = demo_config(
+        dataset={"max_images": 2},
+        search_set={"min_score": 1.0},
+        report={"timings": False, "explorer": True},
+        shards=3,
+    )
+    local = Workspace(tmp_path / "local", config)
+    local.run()
+    stored = InBucket(tmp_path / "stored", config, server, "nobody")
+    stored.run()
+    assert untimed(stored.hashes()) == without_pictures(results_of(local))
+    assert stored.planned() == set()
+
+
+def untimed(hashes: dict[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in hashes.items() if name != "index/timing.json"}
+
+
+def export_people(folder: Path, count: int) -> None:
+    """Some pictures of the package openpeople, which show nobody who is."""
+    from visualsearch.sources import openpeople
+
+    listed = openpeople.list_images({"max_images": count}, folder).images
+    list(openpeople.fetch(listed, folder, {}))
+
+
+def start(workspace: InBucket) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        workspace.command(),
+        cwd=workspace.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(run: subprocess.Popen[str], words: str) -> None:
+    assert run.stdout is not None
+    for line in run.stdout:
+        if words in line:
+            return
+    raise AssertionError(f"{words!r} was not said")
