@@ -34,12 +34,16 @@ class OnlyThisEnvironment:
 def elsewhere() -> list[str]:
     """Modules loaded from neither this environment, nor Python itself, nor the library."""
     known = (SNAKEMAKE, LIBRARY, "__main__", "_sysconfigdata")
+    files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
     return sorted(
         name
-        for name, module in sys.modules.items()
+        for name, file in files.items()
         if not name.startswith(known)
         and name.partition(".")[0] not in sys.stdlib_module_names
-        and not (getattr(module, "__file__", None) or sys.prefix).startswith(sys.prefix)
+        # Torch makes modules with the bare name of a file.
+        and file
+        and os.path.isabs(file)
+        and not file.startswith(sys.prefix)
     )
 
 
