@@ -116,7 +116,9 @@ class InBucket(Workspace):
         return {
             name: data
             for name, data in found.items()
+            # Snakemake marks a folder's time in it.
             if PurePosixPath(name).parts[0] not in NO_RESULTS
+            and not PurePosixPath(name).name.startswith(".")
         }
 
     def hashes(self) -> dict[str, str]:

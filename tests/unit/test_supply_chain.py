@@ -66,6 +66,10 @@ def licences() -> ModuleType:
     return module
 
 
+# What tests of S3 install in another version than the lock's: boto3 wants dateutil below 3.
+OTHER_WITH_BOTO = {"python-dateutil"}
+
+
 def test_the_table_of_licences_covers_the_lock() -> None:
     text = (ROOT / "docs/licences.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([a-z0-9-]+) \| ([0-9][^|]*) \| ([^|]+) \|$", text, re.MULTILINE)
@@ -75,9 +79,11 @@ def test_the_table_of_licences_covers_the_lock() -> None:
     assert {canonicalize_name(pin.name) for pin in pins()} == expected.keys()
     for name, _, licence in rows:
         try:
-            distribution(name)
+            installed = distribution(name).version
         except PackageNotFoundError:
             continue  # For another platform.
+        if name in OTHER_WITH_BOTO and installed not in expected[name].split(", "):
+            continue
         assert licence == module.license_of(name)
 
 
