@@ -22,10 +22,10 @@ from slurm_cluster import Cluster, cluster, missing
 
 pytestmark = pytest.mark.slurm
 
-# As a user would, but for a queue that answers at once.
+# As a user would, but that the short jobs of a test are asked for sooner.
 SLURM = [
     *("--profile", str(ROOT / "profiles/slurm")),
-    *("--slurm-init-seconds-before-status-checks", "2"),
+    *("--slurm-init-seconds-before-status-checks", "5"),
 ]
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+)")
 SECONDS_TO_STOP = 10
@@ -99,6 +99,13 @@ def ended_well(run: subprocess.Popen[str], workspace: Workspace) -> str:
     return said(workspace)
 
 
+def detected_as(undisturbed: dict[str, str], workspace: Workspace) -> None:
+    """All results up to detection are there, and those of the undisturbed run."""
+    results = results_of(workspace)
+    assert "detections/persons.json" in results
+    assert results == {name: undisturbed[name] for name in results}
+
+
 def test_demo_gives_the_same_bytes(
     slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +152,7 @@ def test_a_job_that_hangs_is_killed_and_has_more_time_after(
     slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace, "--set-resources", "detect_persons:runtime=attempt")
+    run = start(workspace, "detect", "--set-resources", "detect_persons:runtime=attempt")
     until_running("detect_persons/1", slurm, run, workspace).suspend()
     (first,) = slurm.numbers("rule_detect_persons_wildcards_1")
     output = ended_well(run, workspace)
@@ -153,7 +160,7 @@ def test_a_job_that_hangs_is_killed_and_has_more_time_after(
     *_, second = slurm.numbers("rule_detect_persons_wildcards_1")
     limits = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%l") for n in (first, second)]
     assert [limit.strip() for limit in limits] == ["1:00", "2:00"]
-    assert results_of(workspace) == undisturbed
+    detected_as(undisturbed, workspace)
 
 
 def test_a_job_out_of_memory_is_killed_and_has_more_after(
@@ -162,7 +169,7 @@ def test_a_job_out_of_memory_is_killed_and_has_more_after(
     """The first attempt at detection gets less than torch takes."""
     workspace = Workspace(tmp_path, SHORT)
     memory = "detect_persons:mem_mb=500 if attempt == 1 else 2000 * attempt"
-    output = ended_well(start(workspace, "--set-resources", memory), workspace)
+    output = ended_well(start(workspace, "detect", "--set-resources", memory), workspace)
     numbers = slurm.numbers("rule_detect_persons_wildcards_")
     assert len(numbers) == 4, output
     # Without cgroups SLURM looks each second, kills, and calls it one of these.
@@ -170,14 +177,14 @@ def test_a_job_out_of_memory_is_killed_and_has_more_after(
         assert re.search(f"'{number}' failed, SLURM status is: '(OUT_OF_MEMORY|FAILED)", output)
     asked = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%m").strip() for n in numbers]
     assert asked == ["500M", "500M", "4000M", "4000M"]
-    assert results_of(workspace) == undisturbed
+    detected_as(undisturbed, workspace)
 
 
 def test_a_job_that_another_preempts_runs_again(
     slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
+    run = start(workspace, "detect")
     until_running("detect_persons/0", slurm, run, workspace)
     (number,) = slurm.numbers("rule_detect_persons_wildcards_0")
     slurm.says("sbatch", "-p", "urgent", "-n", "2", "-o", "/dev/null", "--wrap", "sleep 5")
@@ -185,11 +192,34 @@ def test_a_job_that_another_preempts_runs_again(
     ended_well(run, workspace)
     # By SLURM, without a second job of Snakemake's.
     assert slurm.numbers("rule_detect_persons_wildcards_0") == [number]
-    assert results_of(workspace) == undisturbed
+    detected_as(undisturbed, workspace)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "snakemake alone"])
+def test_detection_and_embedding_ask_for_a_gpu_each(slurm: Cluster, tmp_path: Path) -> None:
+    """In the queue, where they stay: no node with a GPU is up."""
+    workspace = Workspace(tmp_path, SHORT)
+    workspace.run("embed")
+    (workspace.results / "detections/shards/0.parquet").unlink()
+    (workspace.results / "embeddings/1.parquet").unlink()
+    workspace.config = workspace.config | {
+        "detector": workspace.config["detector"] | {"device": "cuda"}
+    }
+    run = start(workspace, "embed", "detect", "--rerun-triggers", "mtime")
+    waiting = ("rule_detect_persons_wildcards_0", "rule_embed_persons_wildcards_1")
+    # Both at once, whatever one machine's profile allows.
+    until(lambda: set(waiting) <= set(slurm.states()), run, workspace)
+    for name in waiting:
+        (number,) = slurm.numbers(name)
+        assert "TresPerJob=gres:gpu:1" in slurm.says("scontrol", "show", "job", number)
+    run.send_signal(signal.SIGINT)
+    run.wait(timeout=SECONDS_TO_STOP)
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False)],
+    ids=["Ctrl-C", "SIGTERM to Snakemake alone"],
+)
 def test_a_stopped_run_leaves_nothing_in_the_queue(
     slurm: Cluster,
     undisturbed: dict[str, str],
@@ -199,7 +229,7 @@ def test_a_stopped_run_leaves_nothing_in_the_queue(
 ) -> None:
     """And what it has done is gone on with, here without SLURM."""
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
+    run = start(workspace, "detect")
     script = until_running("detect_persons/0", slurm, run, workspace)
     begun = time.monotonic()
     (os.killpg if whole_group else os.kill)(run.pid, number)
@@ -208,8 +238,8 @@ def test_a_stopped_run_leaves_nothing_in_the_queue(
     assert not script.is_running()
     assert "Traceback" not in said(workspace)
     assert not list(workspace.results.rglob(".*.part"))
-    workspace.run()
-    assert results_of(workspace) == undisturbed
+    workspace.run("detect")
+    detected_as(undisturbed, workspace)
 
 
 def test_a_run_stopped_while_it_submits_leaves_nothing_in_the_queue(
@@ -234,16 +264,16 @@ def test_jobs_of_a_run_that_was_killed_are_cancelled_by_the_next(
     slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
+    run = start(workspace, "detect")
     script = until_running("detect_persons/0", slurm, run, workspace)
     run.kill()
     run.wait()
     assert script.is_running()
     numbers = slurm.numbers("rule_detect_persons")
-    ended_well(start(workspace), workspace)
+    ended_well(start(workspace, "detect"), workspace)
     states = slurm.says("squeue", "-h", "-t", "all", "-j", ",".join(numbers), "-o", "%T").split()
     assert set(states) == {"CANCELLED"}
-    assert results_of(workspace) == undisturbed
+    detected_as(undisturbed, workspace)
 
 
 def until_empty(slurm: Cluster, seconds: float) -> None:
