@@ -21,7 +21,8 @@ SECONDS_TO_START = 30
 # No cgroups, which a container may not have: processes are known by who started whom. Cores are
 # given by affinity. Memory is looked at each second, and a job that has more than it asked for is
 # killed. `urgent` takes the node from others, as on clusters with preemption. Jobs that ask for a
-# GPU wait for a node that is down: there is none here.
+# GPU wait for a node that is down: there is none here. A job that is queued again waits for as long
+# as a credential lasts.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -31,7 +32,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=15
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
