@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "squeue", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol", "setpriv")
 SECONDS_TO_START = 30
 # No cgroups, which a container may not have: processes are known by who started whom. Cores are
 # given by affinity. Memory is looked at each second, and a job that has more than it asked for is
-# killed. `urgent` takes the node from others, as on clusters with preemption.
+# killed. `urgent` takes the node from others, as on clusters with preemption. Jobs that ask for a
+# GPU wait for a node that is down: there is none here. A job that is queued again waits for as long
+# as a credential lasts.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -30,7 +32,7 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=15
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -54,9 +56,10 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 KillWait=5
 MinJobAge=600
-{gres}
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes} {node_gres}
-PartitionName=normal Nodes={host} Default=YES MaxTime=1-0 PriorityTier=1
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes}
+NodeName=absent NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes} Gres=gpu:2 State=DOWN
+PartitionName=normal Nodes={host},absent Default=YES MaxTime=1-0 PriorityTier=1
 PartitionName=urgent Nodes={host} MaxTime=1-0 PriorityTier=2
 """
 
@@ -116,10 +119,10 @@ class Cluster:
 
 
 @contextmanager
-def cluster(cpus: int = 2, megabytes: int = 16000, gpus: int = 0) -> Iterator[Cluster]:
+def cluster(cpus: int = 2, megabytes: int = 16000) -> Iterator[Cluster]:
     """Run a cluster of one node; its daemons and all its jobs end with the block.
 
-    gpus: so many are counted, and none is there: the queue can be looked at, no more.
+    cpus, megabytes: what SLURM counts, whatever the machine has.
     """
     with ExitStack() as stack:
         # Short, as a socket's path may have no more than 108 bytes.
@@ -129,7 +132,6 @@ def cluster(cpus: int = 2, megabytes: int = 16000, gpus: int = 0) -> Iterator[Cl
             (folder / name).mkdir()
         (folder / "munge.key").write_bytes(secrets.token_bytes(128))
         (folder / "munge.key").chmod(0o400)
-        (folder / "gres.conf").write_text(f"Name=gpu Count={gpus}\n" if gpus else "")
         controller_port, node_port = _free_ports(2)
         configuration = CONFIGURATION.format(
             host=socket.gethostname().split(".")[0],
@@ -139,8 +141,6 @@ def cluster(cpus: int = 2, megabytes: int = 16000, gpus: int = 0) -> Iterator[Cl
             node_port=node_port,
             cpus=cpus,
             megabytes=megabytes,
-            gres="GresTypes=gpu" if gpus else "",
-            node_gres=f"Gres=gpu:{gpus}" if gpus else "",
         )
         (folder / "slurm.conf").write_text(configuration)
         munged = [f"--{kind}-file={folder}/munge.{kind}" for kind in ("key", "log", "pid", "seed")]
@@ -160,7 +160,8 @@ def cluster(cpus: int = 2, megabytes: int = 16000, gpus: int = 0) -> Iterator[Cl
 @contextmanager
 def _daemon(command: list[str], one: Cluster) -> Iterator[None]:
     process = subprocess.Popen(
-        command,
+        # Ends with this process, however that ends.
+        ["setpriv", "--pdeathsig", "TERM", *command],
         env=os.environ | one.environment,
         stdin=subprocess.DEVNULL,
         stdout=(one.folder / f"{command[0]}.out.log").open("w"),

@@ -22,11 +22,13 @@ from slurm_cluster import Cluster, cluster, missing
 
 pytestmark = pytest.mark.slurm
 
-# As a user would, but for a queue that answers at once.
+# As a user would, but that the short jobs of a test are asked for sooner.
 SLURM = [
     *("--profile", str(ROOT / "profiles/slurm")),
-    *("--slurm-init-seconds-before-status-checks", "2"),
+    *("--slurm-init-seconds-before-status-checks", "5"),
 ]
+DEMO = demo_config(report={"timings": False, "explorer": True})
+JOB = re.compile(r"^Job \d+: ", re.MULTILINE)
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+)")
 SECONDS_TO_STOP = 10
 
@@ -76,9 +78,9 @@ def until(true: Callable[[], object], run: subprocess.Popen[str], workspace: Wor
 def until_running(
     job: str, slurm: Cluster, run: subprocess.Popen[str], workspace: Workspace
 ) -> psutil.Process:
-    """Wait until the script of the first job of a shard, such as detect_persons/0, works."""
-    rule, shard = job.split("/")
-    name = f"rule_{rule}_wildcards_{shard}"
+    """Wait until the script of a job works: of embed_distorted, or detect_persons/0 for a shard."""
+    rule, _, shard = job.partition("/")
+    name = f"rule_{rule}_wildcards_{shard}" if shard else f"rule_{rule}"
     until(lambda: slurm.states().get(name) == "RUNNING", run, workspace)
     log = workspace.results / "logs" / f"{job}.log"
     until(log.exists, run, workspace)
@@ -99,97 +101,97 @@ def ended_well(run: subprocess.Popen[str], workspace: Workspace) -> str:
     return said(workspace)
 
 
+def detected_as(undisturbed: dict[str, str], workspace: Workspace) -> None:
+    """All results up to detection are there, and those of the undisturbed run."""
+    results = results_of(workspace)
+    assert "detections/persons.json" in results
+    assert results == {name: undisturbed[name] for name in results}
+
+
 def test_demo_gives_the_same_bytes(
     slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = demo_config(report={"timings": False, "explorer": True})
-    seconds, results, jobs = {}, {}, {}
-    for how, arguments in {
-        "here": [],
-        "SLURM": SLURM,
-        # Each group a single job.
-        "SLURM, no groups": [*SLURM, "--groups", "fetch_images=one", "--group-components", "one=1"],
-    }.items():
-        workspace = Workspace(tmp_path / how, config)
-        begun = time.monotonic()
-        output = workspace.run(*arguments)
-        seconds[how] = time.monotonic() - begun
-        jobs[how] = len(SUBMITTED.findall(output))
-        results[how] = results_of(workspace)
-    assert results["SLURM"] == results["here"]
-    assert results["SLURM, no groups"] == results["here"]
-    assert 0 < jobs["SLURM"] < jobs["SLURM, no groups"]
+    workspace = Workspace(tmp_path / "here", DEMO)
+    begun = time.monotonic()
+    workspace.run()
+    here = time.monotonic() - begun
+    on_slurm = Workspace(tmp_path / "SLURM", DEMO)
+    jobs = len(JOB.findall(on_slurm.run("--dry-run")))
+    begun = time.monotonic()
+    output = on_slurm.run(*SLURM)
+    there = time.monotonic() - begun
+    assert results_of(on_slurm) == results_of(workspace)
+    submitted = len(SUBMITTED.findall(output))
+    assert 0 < submitted < jobs
     with capsys.disabled():
-        for how, wall in seconds.items():
-            times = wall / seconds["here"]
-            print(f"\n{how}: {wall:.0f} s, {times:.1f} times, {jobs[how]} jobs submitted")
+        print(
+            f"\nthe demo, {jobs} jobs: {here:.0f} s here; {there:.0f} s, {there / here:.1f} times,"
+        )
+        print(f"in {submitted} jobs of SLURM")
 
 
-def test_a_cancelled_job_is_submitted_again(
+def test_jobs_killed_in_every_way_run_again(
     slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
+    """One hangs, one is cancelled, one is short of memory, two are preempted."""
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
-    until_running("detect_persons/0", slurm, run, workspace)
-    (number,) = slurm.numbers("rule_detect_persons_wildcards_0")
-    slurm.says("scancel", number)
-    output = ended_well(run, workspace)
-    assert f"SLURM-job '{number}' failed, SLURM status is: 'CANCELLED'" in output
-    assert "Trying to restart job" in output
-    assert len(slurm.numbers("rule_detect_persons_wildcards_0")) == 2
-    assert slurm.states()["rule_detect_persons_wildcards_0"] == "COMPLETED"
-    assert results_of(workspace) == undisturbed
-
-
-def test_a_job_that_hangs_is_killed_and_has_more_time_after(
-    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
-) -> None:
-    workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace, "--set-resources", "detect_persons:runtime=attempt")
-    until_running("detect_persons/1", slurm, run, workspace).suspend()
-    (first,) = slurm.numbers("rule_detect_persons_wildcards_1")
-    output = ended_well(run, workspace)
-    assert f"SLURM-job '{first}' failed, SLURM status is: 'TIMEOUT'" in output
-    *_, second = slurm.numbers("rule_detect_persons_wildcards_1")
-    limits = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%l") for n in (first, second)]
-    assert [limit.strip() for limit in limits] == ["1:00", "2:00"]
-    assert results_of(workspace) == undisturbed
-
-
-def test_a_job_out_of_memory_is_killed_and_has_more_after(
-    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
-) -> None:
-    """The first attempt at detection gets less than torch takes."""
-    workspace = Workspace(tmp_path, SHORT)
-    memory = "detect_persons:mem_mb=500 if attempt == 1 else 2000 * attempt"
-    output = ended_well(start(workspace, "--set-resources", memory), workspace)
-    numbers = slurm.numbers("rule_detect_persons_wildcards_")
-    assert len(numbers) == 4, output
-    # Without cgroups SLURM looks each second, kills, and calls it one of these.
-    for number in numbers[:2]:
-        assert re.search(f"'{number}' failed, SLURM status is: '(OUT_OF_MEMORY|FAILED)", output)
-    asked = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%m").strip() for n in numbers]
-    assert asked == ["500M", "500M", "4000M", "4000M"]
-    assert results_of(workspace) == undisturbed
-
-
-def test_a_job_that_another_preempts_runs_again(
-    slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
-) -> None:
-    workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
-    until_running("detect_persons/0", slurm, run, workspace)
-    (number,) = slurm.numbers("rule_detect_persons_wildcards_0")
+    run = start(
+        workspace,
+        "--set-resources",
+        "detect_persons:runtime=1 if attempt == 1 and wildcards.shard == '0' else 60",
+        "embed_persons:mem_mb=500 if attempt == 1 and wildcards.shard == '1' else 2000 * attempt",
+    )
+    until_running("detect_persons/0", slurm, run, workspace).suspend()
+    until_running("detect_persons/1", slurm, run, workspace)
+    hangs, cancelled = (slurm.numbers(f"rule_detect_persons_wildcards_{n}")[0] for n in "01")
+    slurm.says("scancel", cancelled)
+    until_running("embed_distorted", slurm, run, workspace)
+    (preempted,) = slurm.numbers("rule_embed_distorted")
     slurm.says("sbatch", "-p", "urgent", "-n", "2", "-o", "/dev/null", "--wrap", "sleep 5")
-    until(lambda: "Restarts=1" in slurm.says("scontrol", "show", "job", number), run, workspace)
-    ended_well(run, workspace)
-    # By SLURM, without a second job of Snakemake's.
-    assert slurm.numbers("rule_detect_persons_wildcards_0") == [number]
+    output = ended_well(run, workspace)
+
+    assert f"SLURM-job '{hangs}' failed, SLURM status is: 'TIMEOUT'" in output
+    assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in output
+    # Which with cgroups SLURM would call OUT_OF_MEMORY.
+    small, large = slurm.numbers("rule_embed_persons_wildcards_1")
+    assert f"SLURM-job '{small}' failed, SLURM status is: 'FAILED'" in output
+    logs = workspace.folder / ".snakemake/slurm_logs"
+    assert "exceeded memory limit" in next(logs.rglob(f"{small}.log")).read_text()
+    assert "DUE TO TIME LIMIT" in next(logs.rglob(f"{hangs}.log")).read_text()
+    asked = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%m") for n in (small, large)]
+    assert [words.strip() for words in asked] == ["500M", "4000M"]
+    assert output.count("Trying to restart job") == 3
+    # That one SLURM itself has queued again: it is the same job.
+    assert slurm.numbers("rule_embed_distorted") == [preempted]
+    assert "Restarts=1" in slurm.says("scontrol", "show", "job", preempted)
     assert results_of(workspace) == undisturbed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "snakemake alone"])
+def test_detection_and_embedding_ask_for_a_gpu_each(slurm: Cluster, tmp_path: Path) -> None:
+    """In the queue, where they stay: no node with a GPU is up."""
+    workspace = Workspace(tmp_path, SHORT)
+    workspace.run("embed")
+    (workspace.results / "detections/shards/0.parquet").unlink()
+    (workspace.results / "embeddings/1.parquet").unlink()
+    workspace.config = workspace.config | {
+        "detector": workspace.config["detector"] | {"device": "cuda"}
+    }
+    run = start(workspace, "embed", "detect", "--rerun-triggers", "mtime")
+    waiting = ("rule_detect_persons_wildcards_0", "rule_embed_persons_wildcards_1")
+    # Both at once, whatever one machine's profile allows.
+    until(lambda: set(waiting) <= set(slurm.states()), run, workspace)
+    for name in waiting:
+        (number,) = slurm.numbers(name)
+        assert "TresPerJob=gres:gpu:1" in slurm.says("scontrol", "show", "job", number)
+    run.send_signal(signal.SIGINT)
+    run.wait(timeout=SECONDS_TO_STOP)
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False)],
+    ids=["Ctrl-C", "SIGTERM to Snakemake alone"],
+)
 def test_a_stopped_run_leaves_nothing_in_the_queue(
     slurm: Cluster,
     undisturbed: dict[str, str],
@@ -199,7 +201,7 @@ def test_a_stopped_run_leaves_nothing_in_the_queue(
 ) -> None:
     """And what it has done is gone on with, here without SLURM."""
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
+    run = start(workspace, "detect")
     script = until_running("detect_persons/0", slurm, run, workspace)
     begun = time.monotonic()
     (os.killpg if whole_group else os.kill)(run.pid, number)
@@ -208,8 +210,8 @@ def test_a_stopped_run_leaves_nothing_in_the_queue(
     assert not script.is_running()
     assert "Traceback" not in said(workspace)
     assert not list(workspace.results.rglob(".*.part"))
-    workspace.run()
-    assert results_of(workspace) == undisturbed
+    workspace.run("detect")
+    detected_as(undisturbed, workspace)
 
 
 def test_a_run_stopped_while_it_submits_leaves_nothing_in_the_queue(
@@ -234,16 +236,16 @@ def test_jobs_of_a_run_that_was_killed_are_cancelled_by_the_next(
     slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path, SHORT)
-    run = start(workspace)
+    run = start(workspace, "detect")
     script = until_running("detect_persons/0", slurm, run, workspace)
     run.kill()
     run.wait()
     assert script.is_running()
     numbers = slurm.numbers("rule_detect_persons")
-    ended_well(start(workspace), workspace)
+    ended_well(start(workspace, "detect"), workspace)
     states = slurm.says("squeue", "-h", "-t", "all", "-j", ",".join(numbers), "-o", "%T").split()
     assert set(states) == {"CANCELLED"}
-    assert results_of(workspace) == undisturbed
+    detected_as(undisturbed, workspace)
 
 
 def until_empty(slurm: Cluster, seconds: float) -> None:
