@@ -29,6 +29,46 @@ except KeyboardInterrupt:
     job.wait()
 """
 
+# Told to stop while Snakemake writes a line of its log.
+LOGGING = """
+import logging, os, sys, time
+from snakemake.logging import ColorizingTextHandler
+from visualsearch import stopping
+
+class Slow:
+    def write(self, text):
+        if text.strip():
+            print(os.getpid(), flush=True)
+            time.sleep(1)
+    def flush(self):
+        pass
+
+stopping.stop_on_signals()
+log = logging.getLogger("a run")
+log.addHandler(ColorizingTextHandler(stream=Slow()))
+try:
+    log.error("a line")
+    time.sleep(600)
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_signal_is_heard_while_snakemake_logs(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOGGING],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == process.pid
+    process.send_signal(number)
+    try:
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_job_that_does_not_listen_is_killed(number: signal.Signals) -> None:

@@ -1,7 +1,9 @@
 """Ctrl-C or SIGTERM ends a run within seconds, and the same command goes on from there."""
 
+import os
 import signal
 import threading
+import traceback
 from contextlib import suppress
 from types import FrameType
 
@@ -9,6 +11,7 @@ import psutil
 
 # Jobs remove their temporary files meanwhile; one that is deep in compiled code does not hear it.
 SECONDS_TO_CLEAN_UP = 5
+SECONDS_TO_LOG = 0.1
 
 
 def stop_on_signals() -> None:
@@ -24,6 +27,10 @@ def stop_on_signals() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    if _is_logging(frame):
+        # Snakemake's log handler drops a KeyboardInterrupt, and the run would go on.
+        threading.Timer(SECONDS_TO_LOG, os.kill, (os.getpid(), number)).start()
+        return
     for again in (signal.SIGINT, signal.SIGTERM):
         signal.signal(again, signal.SIG_IGN)
     jobs = psutil.Process().children(recursive=True)
@@ -31,6 +38,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
         _send(job, signal.SIGINT)
     threading.Thread(target=_kill_late, args=(jobs,), daemon=True).start()
     raise KeyboardInterrupt
+
+
+def _is_logging(frame: FrameType | None) -> bool:
+    """Whether `frame` is called, however deep, by Python's logging."""
+    return any(
+        caller.f_globals.get("__name__") == "logging" for caller, _ in traceback.walk_stack(frame)
+    )
 
 
 def _kill_late(jobs: list[psutil.Process]) -> None:
