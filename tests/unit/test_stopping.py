@@ -53,6 +53,40 @@ except KeyboardInterrupt:
     pass
 """
 
+# Told to stop when a thread, as Snakemake's, is about to start a job, for which it then waits.
+ABOUT_TO_START = """
+import subprocess, sys, threading, time
+from visualsearch import stopping
+
+def job():
+    time.sleep(1)
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
+
+stopping.stop_on_signals()
+thread = threading.Thread(target=job)
+thread.start()
+try:
+    print(0, flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    thread.join()
+"""
+
+
+def test_a_job_that_was_about_to_start_is_killed() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ABOUT_TO_START],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(timeout=10) == 0
+    finally:
+        process.kill()
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_signal_is_heard_while_snakemake_logs(number: signal.Signals) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 import traceback
 from contextlib import suppress
 from types import FrameType
@@ -48,9 +49,12 @@ def _is_logging(frame: FrameType | None) -> bool:
 
 
 def _kill_late(jobs: list[psutil.Process]) -> None:
-    _, late = psutil.wait_procs(jobs, SECONDS_TO_CLEAN_UP)
-    for job in late:
-        _send(job, signal.SIGKILL)
+    psutil.wait_procs(jobs, SECONDS_TO_CLEAN_UP)
+    # Also a job that was about to start when the signal came, for which Snakemake would wait.
+    while True:
+        for late in psutil.Process().children(recursive=True):
+            _send(late, signal.SIGKILL)
+        time.sleep(1)
 
 
 def _send(job: psutil.Process, number: signal.Signals) -> None:
