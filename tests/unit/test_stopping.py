@@ -29,6 +29,49 @@ except KeyboardInterrupt:
     job.wait()
 """
 
+# Told to stop while Snakemake writes a line of its log.
+LOGGING = """
+import logging, os, sys, time
+from snakemake.logging import ColorizingTextHandler
+from visualsearch import stopping
+
+class Slow:
+    def write(self, text):
+        if text.strip():
+            print(os.getpid(), flush=True)
+            time.sleep(1)
+    def flush(self):
+        pass
+
+stopping.stop_on_signals()
+log = logging.getLogger("a run")
+log.addHandler(ColorizingTextHandler(stream=Slow()))
+try:
+    log.error("a line")
+    time.sleep(600)
+except KeyboardInterrupt:
+    pass
+"""
+
+# Told to stop when a thread, as Snakemake's, is about to start a job, for which it then waits.
+ABOUT_TO_START = """
+import subprocess, sys, threading, time
+from visualsearch import stopping
+
+def job():
+    time.sleep(1)
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(600)"])
+
+stopping.stop_on_signals()
+thread = threading.Thread(target=job)
+thread.start()
+try:
+    print(0, flush=True)
+    time.sleep(600)
+except KeyboardInterrupt:
+    thread.join()
+"""
+
 
 # As with Snakemake's executors for clusters, which wait for a thread that sleeps for minutes.
 ELSEWHERE = """
@@ -69,6 +112,29 @@ def test_a_job_that_does_not_listen_is_killed(number: signal.Signals) -> None:
     assert process.wait(timeout=60) == 0
     assert time.monotonic() - begun < 10
     assert not job.is_running()
+
+
+def test_a_job_that_was_about_to_start_is_killed() -> None:
+    process = start(ABOUT_TO_START)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+
+
+@SIGNALS
+def test_a_signal_is_heard_while_snakemake_logs(number: signal.Signals) -> None:
+    process = start(LOGGING)
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == process.pid
+    process.send_signal(number)
+    try:
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
 
 
 @SIGNALS
