@@ -312,7 +312,6 @@ class Run:
             detections=path["persons.json"],
             model=path["model.npz"],
             variance_figure=path["explained_variance.svg"],
-            index=path["persons.index"],
             persons=path["persons.parquet"],
             sidecar=path["index.json"],
             queries=path["queries.parquet"],

@@ -14,7 +14,7 @@ from visualsearch.atomic import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.disk import tell_if_full
 from visualsearch.errors import InputError
-from visualsearch.index import SUFFIXES, check_backend
+from visualsearch.index import check_backend, index_files
 from visualsearch.notebook import check_packages
 from visualsearch.sources.walk import fingerprint_of
 
@@ -37,11 +37,15 @@ SHARDS = range(config["shards"])
 ANNOTATED = sources.has_annotations(config["dataset"])
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
 GPUS = int(uses_gpu(config["detector"]["device"]))
-INDEX = f"<results>/index/persons.{SUFFIXES[config['index']['backend']]}"
+INDEX_SHARDS = range(config["index"]["shards"])
+INDEX = [f"<results>/index/{name}" for name in index_files(config["index"])]
+# So many parts of the index are asked at a time, where there are as many cores.
+INDEX_THREADS = min(len(INDEX), 8)
 
 
 wildcard_constraints:
     shard=r"\d+",
+    part=r"\d+",
 
 
 def library(rule_name):

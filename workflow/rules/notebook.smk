@@ -15,7 +15,7 @@ rule run_notebook:
         skipped=rules.build_manifest.output.skipped,
         detections=expand(rules.detect_persons.output.detections, shard=SHARDS),
         reduced=expand(rules.reduce_vectors.output.reduced, shard=SHARDS),
-        index=rules.build_index.output.index,
+        index=INDEX,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         queries=rules.select_queries.output.queries,

@@ -2,15 +2,21 @@
 
 A backend is a module of a few functions over unit vectors; CONTRIBUTING.md lists them. Importing
 this module imports no backend.
+
+An index has one part, or several (`index.shards`) that are searched as one: the persons, in their
+order, are cut into as many runs of nearly equal length, and each has a file of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +31,32 @@ PACKAGES = {
     "exact": ("numpy", "requirements.txt"),
     "hnsw": ("usearch", "requirements-hnsw.txt"),
 }
+
+# The folder of an index of several parts, and what their jobs hand on.
+PARTS = "parts"
+# What the rules are called that write the files of an index of one part, and of several.
+BUILDS_ONE, BUILDS_PART = "build_index", "build_index_part"
+
+Rows = NDArray[np.int64]
+Paths = str | Path | Sequence[str | Path]
+Given = TypeVar("Given")
+Gives = TypeVar("Gives")
+
+
+def index_files(settings: dict[str, Any]) -> list[str]:
+    """The files of an index, one a part, as they are called in the folder `index`.
+
+    settings: that section of the configuration.
+    """
+    suffix, shards = SUFFIXES[settings["backend"]], settings["shards"]
+    if shards == 1:
+        return [f"persons.{suffix}"]
+    return [f"{PARTS}/{part}-of-{shards}.{suffix}" for part in range(shards)]
+
+
+def parts_of(sidecar: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a sidecar says of each file: index_bytes, index_sha256 and n_items, its vectors."""
+    return sidecar.get("parts", [sidecar])
 
 
 def check_backend(name: str) -> None:
@@ -60,15 +92,18 @@ def backend(name: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class Index:
-    """An opened index over unit vectors, whatever its backend.
+    """An opened index over unit vectors, whatever its backend and however many its parts.
 
-    effort: how far a search goes, in the backend's own measure; None for exact search.
+    sidecar: what is known of the whole. effort: how far a search goes in each part, in the
+    backend's own measure; None for exact search. threads: how many parts are asked at a time, which
+    no result depends on.
     """
 
     sidecar: dict[str, Any]
     _module: ModuleType
-    _handle: Any
+    _handles: Sequence[Any]
     effort: int | None = None
+    threads: int = 1
 
     def __len__(self) -> int:
         return int(self.sidecar["n_items"])
@@ -83,10 +118,10 @@ class Index:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The k nearest rows to `vector` [D]: rows int64 [min(k, len)], cosines float64, falling.
 
-        Equal cosines come by rising row.
+        Equal cosines come by rising row. Each part gives its own k nearest, and the best k of all
+        remain.
         """
-        found = self._module.query(self._handle, vector, min(k, len(self)), self.effort)
-        return _by_cosine(vector, *found)
+        return self._best(vector, k, self._asked(self._module.query, vector, k))
 
     def counted_query(
         self, vector: NDArray[np.float32], k: int
@@ -95,10 +130,9 @@ class Index:
 
         An upper bound, at most len, where not `counts_exactly`.
         """
-        *found, compared = self._module.counted_query(
-            self._handle, vector, min(k, len(self)), self.effort
-        )
-        return *_by_cosine(vector, *found), compared
+        found = self._asked(self._module.counted_query, vector, k)
+        rows, cosines = self._best(vector, k, [part[:2] for part in found])
+        return rows, cosines, sum(compared for *_, compared in found)
 
     def at(self, effort: int | None) -> Index:
         """The same index, searching with another effort."""
@@ -106,55 +140,131 @@ class Index:
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """The stored vector of a row, float32 [D]."""
-        return self._module.vector(self._handle, row)
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._module.vector(self._handles[part], row - int(self._starts[part]))
+
+    def parts(self) -> list[Index]:
+        """Each part as an index of its own, whose rows count from 0."""
+        return [
+            replace(self, sidecar=self.sidecar | {"n_items": items}, _handles=[handle], threads=1)
+            for handle, items in zip(self._handles, self._sizes, strict=True)
+        ]
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [self._module.count(handle) for handle in self._handles]
+
+    @cached_property
+    def _starts(self) -> Rows:
+        """The row of the whole at which each part begins."""
+        return np.cumsum([0, *self._sizes[:-1]])
+
+    def _asked(self, query: Callable[..., Gives], vector: NDArray[np.float32], k: int) -> list[Any]:
+        def ask(part: int) -> Gives:
+            return query(self._handles[part], vector, min(k, self._sizes[part]), self.effort)
+
+        return in_threads(ask, range(len(self._handles)), self.threads)
+
+    def _best(
+        self, vector: NDArray[np.float32], k: int, found: Sequence[tuple[Rows, Any]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        rows = np.concatenate([s + part for s, (part, _) in zip(self._starts, found, strict=True)])
+        cosines = np.concatenate([cosines_with(vector, vectors) for _, vectors in found])
+        order = np.lexsort((rows, -cosines))[:k]
+        return rows[order], cosines[order]
 
 
-def _by_cosine(
-    vector: NDArray[np.float32], rows: NDArray[np.int64], vectors: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    # Every backend's cosines are computed the same way, one row at a time, so that they compare to
-    # the last bit.
+def in_threads(work: Callable[[Given], Gives], items: Sequence[Given], threads: int) -> list[Gives]:
+    """What `work` makes of each item, in their order. Alone, it is done by this thread."""
+    if threads == 1 or len(items) == 1:
+        return [work(item) for item in items]
+    return list(_pool(threads).map(work, items))
+
+
+def cosines_with(
+    vector: NDArray[np.float32], vectors: Iterable[NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """Cosines of a unit vector [D] with each of others [D], float64.
+
+    Every backend's are computed this way, one row at a time, so that they compare to the last bit.
+    """
     wide = vector.astype(np.float64)
-    cosines = np.array([float(np.dot(v.astype(np.float64), wide)) for v in vectors])
-    order = np.lexsort((rows, -cosines))
-    return rows[order], cosines[order]
+    return np.array([float(np.dot(v.astype(np.float64), wide)) for v in vectors])
 
 
-def load_index(path: str | Path, sidecar: dict[str, Any]) -> Index:
-    """Open an index file as its sidecar describes it, without trying it.
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
 
-    Raises InputError where the size, the number of items or what else the file tells of itself is
-    not as the sidecar says.
+
+def paths_of(paths: Paths) -> list[Path]:
+    """The files of an index, given as one or as several."""
+    return [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+
+
+def rerun(sidecar: dict[str, Any]) -> str:
+    """What to do where a file of an index cannot be used."""
+    return f"rerun {BUILDS_PART if 'parts' in sidecar else BUILDS_ONE}"
+
+
+def load_index(paths: Paths, sidecar: dict[str, Any], threads: int = 1) -> Index:
+    """Open the files of an index as its sidecar describes them, without trying it.
+
+    paths: of the one file, or of each part in turn. Raises InputError where the size, the number of
+    items or what else a file tells of itself is not as the sidecar says.
     """
     module = backend(sidecar["backend"])
-    try:
-        size = Path(path).stat().st_size
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error.strerror}; rerun build_index") from error
-    if size != sidecar["index_bytes"]:
+    files, parts = paths_of(paths), parts_of(sidecar)
+    if len(files) != len(parts):
         raise InputError(
-            f"{path} has {size} bytes, its sidecar says {sidecar['index_bytes']}: they are of "
-            "different runs; rerun build_index"
+            f"{files[0].parent} has the files of {len(files)} parts, the sidecar tells of "
+            f"{len(parts)}; rerun {BUILDS_ONE}"
         )
+    pairs = list(zip(files, parts, strict=True))
+    for file, part in pairs:
+        _check_size(file, part, sidecar)
+    # A part of nobody is an empty file.
+    handles = [_loaded(module, *pair, sidecar) for pair in pairs if pair[1]["index_bytes"]]
     effort = sidecar[module.PARAMETER] if module.PARAMETER else None
-    index = Index(sidecar, module, module.load(str(path), sidecar), effort)
-    items = module.count(index._handle)
-    if items != len(index):
+    return Index(sidecar, module, handles, effort, threads)
+
+
+def _check_size(path: Path, part: dict[str, Any], sidecar: dict[str, Any]) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened: {error.strerror}; {rerun(sidecar)}") from error
+    if size != part["index_bytes"]:
         raise InputError(
-            f"{path} holds {items} items, its sidecar says {len(index)}; rerun build_index"
+            f"{path} has {size} bytes, its sidecar says {part['index_bytes']}: they are of "
+            f"different runs; {rerun(sidecar)}"
         )
-    return index
 
 
-def open_index(path: str | Path, sidecar: dict[str, Any]) -> Index:
-    """Open an index file as its sidecar describes it, and test that it does what was measured.
+def _loaded(module: ModuleType, path: Path, part: dict[str, Any], sidecar: dict[str, Any]) -> Any:
+    try:
+        handle = module.load(str(path), sidecar)
+    except InputError as error:
+        raise InputError(f"{error}; {rerun(sidecar)}") from error
+    items = module.count(handle)
+    if items != part["n_items"]:
+        raise InputError(
+            f"{path} holds {items} items, its sidecar says {part['n_items']}; {rerun(sidecar)}"
+        )
+    return handle
+
+
+def open_index(paths: Paths, sidecar: dict[str, Any], threads: int = 1) -> Index:
+    """Open the files of an index as its sidecar describes them, and test that it does what was
+    measured.
 
     Besides what `load_index` checks, it must hold the vectors that the sidecar tells of, give as
     many neighbours as are asked, and find as many of a few rows' exact neighbours as when it was
-    built. Costs some tens of queries. Raises InputError that says what failed and what to rerun.
+    built. Costs some tens of queries, and reads each file once. Raises InputError that says what
+    failed and what to rerun.
     """
     from visualsearch.index.self_test import run_self_test
 
-    index = load_index(path, sidecar)
-    run_self_test(index, path)
+    index = load_index(paths, sidecar, threads)
+    run_self_test(index, paths_of(paths))
     return index

@@ -37,7 +37,6 @@ class ResultFiles:
     detections: str
     model: str
     variance_figure: str
-    index: str
     persons: str
     sidecar: str
     queries: str
@@ -168,7 +167,6 @@ class Results:
     detector: dict[str, Any]
     reduction: Reduction
     sidecar: dict[str, Any]
-    index_bytes: int
     search: dict[str, Any]
     timing: dict[str, Any] | None
     costs: list[Cost]
@@ -224,10 +222,11 @@ def load_results(
         detector=read_json(files.detector),
         reduction=Reduction.load(files.model),
         sidecar=read_json(files.sidecar),
-        index_bytes=Path(files.index).stat().st_size,
         search=read_json(files.search_numbers),
         timing=read_json(files.timing) if files.timing and n_persons else None,
-        costs=read_costs(files.benchmarks, config["shards"]) if files.benchmarks else [],
+        costs=read_costs(files.benchmarks, config["shards"], config["index"]["shards"])
+        if files.benchmarks
+        else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 
