@@ -321,7 +321,7 @@ def sample_of(vectors: np.ndarray, image_ids: np.ndarray | None = None) -> Searc
 
 def test_recall_of_an_index_that_misses_the_nearest() -> None:
     vectors = unit_vectors(100, 8)
-    index = Forgetful({"n_items": 100}, exact_backend, vectors)
+    index = Forgetful({"n_items": 100}, exact_backend, [vectors])
     recall = measured_recall(index, sample_of(vectors), seed=0)
     assert (recall["recall@1"], recall["recall@10"]) == (0, 0.9)
     assert recall["recall@1_interval"] == [0, 0]
@@ -331,7 +331,7 @@ def test_recall_of_an_index_that_misses_the_nearest() -> None:
 def test_ties_do_not_count_against_an_index() -> None:
     """Eleven equal others: which ten come is open. Without nine of them, ten are found still."""
     vectors = np.repeat(unit_vectors(2, 8), 12, axis=0)
-    index = Forgetful({"n_items": 24}, exact_backend, vectors)
+    index = Forgetful({"n_items": 24}, exact_backend, [vectors])
     hits, compared = found(index, sample_of(vectors))
     assert (hits[1] == 1).all() and (hits[10] == 10).all() and (compared == 24).all()
 

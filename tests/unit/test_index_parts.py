@@ -183,25 +183,25 @@ def opened(folder: Path, **keys: Any) -> Index:
 
 @pytest.mark.parametrize("backend", SUFFIXES)
 def test_parts_find_what_is_promised(tmp_path: Path, backend: str) -> None:
-    vectors = unit_vectors(1500, 24)
+    vectors = unit_vectors(900, 24)
     sidecar = built(tmp_path, vectors, 3, backend=backend)
-    assert [part["n_items"] for part in sidecar["parts"]] == [500, 500, 500]
-    assert sidecar["n_items"] == 1500 and "index_sha256" not in sidecar
+    assert [part["n_items"] for part in sidecar["parts"]] == [300, 300, 300]
+    assert sidecar["n_items"] == 900 and "index_sha256" not in sidecar
     assert sidecar["index_bytes"] == sum(part["index_bytes"] for part in sidecar["parts"])
     assert sidecar["target_reached"] and sidecar["recall"]["recall@10"] >= 0.99
     index = opened(tmp_path, threads=2)
-    rows = np.arange(0, 1500, 30)
+    rows = np.arange(0, 900, 30)
     share = [
         len(set(index.query(vectors[row], 10)[0]) & set(np.argsort(-vectors @ vectors[row])[:10]))
         for row in rows
     ]
     assert np.mean(share) >= 9.8
-    assert [len(part) for part in index.parts()] == [500, 500, 500]
-    for row in (0, 499, 500, 1499):
+    assert [len(part) for part in index.parts()] == [300, 300, 300]
+    for row in (0, 299, 300, 899):
         assert (index.vector(row) == vectors[row]).all()
     curve = sidecar["tuning"]["curve"]
     # All parts together are counted, and no more than all.
-    assert all(10 < point["compared"] <= 1500 for point in curve)
+    assert all(10 < point["compared"] <= 900 for point in curve)
     assert (len(curve) > 0) == (backend != "exact")
 
 
@@ -224,7 +224,7 @@ def test_persons_are_cut_evenly_whatever_the_shards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", SUFFIXES)
 def test_same_bytes_whatever_the_shards_and_the_jobs(tmp_path: Path, backend: str) -> None:
-    vectors = unit_vectors(2100, 12)
+    vectors = unit_vectors(700, 12)
     built(tmp_path / "a", vectors, 3, backend=backend)
     built(tmp_path / "b", vectors, 3, shards=5, backend=backend)
     # One job that builds part after part, as a library's user may.
@@ -239,11 +239,11 @@ def test_same_bytes_whatever_the_shards_and_the_jobs(tmp_path: Path, backend: st
 
 def test_the_sample_meets_its_exact_neighbours_whatever_the_parts(tmp_path: Path) -> None:
     """Each part keeps the nearest it has; of all these the nearest are the truth."""
-    vectors = unit_vectors(3000, 16)
+    vectors = unit_vectors(1200, 16)
     reduced, used, files = folder_of(tmp_path, vectors, 4)
     plan = make_plan(reduced, used | {"backend": "exact"}, 4)
     parts = [build_part(reduced, plan, number, file) for number, file in enumerate(files)]
-    rows = np.concatenate(sampled_rows(3000))
+    rows = np.concatenate(sampled_rows(1200))
     truth = exact_cosines([vectors], vectors[rows], rows, 10)
     together = -np.sort(-np.concatenate([part.cosines for part in parts], axis=1), axis=1)
     assert together[:, :10] == pytest.approx(truth, abs=1e-6)
@@ -299,7 +299,7 @@ def test_one_part_has_the_sidecar_of_one(tmp_path: Path) -> None:
 
 
 def test_times_have_the_parts_asked_at_once(tmp_path: Path) -> None:
-    sidecar = built(tmp_path, unit_vectors(900, 16), 3, n_trees=10)
+    sidecar = built(tmp_path, unit_vectors(300, 16), 3, n_trees=10)
     files = [tmp_path / "index" / part["file"] for part in sidecar["parts"]]
     shards = sorted(map(str, tmp_path.glob("[0-9].parquet")))
     timing = tmp_path / "timing.json"

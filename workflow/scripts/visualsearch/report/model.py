@@ -177,6 +177,11 @@ class Results:
         """How much of exact search the index finds."""
         return self.sidecar["recall"]
 
+    @property
+    def index_parts(self) -> list[dict[str, Any]]:
+        """What the sidecar says of each file of the index."""
+        return self.sidecar.get("parts", [self.sidecar])
+
     def pictures_shown(self) -> list[Picture]:
         """Each picture of a query or a hit once, in the order in which they are shown."""
         return _pictures_of(self.queries)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from visualsearch.index import parts_of
 from visualsearch.report.model import Results
 from visualsearch.report.wording.numbers import (
     Facts,
@@ -115,10 +114,11 @@ def facts(results: Results) -> Facts:
         ("metric", sidecar["metric"]),
     ]
     found += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
-    parts = parts_of(sidecar)
+    parts = results.index_parts
     found.append(("file" if len(parts) == 1 else "files", size(sidecar["index_bytes"])))
     if len(parts) > 1:
-        found.insert(2, ("parts", f"{len(parts):,}, of at most {_largest(sidecar):,} vectors each"))
+        largest = max(part["n_items"] for part in parts)
+        found.insert(2, ("parts", f"{len(parts):,}, of at most {largest:,} vectors each"))
     for k in (1, 10) if results.n_persons else ():
         recall = results.recall[f"recall@{k}"]
         ends = interval(results.recall[f"recall@{k}_interval"])
@@ -126,16 +126,12 @@ def facts(results: Results) -> Facts:
     return found
 
 
-def _largest(sidecar: dict[str, Any]) -> int:
-    return max(part["n_items"] for part in parts_of(sidecar))
-
-
 def paragraph(results: Results) -> str:
     """What the index does, and what its settings mean."""
     if not results.n_persons:
         return "The index is empty. With somebody in it, index.backend says what it is."
     text = _backend_paragraph(results)
-    number = len(parts_of(results.sidecar))
+    number = len(results.index_parts)
     if number == 1:
         return text
     own = {"annoy": "is a forest of its own and ", "hnsw": "is a graph of its own and "}
@@ -200,7 +196,7 @@ def _work(results: Results, point: Point) -> list[str]:
     work = f"{point.cost:,.0f}"
     graph = results.sidecar["backend"] == "hnsw"
     work = f"computes {work} distances" if graph else f"compares {work} vectors"
-    whole = " of all parts together" if len(parts_of(results.sidecar)) > 1 else ""
+    whole = " of all parts together" if len(results.index_parts) > 1 else ""
     sentences = [f"A query then {work}{whole} on average, {told}."]
     if share >= NEARLY_ALL:
         sentences.append(
@@ -219,7 +215,7 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
     if given:
         told = listed([f"{name} {settings[name]:,}" for name in given])
         sentences.append(f"{told} {'are' if len(given) > 1 else 'is'} set in the configuration.")
-    each = " in each part" if len(parts_of(sidecar)) > 1 else ""
+    each = " in each part" if len(results.index_parts) > 1 else ""
     builds = tuning.get("builds", [])
     if "n_trees" not in given and len(builds) > 1:
         trees = listed([f"{build['n_trees']:,}" for build in builds])
