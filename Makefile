@@ -59,6 +59,7 @@ bench: $(VENV)/.installed
 	$(call measured,reduction)
 	$(call measured,index)
 	$(call measured,million)
+	$(call measured,scale)
 	$(call measured,workflow)
 	$(call measured,growth,--figure results/benchmarks/growth.svg)
 

@@ -31,8 +31,8 @@ from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.images import read_image
-from visualsearch.index import open_index
 from visualsearch.index.building import build_index
+from visualsearch.index.opening import open_index
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.sources.walk import pictures_in
 from visualsearch.tables import PERSONS, read_table, vector_column, with_vector, write_table

@@ -5,6 +5,9 @@ of persons that had no part in the tuning. Brute force is the backend `exact`: o
 and BLAS by one thread with all vectors, mapped from their file. It and the index are asked in
 turns, so the last column, its time over the index's, stands although the machine has other work.
 
+--parts builds each index but brute force's in so many parts (index.shards), one after another, and
+asks them one after another: what parts cost one machine. benchmarks/scale.py asks them at once.
+
 Of memory, `peak` has in it the pages of mapped files, which the kernel can drop; `own` has not.
 `build` is wall time with the tuning, which is most of it for a small set.
 
@@ -35,14 +38,9 @@ from threadpoolctl import threadpool_limits
 from visualsearch.atomic import read_json
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
-from visualsearch.index import (
-    SUFFIXES,
-    annoy_backend,
-    check_backend,
-    exact_backend,
-    load_index,
-)
+from visualsearch.index import SUFFIXES, annoy_backend, check_backend, exact_backend
 from visualsearch.index.building import build_index, vectors_in_order
+from visualsearch.index.opening import load_index
 from visualsearch.index.timing import timed
 from visualsearch.tables import count_rows, vector_length
 
@@ -68,21 +66,30 @@ def with_memory(stage: Callable[[], Any], folder: Path) -> tuple[float, float, f
     return seconds, peak, float(note.read_text())
 
 
-def compare(shards: list[str], backends: list[str], target: float, folder: Path) -> list[tuple]:
+def compare(
+    shards: list[str], backends: list[str], target: float, parts: int, folder: Path
+) -> list[tuple]:
     """Build and time each backend; a row of the table for each, brute force first."""
     rows = []
     for backend in ("exact", *backends):
-        paths = [folder / f"{backend}.{name}" for name in ("index", "persons.parquet", "json")]
+        # Brute force by one file: all others are compared with it.
+        numbers = range(1 if backend == "exact" else parts)
+        files = [folder / f"{backend}.{number}.index" for number in numbers]
+        paths = [folder / f"{backend}.{name}" for name in ("persons.parquet", "json")]
         settings = {"backend": backend, "target_recall": target, "seed": 0}
         settings |= {"n_trees": None, "search_k": None}
 
-        def build(settings: dict[str, Any] = settings, paths: list[Path] = paths) -> None:
-            build_index(shards, settings, *map(str, paths))
+        def build(
+            settings: dict[str, Any] = settings,
+            files: list[Path] = files,
+            paths: list[Path] = paths,
+        ) -> None:
+            build_index(shards, settings, files, *map(str, paths))
 
         seconds, peak, own = with_memory(build, folder)
-        sidecar = read_json(paths[2])
-        index = load_index(paths[0], sidecar)
-        vectors = exact_backend.load(str(folder / "exact.index"), sidecar)
+        sidecar = read_json(paths[1])
+        index = load_index(files, sidecar)
+        vectors = exact_backend.load(str(folder / "exact.0.index"), sidecar)
         # Of the index as it was chosen alone, and not of the curve around it.
         alone = replace(index, sidecar=sidecar | {"tuning": sidecar["tuning"] | {"curve": []}})
         clock = timed(alone, vectors)
@@ -148,6 +155,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="a results folder, for its reduced vectors")
     parser.add_argument("--backends", nargs="+", choices=others, default=others)
     parser.add_argument("--target", type=float, default=0.99)
+    parser.add_argument("--parts", type=int, default=1, help="of each index but brute force's")
     parser.add_argument("--quick", action="store_true", help=f"Annoy alone, {QUICK:,} persons")
     options = parser.parse_args()
     sizes = [QUICK] if options.quick else [None] if options.results else options.persons
@@ -167,7 +175,10 @@ def main() -> None:
                 measured(lambda made=made: made_reduced(*made))
             title = f"{persons:,} x {vector_length(shards[0])}"
             print(f"\n{title}, target recall@10 {options.target}\n", flush=True)
-            print(table(header, compare(shards, backends, options.target, folder)), flush=True)
+            print(
+                table(header, compare(shards, backends, options.target, options.parts, folder)),
+                flush=True,
+            )
             if "annoy" in backends and not options.quick:
                 grown = (f"{title}, {TREES_TO_COMPARE} trees", "seconds", "peak MB", "own MB")
                 print(f"\n{table((*grown, 'time / in memory'), on_disk(shards, folder))}")

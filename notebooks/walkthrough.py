@@ -341,7 +341,8 @@ of_query.head(10)
 #
 # Annoy's file says nothing of itself: opened with another dimension or metric it answers nonsense.
 # The sidecar knows, and also how far to search (`search_k`) to find as many of the exact neighbours
-# as was asked for, and how many it found when that was measured.
+# as was asked for, and how many it found when that was measured. An index of several parts
+# (`index.shards`) has a file each, of persons who follow each other.
 
 # %%
 sidecar = json.loads((run / "index/index.json").read_text(encoding="utf-8"))
@@ -355,33 +356,42 @@ print(json.dumps({name: sidecar[name] for name in names if name in sidecar}, ind
 
 
 # %%
-def from_annoy(forest):
-    """The wanted rows that the forest finds, by falling cosine."""
+def from_annoy(forests):
+    """The wanted rows that the forests find, by falling cosine; each begins where one ends."""
     number = wanted + 1
     while True:
         number = min(number, len(persons))
-        effort = max(sidecar["search_k"], number * sidecar["n_trees"])
-        rows = forest.get_nns_by_vector(query["vector"], number, search_k=effort)
-        rows = allowed(by_cosine(rows))
+        rows, first = [], 0
+        for forest in forests:
+            items = forest.get_n_items()
+            effort = max(sidecar["search_k"], min(number, items) * sidecar["n_trees"])
+            near = forest.get_nns_by_vector(query["vector"], number, search_k=effort)
+            rows += [first + row for row in near]
+            first += items
+        rows = allowed(by_cosine(rows)[:number])
         if len(rows) >= wanted or number == len(persons):
             return rows[:wanted]
         number *= 2
 
 
+suffix = {"annoy": "ann", "exact": "npy", "hnsw": "usearch"}[sidecar["backend"]]
+parts = [part for part in sidecar.get("parts", []) if part["n_items"]]
+files = [run / "index" / part["file"] for part in parts] or [run / f"index/persons.{suffix}"]
 if sidecar["backend"] == "annoy":
     from annoy import AnnoyIndex
 
-    forest = AnnoyIndex(sidecar["dimension"], sidecar["metric"])
-    forest.load(str(run / "index/persons.ann"))
-    by_index = second_look(from_annoy(forest))
+    forests = [AnnoyIndex(sidecar["dimension"], sidecar["metric"]) for _ in files]
+    for forest, file in zip(forests, files, strict=True):
+        forest.load(str(file))
+    by_index = second_look(from_annoy(forests))
     if queries:
         assert list(by_index) == list(found), "is `search` above the run's?"
         print(f"Annoy gives the run's {len(found)} hits, in the same order.")
     else:
         print(f"Annoy finds {len(set(by_index) & set(by_hand))} of {len(by_hand)} found by hand.")
 elif sidecar["backend"] == "exact":
-    print("This run compares all vectors: index/persons.npy is the array of them, and no forest.")
-    assert np.array_equal(np.load(run / "index/persons.npy"), vectors)
+    print(f"This run compares all vectors: {files[0].name} is an array of them, and no forest.")
+    assert np.array_equal(np.concatenate([np.load(file) for file in files]), vectors)
     if queries:
         # Equally near ones may take each other's place.
         assert np.allclose(np.sort(cosines[by_hand]), np.sort(cosines[found]), atol=1e-6)

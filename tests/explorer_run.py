@@ -16,8 +16,8 @@ from visualsearch.atomic import read_json
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
-from visualsearch.index import Index, open_index
 from visualsearch.index.building import build_index
+from visualsearch.index.opening import Index, open_index
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.tables import write_table
 

@@ -15,8 +15,8 @@ from visualsearch.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
 from visualsearch.fitting import fit_reduction
-from visualsearch.index import open_index
 from visualsearch.index.building import build_index
+from visualsearch.index.opening import open_index
 from visualsearch.index.timing import time_index
 from visualsearch.manifest import (
     FetchedImage,
@@ -312,7 +312,6 @@ class Run:
             detections=path["persons.json"],
             model=path["model.npz"],
             variance_figure=path["explained_variance.svg"],
-            index=path["persons.index"],
             persons=path["persons.parquet"],
             sidecar=path["index.json"],
             queries=path["queries.parquet"],

@@ -17,16 +17,9 @@ from visualsearch import index as registry
 from visualsearch.atomic import read_json
 from visualsearch.errors import InputError
 from visualsearch.hashing import sha256_file
-from visualsearch.index import (
-    SUFFIXES,
-    Index,
-    annoy_backend,
-    check_backend,
-    exact_backend,
-    hnsw_backend,
-    open_index,
-)
+from visualsearch.index import SUFFIXES, annoy_backend, check_backend, exact_backend, hnsw_backend
 from visualsearch.index.building import build_index
+from visualsearch.index.opening import Index, open_index
 from visualsearch.index.recall import (
     Searched,
     exact_cosines,
@@ -321,7 +314,7 @@ def sample_of(vectors: np.ndarray, image_ids: np.ndarray | None = None) -> Searc
 
 def test_recall_of_an_index_that_misses_the_nearest() -> None:
     vectors = unit_vectors(100, 8)
-    index = Forgetful({"n_items": 100}, exact_backend, vectors)
+    index = Forgetful({"n_items": 100}, exact_backend, [vectors])
     recall = measured_recall(index, sample_of(vectors), seed=0)
     assert (recall["recall@1"], recall["recall@10"]) == (0, 0.9)
     assert recall["recall@1_interval"] == [0, 0]
@@ -331,7 +324,7 @@ def test_recall_of_an_index_that_misses_the_nearest() -> None:
 def test_ties_do_not_count_against_an_index() -> None:
     """Eleven equal others: which ten come is open. Without nine of them, ten are found still."""
     vectors = np.repeat(unit_vectors(2, 8), 12, axis=0)
-    index = Forgetful({"n_items": 24}, exact_backend, vectors)
+    index = Forgetful({"n_items": 24}, exact_backend, [vectors])
     hits, compared = found(index, sample_of(vectors))
     assert (hits[1] == 1).all() and (hits[10] == 10).all() and (compared == 24).all()
 

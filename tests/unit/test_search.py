@@ -10,8 +10,8 @@ import pytest
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.atomic import read_json
 from visualsearch.fitting import fit_reduction
-from visualsearch.index import Index, open_index
 from visualsearch.index.building import build_index
+from visualsearch.index.opening import Index, open_index
 from visualsearch.search import (
     find_neighbours,
     search_all,

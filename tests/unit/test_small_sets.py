@@ -9,7 +9,7 @@ from report_run import Run
 from visualsearch.atomic import read_json
 from visualsearch.explorer.neighbours import search_everyone
 from visualsearch.explorer.projection import write_map
-from visualsearch.index import open_index
+from visualsearch.index.opening import open_index
 from visualsearch.report.model import load_results
 from visualsearch.report.wording import gallery
 from visualsearch.tables import read_table

@@ -14,7 +14,7 @@ from visualsearch.atomic import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.disk import tell_if_full
 from visualsearch.errors import InputError
-from visualsearch.index import SUFFIXES, check_backend
+from visualsearch.index import check_backend, index_files
 from visualsearch.notebook import check_packages
 from visualsearch.sources.walk import fingerprint_of
 
@@ -44,11 +44,15 @@ SHARDS = range(config["shards"])
 ANNOTATED = sources.has_annotations(config["dataset"])
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
 GPUS = int(uses_gpu(config["detector"]["device"]))
-INDEX = f"<results>/index/persons.{SUFFIXES[config['index']['backend']]}"
+INDEX_SHARDS = range(config["index"]["shards"])
+INDEX = [f"<results>/index/{name}" for name in index_files(config["index"])]
+# So many parts of the index are asked at a time, where there are as many cores.
+INDEX_THREADS = min(len(INDEX), 8)
 
 
 wildcard_constraints:
     shard=r"\d+",
+    part=r"\d+",
 
 
 def library(rule_name):
@@ -81,9 +85,15 @@ def picture_choice():
     return {key: value for key, value in GIVEN["dataset"].items() if key not in hows}
 
 
+def for_each(output, **values):
+    """An output for each value of a wildcard; expand() takes none that lies in object storage."""
+    [(wildcard, each)] = values.items()
+    return [output.apply_wildcards({wildcard: str(value)}) for value in each]
+
+
 def of_shards(output, shards=SHARDS):
-    """An output of all shards; expand() takes none that lies in object storage."""
-    return [output.apply_wildcards({"shard": str(shard)}) for shard in shards]
+    """An output of all shards, or of some."""
+    return for_each(output, shard=shards)
 
 
 def full_length():

@@ -5,7 +5,7 @@
 
 rule search_everyone:
     input:
-        index=rules.build_index.output.index,
+        index=INDEX,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         reduced=rules.reduce_vectors.output.reduced,

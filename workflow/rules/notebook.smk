@@ -17,7 +17,7 @@ rule run_notebook:
         skipped=rules.build_manifest.output.skipped,
         detections=of_shards(rules.detect_persons.output.detections),
         reduced=of_shards(rules.reduce_vectors.output.reduced),
-        index=rules.build_index.output.index,
+        index=INDEX,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         queries=rules.select_queries.output.queries,

@@ -32,7 +32,6 @@ rule render_report:
         detections=rules.gather_detections.output.persons,
         model=rules.fit_pca.output.model,
         variance_figure=rules.fit_pca.output.figure,
-        index=rules.build_index.output.index,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         queries=rules.select_queries.output.queries,

@@ -79,7 +79,7 @@ rule search_persons:
             if config["search"]["rerank"] and QUERIES["images"]
             else {}
         ),
-        index=rules.build_index.output.index,
+        index=INDEX,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         queries=rules.select_queries.output.queries,
@@ -91,6 +91,7 @@ rule search_persons:
         "<benchmarks>/search_persons.tsv"
     conda:
         "../../envs/index.yaml"
+    threads: INDEX_THREADS
     params:
         search=config["search"],
         library=library("search_persons"),

@@ -4,7 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
-from visualsearch.index import open_index
+from visualsearch.index.opening import open_index
 from visualsearch.job import job
 from visualsearch.tables import read_table, write_table
 

@@ -3,7 +3,7 @@
 from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json
-from visualsearch.index import open_index
+from visualsearch.index.opening import open_index
 from visualsearch.job import job
 from visualsearch.search import search_all
 from visualsearch.second_look import second_look_of
@@ -18,7 +18,7 @@ with job(snakemake), threadpool_limits(1):
             search["rerank"], list(files.embeddings), files.model, files.get("own_pictures")
         )
     hits = search_all(
-        open_index(files.index, read_json(files.sidecar)),
+        open_index(files.index, read_json(files.sidecar), snakemake.threads),
         read_table(files.persons, PERSONS.names),
         read_table(files.queries, [*QUERIES.names, "vector"]),
         search["neighbours"],

@@ -9,4 +9,5 @@ with job(snakemake):
         snakemake.input.index,
         snakemake.input.sidecar,
         snakemake.output.timing,
+        snakemake.threads,
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from visualsearch.index import Index
+from visualsearch.index.opening import Index
 from visualsearch.tables import HITS, PERSONS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.index import Index
+from visualsearch.index.opening import Index
 from visualsearch.progress import progress
 from visualsearch.search import ROUNDING, find_neighbours
 from visualsearch.tables import count_rows, in_person_order, vectors_of

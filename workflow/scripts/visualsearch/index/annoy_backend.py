@@ -78,16 +78,12 @@ def expected_bytes(shape: tuple[int, int], n_trees: int) -> int:
 def load(path: str, sidecar: dict[str, Any]) -> Any:
     """Map the file into memory."""
     if sidecar["metric"] != METRIC:
-        raise InputError(
-            f"{path} was built for metric {sidecar['metric']}, not {METRIC}; rerun build_index"
-        )
+        raise InputError(f"{path} was built for metric {sidecar['metric']}, not {METRIC}")
     forest = annoy.AnnoyIndex(sidecar["dimension"], METRIC)
     try:
         forest.load(path)
     except OSError as error:
-        raise InputError(
-            f"{path} is no Annoy index of this dimension ({error}); rerun build_index"
-        ) from error
+        raise InputError(f"{path} is no Annoy index of this dimension ({error})") from error
     return forest
 
 

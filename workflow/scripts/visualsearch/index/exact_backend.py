@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.errors import InputError
+from visualsearch.index.opening import cosines_with
 
 PARAMETER = None
 COUNTS_EXACTLY = True
@@ -32,11 +33,9 @@ def load(path: str, sidecar: dict[str, Any]) -> NDArray[np.float32]:
     try:
         vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no array of vectors ({error}); rerun build_index") from error
+        raise InputError(f"{path} is no array of vectors ({error})") from error
     if vectors.ndim != 2 or vectors.shape[1] != sidecar["dimension"]:
-        raise InputError(
-            f"{path} has shape {vectors.shape}, not [N, {sidecar['dimension']}]; rerun build_index"
-        )
+        raise InputError(f"{path} has shape {vectors.shape}, not [N, {sidecar['dimension']}]")
     return vectors
 
 
@@ -45,14 +44,24 @@ def query(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Rows [k] nearest to `vector` [D] and their vectors [k, D]; equal cosines by rising row."""
     cosines = handle @ vector
+    rows = np.arange(len(cosines))
     if k < len(cosines):
-        # All that tie with the k-th stay in, so that the choice among them is by row.
+        # A product's last bits depend on where a row lies. All that may be among the k nearest are
+        # compared again, so that the same ones are chosen wherever they lie.
         threshold = np.partition(cosines, -k)[-k]
-        rows = np.flatnonzero(cosines >= threshold)
-        rows = rows[np.lexsort((rows, -cosines[rows]))][:k]
-    else:
-        rows = np.arange(len(cosines))
+        rows = np.flatnonzero(cosines >= threshold - 2 * rounding(len(vector)))
+        again = cosines_with(vector, (handle[row] for row in rows))
+        rows = rows[np.lexsort((rows, -again))][:k]
     return rows.astype(np.int64), np.asarray(handle[rows])
+
+
+def rounding(length: int) -> float:
+    """The most by which the float32 product of two unit vectors of this length is wrong.
+
+    Higham, "Accuracy and Stability of Numerical Algorithms" (2002), section 3.1, for any order of
+    the sum; twice that, as the vectors' own lengths are rounded too.
+    """
+    return length * float(np.finfo(np.float32).eps)
 
 
 def counted_query(

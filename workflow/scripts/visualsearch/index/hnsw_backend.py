@@ -68,9 +68,9 @@ def load(path: str, sidecar: dict[str, Any]) -> Any:
     try:
         graph: Any = usearch.index.Index.restore(path, view=True)
     except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is no usearch index ({error}); rerun build_index") from error
+        raise InputError(f"{path} is no usearch index ({error})") from error
     if graph is None:
-        raise InputError(f"{path} is no usearch index; rerun build_index")
+        raise InputError(f"{path} is no usearch index")
     expected = {
         "dimension": (graph.ndim, sidecar["dimension"]),
         "metric": (graph.metric_kind.name.lower(), sidecar["metric"]),
@@ -78,9 +78,7 @@ def load(path: str, sidecar: dict[str, Any]) -> Any:
     }
     for name, (has, said) in expected.items():
         if has != said:
-            raise InputError(
-                f"{path} was built for {name} {has}, its sidecar says {said}; rerun build_index"
-            )
+            raise InputError(f"{path} was built for {name} {has}, its sidecar says {said}")
     return graph
 
 

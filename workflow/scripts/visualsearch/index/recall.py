@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.index import Index
+from visualsearch.index.opening import Index
 from visualsearch.nearest import Nearest
 from visualsearch.relevance import Bootstrap
 from visualsearch.sampling import evenly_spaced

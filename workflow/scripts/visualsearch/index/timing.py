@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json, temporary_beside, write_json
-from visualsearch.index import Index, backend, exact_backend, open_index
+from visualsearch.index import backend, exact_backend, parts_of
 from visualsearch.index.building import vectors_in_order
+from visualsearch.index.opening import Index, Paths, open_index
 from visualsearch.index.recall import sampled_rows
 from visualsearch.progress import progress
 from visualsearch.sampling import evenly_spaced
@@ -31,11 +33,14 @@ CLEARLY_FASTER = 0.8
 HEADER_BYTES = 128
 
 
-def time_index(reduced: Sequence[str], index: str, sidecar: str, timing: str) -> None:
+def time_index(
+    reduced: Sequence[str], index: Paths, sidecar: str, timing: str, threads: int = 1
+) -> None:
     """Time an index and exact search over the same vectors, by one thread; write JSON.
 
     reduced: shards of reduced vectors. index, sidecar: paths of the index. timing: path to write.
-    Times are milliseconds a query of ten neighbours.
+    Times are milliseconds a query of ten neighbours. threads: of an index of several parts, also
+    the time when so many are asked at once.
     """
     opened = open_index(index, read_json(sidecar))
     shape = len(opened), opened.sidecar["dimension"]
@@ -43,10 +48,10 @@ def time_index(reduced: Sequence[str], index: str, sidecar: str, timing: str) ->
     with temporary_beside(Path(timing).with_name("vectors.npy")) as path:
         exact_backend.build(vectors_in_order(reduced), str(path), shape, {})
         vectors = exact_backend.load(str(path), opened.sidecar)
-        write_json(timing, timed(opened, vectors))
+        write_json(timing, timed(opened, vectors, threads))
 
 
-def timed(index: Index, vectors: NDArray[np.float32]) -> dict[str, Any]:
+def timed(index: Index, vectors: NDArray[np.float32], threads: int = 1) -> dict[str, Any]:
     """What `time_index` writes. vectors: all that are in the index, float32 [N, D].
 
     Of an empty index no more than that it is.
@@ -56,10 +61,12 @@ def timed(index: Index, vectors: NDArray[np.float32]) -> dict[str, Any]:
     module = backend(index.sidecar["backend"])
     _, rows = sampled_rows(len(index))
     queries = vectors[rows[evenly_spaced(len(rows), MOST_QUERIES)]]
-    exact = Index({"n_items": len(vectors)}, exact_backend, vectors)
+    exact = Index({"n_items": len(vectors)}, exact_backend, [vectors])
     searches = {"exact": exact, "chosen": index}
     curve = index.sidecar["tuning"]["curve"]
     searches |= {point[module.PARAMETER]: index.at(point[module.PARAMETER]) for point in curve}
+    if len(parts_of(index.sidecar)) > 1:
+        searches["in_threads"] = replace(index, threads=threads)
     milliseconds = _milliseconds(searches, queries)
     chosen, plain = milliseconds["chosen"], milliseconds["exact"]
     advice, text = advice_on(index.sidecar, chosen, plain)
@@ -75,10 +82,18 @@ def timed(index: Index, vectors: NDArray[np.float32]) -> dict[str, Any]:
         ],
         "chosen_milliseconds": chosen,
         "exact_milliseconds": plain,
+        **_threaded(threads, milliseconds),
         "advice": advice,
         "advice_text": text,
         **_projection(index.sidecar, chosen, plain),
     }
+
+
+def _threaded(threads: int, milliseconds: dict[Any, float]) -> dict[str, Any]:
+    """Of several parts, the time when more than one is asked at once."""
+    if "in_threads" not in milliseconds:
+        return {}
+    return {"threads": threads, "threads_milliseconds": milliseconds["in_threads"]}
 
 
 def _milliseconds(searches: dict[Any, Index], queries: NDArray[np.float32]) -> dict[Any, float]:
@@ -137,10 +152,13 @@ def _projection(sidecar: dict[str, Any], chosen: float, plain: float) -> dict[st
         basis += "; so does the index's time, at most: a set this small does not show how it grows."
     else:
         part = sidecar["tuning"]["builds"][-1]["n_items"]
+        parts = [one["n_items"] for one in parts_of(sidecar)]
+        sizes = f"{part:,} and {n_items:,} persons of this set"
+        if len(parts) > 1:
+            sizes = f"{part:,} persons of this set and the {max(parts):,} of a part of the index"
         basis += (
             f"; the index's time as the vectors that a query at the target recall compares: "
-            f"persons to the power {exponent:.2f}, from {part:,} and {n_items:,} persons of this "
-            "set."
+            f"persons to the power {exponent:.2f}, from {sizes}."
         )
     power = 1.0 if exponent is None else exponent
     projection = [

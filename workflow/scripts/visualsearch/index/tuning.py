@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.index import Index
+from visualsearch.index.opening import Index
 from visualsearch.index.recall import (
     RECALL_AT,
     Searched,
@@ -190,7 +190,7 @@ def try_builds(
             n_items, dimension = vectors.shape
             facts = module.build([vectors], path, vectors.shape, build | {"seed": seed})
             sidecar = {"n_items": n_items, "dimension": dimension, **facts}
-            index = Index(sidecar, module, module.load(path, sidecar))
+            index = Index(sidecar, module, [module.load(path, sidecar)])
             efforts = module.efforts(build, len(vectors))
             curve = _up_to(index, sample, efforts, seed, lambda point: point.recall >= target)
             crossing = compared_at(curve, target)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from statistics import fmean
 from typing import Any
 
@@ -38,7 +38,6 @@ class ResultFiles:
     detections: str
     model: str
     variance_figure: str
-    index: str
     persons: str
     sidecar: str
     queries: str
@@ -169,7 +168,6 @@ class Results:
     detector: dict[str, Any]
     reduction: Reduction
     sidecar: dict[str, Any]
-    index_bytes: int
     search: dict[str, Any]
     timing: dict[str, Any] | None
     costs: list[Cost]
@@ -179,6 +177,11 @@ class Results:
     def recall(self) -> dict[str, Any]:
         """How much of exact search the index finds."""
         return self.sidecar["recall"]
+
+    @property
+    def index_parts(self) -> list[dict[str, Any]]:
+        """What the sidecar says of each file of the index."""
+        return self.sidecar.get("parts", [self.sidecar])
 
     def pictures_shown(self) -> list[Picture]:
         """Each picture of a query or a hit once, in the order in which they are shown."""
@@ -225,10 +228,11 @@ def load_results(
         detector=read_json(files.detector),
         reduction=Reduction.load(files.model),
         sidecar=read_json(files.sidecar),
-        index_bytes=Path(files.index).stat().st_size,
         search=read_json(files.search_numbers),
         timing=read_json(files.timing) if files.timing and n_persons else None,
-        costs=read_costs(files.benchmarks, config["shards"]) if files.benchmarks else [],
+        costs=read_costs(files.benchmarks, config["shards"], config["index"]["shards"])
+        if files.benchmarks
+        else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 

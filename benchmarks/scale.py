@@ -1,0 +1,432 @@
+"""What a person costs as the set grows: bytes, build, query and memory, projected to 10^8 persons.
+
+Four tables of measurements, and one that projects them:
+
+1. bytes a person of each file, and of an index by its trees;
+2. what vectors lose that are kept as float16 or int8: recall@10 of exact search over the rounded
+   ones, of usearch's graph over them, and of int8 with its best looked at again in float32. The
+   truth is exact search in float32. int8 by a scale for each person is numpy's here, and a fixed
+   one usearch's;
+3. growth: an Annoy forest of --trees trees built as the workflow builds it, whole and in --parts
+   parts, tuned to a recall@10 of 0.99. `longest` is the job of one part, `all`
+   all of them one after another; `finish` measures and tunes the whole. Seconds are of the
+   processor, so that other work on the machine counts little. Milliseconds are medians, in turns
+   with exact search over the same vectors, by one thread, and then with as many as there are cores:
+   where there is other work, only their ratios hold. `own` is memory that is no page of a file;
+4. LanceDB, where it is installed: the tables loaded, exact search, an index on disk.
+
+The projection takes bytes as so many a person, and seconds, milliseconds and memory as powers of
+the persons fitted to the sizes measured; each with the standard error of the power.
+
+The vectors are made (see made.py): harder to search than real ones, so the queries' times are.
+"""
+
+import argparse
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from made import made_embeddings, made_reduced, real_pictures
+from measuring import machine, measured, table
+from watching import Watch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
+
+from threadpoolctl import threadpool_limits
+
+from visualsearch.atomic import read_json
+from visualsearch.index import annoy_backend, exact_backend, index_files
+from visualsearch.index.building import build_part, finish_index, make_plan, vectors_in_order
+from visualsearch.index.opening import load_index
+from visualsearch.index.parts import read_part, read_plan, write_part, write_plan
+from visualsearch.index.timing import timed
+from visualsearch.tables import count_rows
+
+LENGTH = 2048
+COMPONENTS = 256
+SIZES = [25_000, 50_000, 100_000, 200_000]
+QUICK = [5_000, 10_000, 20_000]
+FOR_BYTES = 10_000
+FOR_BITS = 40_000
+TREES = (10, 25, 50, 100)
+QUERIES = 300
+NEIGHBOURS = 10
+AGAIN = 30
+PROJECTED = (10**6, 10**7, 10**8)
+# Persons a part in the projection.
+A_PART = 10**6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--persons", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--parts", type=int, default=4)
+    parser.add_argument("--trees", type=int, default=25)
+    parser.add_argument("--quick", action="store_true", help=f"at most {QUICK[-1]:,} persons")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else sorted(options.persons)
+    print(machine("numpy", "annoy", "usearch", "lancedb", "pyarrow"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bytes_of = bytes_a_person(folder)
+        said("bytes a person", ("file", "bytes a person"), bytes_of.items())
+        few = min(FOR_BITS, sizes[-1])
+        header = ("vectors kept as", "bytes a person", f"recall@{NEIGHBOURS}")
+        said(f"kept in fewer bits, {few:,} persons", header, kept_in_fewer_bits(made(folder, few)))
+        runs = []
+        for persons in sizes:
+            shards = made(folder, persons)
+            runs += [grown(shards, parts, options.trees, folder) for parts in (1, options.parts)]
+        said(f"growth, {options.trees} trees", HEADER, [run.row() for run in runs])
+        whole = [run for run in runs if run.parts == 1]
+        fits = {name: fit(whole, name) for name in ("build", "milliseconds", "exact", "own")}
+        header = ("of one part", "at the largest size", "power of the persons", "standard error")
+        said("fits", header, [(name, *values) for name, values in fits.items()])
+        header = ("persons", "parts", "GB", "minutes a part", "hours, all", "ms", "exact ms")
+        said(
+            f"projected: {options.trees} trees, {A_PART:,} persons a part, one core, one thread",
+            header,
+            [projected(persons, bytes_of, options.trees, whole[-1], fits) for persons in PROJECTED],
+        )
+        rows = in_lancedb(shards, folder)
+        if rows:
+            header = ("LanceDB", "seconds to make", "MB", "ms a query", f"recall@{NEIGHBOURS}")
+            said(f"LanceDB, {sizes[-1]:,} persons, all cores", header, rows)
+
+
+def said(title: str, header: Sequence[str], rows: Any) -> None:
+    """Print a table."""
+    print(f"\n{title}\n\n{table(header, [tuple(row) for row in rows])}", flush=True)
+
+
+def made(folder: Path, persons: int) -> list[str]:
+    """A shard of reduced vectors of made persons."""
+    path = folder / f"{persons}.parquet"
+    if not path.exists():
+        measured(lambda: made_reduced(path, persons, LENGTH, COMPONENTS))
+    return [str(path)]
+
+
+# Bytes.
+
+
+def bytes_a_person(folder: Path) -> dict[str, float]:
+    """Of each kind of file."""
+    import openpeople
+
+    rows = np.arange(FOR_BYTES)
+    shards = made(folder, FOR_BYTES)
+    pictures = real_pictures(Path(openpeople.__file__).parent / "data/curated")
+    embeddings = folder / "embeddings.parquet"
+    made_embeddings(embeddings, rows, LENGTH, pictures)
+    found = {
+        f"embeddings/*.parquet, {LENGTH} x float16": embeddings.stat().st_size,
+        f"reduced/*.parquet, {COMPONENTS} x float32": Path(shards[0]).stat().st_size,
+    }
+    shape = FOR_BYTES, COMPONENTS
+    path = folder / "index"
+    exact_backend.build(vectors_in_order(shards), str(path), shape, {})
+    found["exact, float32"] = path.stat().st_size
+    for trees in TREES:
+        settings = {"n_trees": trees, "seed": 0}
+        annoy_backend.build(vectors_in_order(shards), str(path), shape, settings)
+        found[f"annoy, {trees} trees"] = path.stat().st_size
+    return {name: size / FOR_BYTES for name, size in found.items()}
+
+
+# Fewer bits.
+
+
+def kept_in_fewer_bits(shards: list[str]) -> list[tuple]:
+    """Recall of exact search and of usearch's graph where values are rounded."""
+    vectors = np.concatenate(list(vectors_in_order(shards)))
+    rows = np.linspace(0, len(vectors) - 1, QUERIES).astype(int)
+    queries = vectors[rows]
+    truth = nearest(queries, vectors)
+    scale = 127 / np.abs(vectors).max(axis=1, keepdims=True)
+    eighths = np.round(vectors * scale).astype(np.int8) / scale
+    kept = {
+        f"float32, {COMPONENTS} values": (vectors, 4 * COMPONENTS),
+        "float16": (vectors.astype(np.float16).astype(np.float32), 2 * COMPONENTS),
+        "int8, a scale a person": (eighths.astype(np.float32), COMPONENTS + 4),
+    }
+    found: list[tuple] = []
+    for name, (rounded, size) in kept.items():
+        found.append((name, size, recall(truth, nearest(queries, rounded))))
+    # Of int8's best the float32 ones are read again, as from a disk.
+    best = nearest(queries, eighths.astype(np.float32), AGAIN)
+    again = np.einsum("qd,qkd->qk", queries, vectors[best])
+    order = np.argsort(-again, axis=1, kind="stable")[:, :NEIGHBOURS]
+    second = np.take_along_axis(best, order, axis=1)
+    found.append((f"int8, best {AGAIN} again in float32", COMPONENTS + 4, recall(truth, second)))
+    return found + graphs_of_fewer_bits(vectors, queries, truth)
+
+
+def graphs_of_fewer_bits(
+    vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray
+) -> list[tuple]:
+    """usearch with its own storage, at an expansion at which float32 finds nearly all."""
+    try:
+        import usearch.index
+    except ImportError:
+        print("left out: usearch is not installed")
+        return []
+    rows = []
+    for dtype in ("f32", "f16", "i8"):
+        graph = usearch.index.Index(
+            ndim=COMPONENTS, metric="cos", dtype=dtype, connectivity=16, expansion_add=128
+        )
+        graph.add(np.arange(len(vectors), dtype=np.uint64), vectors)
+        graph.expansion_search = 1024
+        got = graph.search(queries, NEIGHBOURS).keys.astype(np.int64)
+        size = graph.serialized_length / len(vectors)
+        rows.append((f"usearch graph, {dtype}, expansion 1,024", size, recall(truth, got)))
+    return rows
+
+
+def nearest(queries: np.ndarray, vectors: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """The k rows of largest inner product with each query, int64 [Q, k]."""
+    found = []
+    for start in range(0, len(queries), 50):
+        cosines = queries[start : start + 50] @ vectors.T
+        some = np.argpartition(-cosines, k, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(cosines, some, axis=1), axis=1, kind="stable")
+        found.append(np.take_along_axis(some, order, axis=1))
+    return np.concatenate(found)
+
+
+def recall(truth: np.ndarray, found: np.ndarray) -> str:
+    """The share of the true rows that were found."""
+    return f"{float((truth[:, :, None] == found[:, None, :]).any(axis=2).mean()):.4f}"
+
+
+# Growth.
+
+HEADER = ("persons", "parts", "longest s", "all s", "finish s", "MB", "search_k", "compared")
+HEADER = (*HEADER, "recall@10", "ms", "ms, threads", "exact ms", "own MB, part", "own MB, finish")
+
+
+@dataclass(frozen=True)
+class Grown:
+    """What a build took, and what its queries take."""
+
+    persons: int
+    parts: int
+    longest: float
+    build: float
+    finish: float
+    megabytes: float
+    search_k: int
+    compared: float
+    recall: float
+    milliseconds: float
+    threaded: float | None
+    exact: float
+    own: float
+    own_finish: float
+
+    def row(self) -> tuple:
+        return (
+            *(self.persons, self.parts, self.longest, self.build, self.finish, self.megabytes),
+            *(self.search_k, round(self.compared), f"{self.recall:.4f}", self.milliseconds),
+            *(self.threaded, self.exact, self.own, self.own_finish),
+        )
+
+
+def grown(shards: list[str], parts: int, trees: int, folder: Path) -> Grown:
+    """Build, tune and time an index of so many parts, each step in a process of its own."""
+    index = folder / f"index-{parts}"
+    settings: dict[str, Any] = {"backend": "annoy", "target_recall": 0.99, "seed": 0}
+    settings |= {"n_trees": trees, "search_k": None, "shards": parts}
+    files = [index / name for name in index_files(settings)]
+    files[0].parent.mkdir(parents=True, exist_ok=True)
+    plan = [str(folder / name) for name in ("plan.json", "sample.parquet")]
+    handed = [[f"{file}.json", f"{file}.nearest.parquet"] for file in files]
+    written = [str(index / name) for name in ("persons.parquet", "index.json")]
+
+    def planned() -> None:
+        write_plan(make_plan(shards, settings, parts), *plan)
+
+    def part(number: int) -> Callable[[], None]:
+        def build() -> None:
+            built = build_part(shards, read_plan(*plan), number, files[number])
+            write_part(built, *handed[number])
+
+        return build
+
+    def finished() -> None:
+        known = read_plan(*plan)
+        built = [read_part(known, *names) for names in handed]
+        finish_index(shards, settings, known, built, files, *written)
+
+    with_memory(planned, folder)
+    took = [with_memory(part(number), folder) for number in range(parts)]
+    finish, own_finish = with_memory(finished, folder)
+    sidecar = read_json(written[1])
+    (chosen,) = (p for p in sidecar["tuning"]["curve"] if p["search_k"] == sidecar["search_k"])
+    clock = clocked(shards, files, sidecar, folder)
+    return Grown(
+        sidecar["n_items"],
+        parts,
+        max(seconds for seconds, _ in took),
+        sum(seconds for seconds, _ in took),
+        finish,
+        sidecar["index_bytes"] / 1e6,
+        sidecar["search_k"],
+        chosen["compared"],
+        sidecar["recall"]["recall@10"],
+        clock["chosen_milliseconds"],
+        clock.get("threads_milliseconds"),
+        clock["exact_milliseconds"],
+        max(own for _, own in took),
+        own_finish,
+    )
+
+
+def clocked(
+    shards: list[str], files: list[Path], sidecar: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Milliseconds a query of the index as it was chosen alone, without the curve around it."""
+    index = load_index(files, sidecar)
+    path = folder / "exact.npy"
+    exact_backend.build(vectors_in_order(shards), str(path), (len(index), COMPONENTS), {})
+    vectors = exact_backend.load(str(path), sidecar)
+    alone = replace(index, sidecar=sidecar | {"tuning": sidecar["tuning"] | {"curve": []}})
+    return timed(alone, vectors, len(os.sched_getaffinity(0)))
+
+
+def with_memory(stage: Callable[[], Any], folder: Path) -> tuple[float, float]:
+    """Seconds of the processor and own memory in MB of a stage by one thread, in a process of its
+    own."""
+    note = folder / "own"
+
+    def watched() -> None:
+        with (
+            threadpool_limits(1),
+            Watch(lambda process, _: "stage" if process == os.getpid() else None) as watch,
+        ):
+            stage()
+            seconds = time.thread_time()
+        note.write_text(f"{seconds} {watch.own['stage']}")
+
+    measured(watched)
+    seconds, own = note.read_text().split()
+    return float(seconds), float(own)
+
+
+# The projection.
+
+
+def fit(runs: list[Grown], name: str) -> tuple[float, float, float]:
+    """The largest size's value, the power b of persons**b by least squares, its standard error."""
+    x = np.log([run.persons for run in runs])
+    y = np.log([getattr(run, name) for run in runs])
+    centred = x - x.mean()
+    power = float((centred * y).sum() / (centred**2).sum())
+    rest = y - y.mean() - power * centred
+    free = max(len(runs) - 2, 1)
+    error = math.sqrt(float((rest**2).sum()) / free / float((centred**2).sum()))
+    return getattr(runs[-1], name), power, error
+
+
+def projected(
+    persons: int,
+    bytes_of: dict[str, float],
+    trees: int,
+    last: Grown,
+    fits: dict[str, tuple[float, float, float]],
+) -> tuple:
+    """A row of the projection."""
+
+    def at(name: str, size: int) -> tuple[float, float, float]:
+        value, power, error = fits[name]
+        times = size / last.persons
+        return tuple(value * times ** (power + off * error) for off in (-2, 0, 2))
+
+    parts = max(persons // A_PART, 1)
+    a_part = at("build", A_PART)
+    gigabytes = persons * last.megabytes / last.persons / 1000
+    return (
+        f"{persons:,}",
+        parts,
+        gigabytes,
+        between([seconds / 60 for seconds in a_part]),
+        between([parts * seconds / 3600 for seconds in a_part]),
+        between([parts * ms for ms in at("milliseconds", A_PART)]),
+        between(at("exact", persons)),
+    )
+
+
+def between(values: Sequence[float]) -> str:
+    """A value between what two standard errors of the power make of it."""
+    low, value, high = (f"{value:,.3g}" if value < 100 else f"{value:,.0f}" for value in values)
+    return f"{value} ({low} to {high})"
+
+
+# A vector database.
+
+
+def in_lancedb(shards: list[str], folder: Path) -> list[tuple]:
+    """Load the tables, search them as they are, and with an index that lies on disk."""
+    try:
+        import lancedb
+    except ImportError:
+        print("\nleft out: lancedb is not installed")
+        return []
+    import pyarrow.dataset as ds
+    from lancedb.index import IvfPq
+
+    vectors = np.concatenate(list(vectors_in_order(shards)))
+    picked = np.linspace(0, count_rows(shards) - 1, QUERIES).astype(int)
+    queries = vectors[picked]
+    truth = nearest(queries, vectors)
+    ids = ds.dataset(shards).to_table(columns=["person_id"])["person_id"].to_numpy()
+    rows = []
+    start = time.perf_counter()
+    data = ds.dataset(shards)
+    persons = lancedb.connect(folder / "lance").create_table(
+        "persons", data.to_batches(), schema=data.schema
+    )
+    seconds = time.perf_counter() - start
+    size = megabytes_in(folder / "lance")
+
+    def asked(**settings: int) -> tuple[float, str]:
+        times, found = [], []
+        for query in queries:
+            search = (
+                persons.search(query).distance_type("cosine").select(["person_id", "_distance"])
+            )
+            for name, value in settings.items():
+                search = getattr(search, name)(value)
+            start = time.perf_counter()
+            table = search.limit(NEIGHBOURS).to_arrow()
+            times.append(1000 * (time.perf_counter() - start))
+            found.append(np.searchsorted(ids, table["person_id"].to_numpy()))
+        return float(np.median(times)), recall(truth, np.array(found))
+
+    rows.append(("table loaded, exact search", seconds, size, *asked()))
+    start = time.perf_counter()
+    persons.create_index("vector", config=IvfPq(distance_type="cosine"))
+    seconds = time.perf_counter() - start
+    size = megabytes_in(folder / "lance") - size
+    for probes, refine in ((20, 10), (50, 30), (100, 50)):
+        name = f"IVF_PQ, nprobes {probes}, refine_factor {refine}"
+        rows.append((name, seconds, size, *asked(nprobes=probes, refine_factor=refine)))
+    return rows
+
+
+def megabytes_in(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+if __name__ == "__main__":
+    main()
