@@ -11,6 +11,7 @@ import atexit
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 LIBRARY = "visualsearch"
@@ -55,7 +56,8 @@ def record() -> None:
         "words": sys.orig_argv,
         "elsewhere": elsewhere(),
     }
-    (Path(os.environ["ISOLATED_RECORDS"]) / f"{os.getpid()}.json").write_text(json.dumps(said))
+    name = f"{time.time_ns()}-{os.getpid()}.json"
+    (Path(os.environ["ISOLATED_RECORDS"]) / name).write_text(json.dumps(said))
 
 
 if "ISOLATED_RECORDS" in os.environ:
