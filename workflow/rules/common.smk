@@ -89,7 +89,7 @@ def full_length():
 
 def results_folder():
     """Where results go; as a module, also under the other workflow's prefix."""
-    return Path(rules.build_manifest.output.manifest).parents[1]
+    return Path(rules.fetch_annotations.output.images).parents[1]
 
 
 def name_of(rule_name):
