@@ -45,7 +45,8 @@ def own_engine(folder: Path) -> Iterator[Docker]:
     dockerd = shutil.which("dockerd")
     assert dockerd
     socket = f"unix://{folder}/socket"
-    client = str(Path(dockerd).with_name("docker"))
+    # Of the same installation; another's may be of another version.
+    client = str(Path(dockerd).parents[1] / "bin/docker")
     # The builder that copies no layer on commit takes half the disk.
     docker = Docker(client, DOCKER_HOST=socket, DOCKER_BUILDKIT="1")
     places = [f"--{name}={folder}/{name}" for name in ("data-root", "exec-root", "pidfile")]
