@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 
 class Docker:
-    """The command line of an engine; `host` is its socket, or None for the usual one."""
+    """An engine's command line, with variables of its environment besides the usual."""
 
-    def __init__(self, client: str, host: str | None = None) -> None:
+    def __init__(self, client: str, **variables: str) -> None:
         self.client = client
-        # The builder that copies no layer on commit: half the disk.
-        self.environment = os.environ | {"DOCKER_BUILDKIT": "1"}
-        if host:
-            self.environment |= {"DOCKER_HOST": host}
+        self.environment = os.environ | variables
 
     def try_(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -46,7 +45,10 @@ def own_engine(folder: Path) -> Iterator[Docker]:
     dockerd = shutil.which("dockerd")
     assert dockerd
     socket = f"unix://{folder}/socket"
-    docker = Docker(str(Path(dockerd).with_name("docker")), socket)
+    # Of the same installation; another's may be of another version.
+    client = str(Path(dockerd).parents[1] / "bin/docker")
+    # The builder that copies no layer on commit takes half the disk.
+    docker = Docker(client, DOCKER_HOST=socket, DOCKER_BUILDKIT="1")
     places = [f"--{name}={folder}/{name}" for name in ("data-root", "exec-root", "pidfile")]
     alone = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
     with (folder / "log").open("w") as log:
@@ -62,7 +64,11 @@ def own_engine(folder: Path) -> Iterator[Docker]:
     finally:
         engine.terminate()
         engine.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        for place in psutil.disk_partitions(all=True):
+            # A network namespace stays mounted.
+            if Path(place.mountpoint).is_relative_to(folder):
+                subprocess.run(["umount", place.mountpoint], check=True)
+        shutil.rmtree(folder)
 
 
 def import_stand_in(docker: Docker, name: str, folder: Path) -> None:

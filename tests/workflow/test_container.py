@@ -37,7 +37,8 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
         pytest.skip("THE IMAGE IS NOT TESTED: no Docker runs, and none can be started here")
     with engine as docker:
         (base,) = BASES
-        if docker.try_("pull", base).returncode != 0:
+        there = docker.try_("image", "inspect", base).returncode == 0
+        if not there and docker.try_("pull", base).returncode != 0:
             if not shutil.which("debootstrap") or os.geteuid() != 0:
                 pytest.skip(f"THE IMAGE IS NOT TESTED: {base} cannot be pulled, nor made")
             import_stand_in(docker, base, folder / "base")
@@ -109,5 +110,6 @@ def test_what_is_in_the_image(docker: Docker) -> None:
     locked = set(re.findall(r"^(\S+)==(\S+)", lock, re.MULTILINE))
     names = inside("pip freeze --all").lower().replace("_", "-").split()
     installed = {tuple(line.split("==")) for line in names if not line.startswith("pip==")}
-    assert {("torch", "2.14.1"), ("annoy", "1.17.3")} <= installed <= locked
+    assert {"annoy", "snakemake", "torch"} <= {name for name, *_ in installed}
+    assert installed <= locked
     print(docker("image", "ls", IMAGE))

@@ -107,7 +107,7 @@ def full_length():
 def results_folder():
     """Where this machine sees the results: as a module, also under the other workflow's prefix; on
     object storage, its copies of them."""
-    return Path(rules.build_manifest.output.manifest).parents[1]
+    return Path(rules.fetch_annotations.output.images).parents[1]
 
 
 def name_of(rule_name):
