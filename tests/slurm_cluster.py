@@ -58,7 +58,7 @@ KillWait=5
 MinJobAge=600
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes}
-NodeName=absent NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes} Gres=gpu:2 State=DOWN
+NodeName=absent NodeAddr=127.0.0.1 Port=1 CPUs={cpus} RealMemory={megabytes} Gres=gpu:2 State=DOWN
 PartitionName=normal Nodes={host},absent Default=YES MaxTime=1-0 PriorityTier=1
 PartitionName=urgent Nodes={host} MaxTime=1-0 PriorityTier=2
 """
