@@ -127,6 +127,7 @@ def test_demo_gives_the_same_bytes(
     output = on_slurm.run(*SLURM)
     there = time.monotonic() - begun
     assert results_of(on_slurm) == results_of(workspace)
+    assert not (on_slurm.results / ".slurm_run").exists()
     submitted = len(SUBMITTED.findall(output))
     assert 0 < submitted < jobs
     with capsys.disabled():
