@@ -17,6 +17,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+# All tests there are.
+test-all: test torture fuzz test-slurm test-s3 test-isolated test-container
+
 # Every rule in an environment of its own: by conda where there is one, else from PyPI (3 GB once).
 test-isolated: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m isolated

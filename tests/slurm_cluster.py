@@ -4,6 +4,7 @@ Nothing of the system's own SLURM and munge is read or written but their program
 `python tests/slurm_cluster.py COMMAND` runs a command with such a cluster, and ends both.
 """
 
+import getpass
 import os
 import secrets
 import shutil
@@ -58,7 +59,7 @@ KillWait=5
 MinJobAge=600
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes}
-NodeName=absent NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes} Gres=gpu:2 State=DOWN
+NodeName=absent NodeAddr=127.0.0.1 Port=1 CPUs={cpus} RealMemory={megabytes} Gres=gpu:2 State=DOWN
 PartitionName=normal Nodes={host},absent Default=YES MaxTime=1-0 PriorityTier=1
 PartitionName=urgent Nodes={host} MaxTime=1-0 PriorityTier=2
 """
@@ -135,7 +136,7 @@ def cluster(cpus: int = 2, megabytes: int = 16000) -> Iterator[Cluster]:
         controller_port, node_port = _free_ports(2)
         configuration = CONFIGURATION.format(
             host=socket.gethostname().split(".")[0],
-            user=os.environ.get("USER") or subprocess.getoutput("id -un"),
+            user=getpass.getuser(),
             folder=folder,
             controller_port=controller_port,
             node_port=node_port,
@@ -180,7 +181,7 @@ def _daemon(command: list[str], one: Cluster) -> Iterator[None]:
 
 
 def _end_jobs(one: Cluster) -> None:
-    _quietly(one, "scancel", "--user", subprocess.getoutput("id -un"))
+    _quietly(one, "scancel", "--user", getpass.getuser())
     with suppress(AssertionError):
         _until(lambda: not _quietly(one, "squeue", "-h"), one, "jobs")
 

@@ -12,14 +12,19 @@ ELSEWHERE = SimpleNamespace()
 IN_QUEUE = SimpleNamespace(run_uuid="this-run")
 
 
-def test_a_run_notes_its_name_until_it_ends(tmp_path: Path) -> None:
+def test_a_run_here_leaves_no_note(tmp_path: Path) -> None:
     slurm.take_over(tmp_path, ELSEWHERE)
+    slurm.forget(tmp_path, ELSEWHERE)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_note_stays_where_the_queue_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
     slurm.take_over(tmp_path, IN_QUEUE)
+    slurm.forget(tmp_path, IN_QUEUE)
     assert (tmp_path / slurm.NAME).read_text() == "this-run\n"
-    slurm.forget(tmp_path)
-    slurm.forget(tmp_path)
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("executor", [ELSEWHERE, IN_QUEUE], ids=["here", "SLURM"])

@@ -30,7 +30,8 @@ SLURM = [
 DEMO = demo_config(report={"timings": False, "explorer": True})
 JOB = re.compile(r"^Job \d+: ", re.MULTILINE)
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+)")
-SECONDS_TO_STOP = 10
+SECONDS_TO_STOP = 20
+RUNS: list[subprocess.Popen[str]] = []
 
 
 @pytest.fixture
@@ -46,13 +47,16 @@ def slurm() -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def nothing_left_in_the_queue(slurm: Cluster) -> Iterator[None]:
     yield
+    while RUNS:
+        # Where the test has failed.
+        RUNS.pop().kill()
     assert slurm.says("squeue", "--noheader") == ""
 
 
 def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
     """A run through SLURM, as the leader of a process group; what it says goes to run.log."""
     with (workspace.folder / "run.log").open("w") as log:
-        return subprocess.Popen(
+        run = subprocess.Popen(
             workspace.command(*SLURM, *arguments),
             cwd=workspace.folder,
             stdin=subprocess.DEVNULL,
@@ -61,6 +65,8 @@ def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
             text=True,
             start_new_session=True,
         )
+    RUNS.append(run)
+    return run
 
 
 def said(workspace: Workspace) -> str:
@@ -121,6 +127,7 @@ def test_demo_gives_the_same_bytes(
     output = on_slurm.run(*SLURM)
     there = time.monotonic() - begun
     assert results_of(on_slurm) == results_of(workspace)
+    assert not (on_slurm.results / ".slurm_run").exists()
     submitted = len(SUBMITTED.findall(output))
     assert 0 < submitted < jobs
     with capsys.disabled():

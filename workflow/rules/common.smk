@@ -133,7 +133,7 @@ def before_the_first_job():
     except InputError as error:
         raise WorkflowError(str(error))
     remove_leftovers(results)
-    atexit.register(slurm.forget, results)
+    atexit.register(slurm.forget, results, executor)
     stopping.stop_on_signals(slurm.canceller(executor))
     # Whatever else is said where Snakemake itself finds no room.
     atexit.register(tell_if_full, [results, "."])

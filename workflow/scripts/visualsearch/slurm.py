@@ -1,6 +1,7 @@
 """A run's jobs in the queue of a SLURM cluster: none outlives its run."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,14 @@ def canceller(executor: Any) -> Callable[[], None] | None:
 
     def cancel() -> None:
         executor._job_submission_executor.shutdown(cancel_futures=True)
-        _slurm("scancel", "--name", executor.run_uuid)
+        try:
+            _slurm("scancel", "--name", executor.run_uuid)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(
+                f"ERROR: jobs may be left in SLURM's queue, which does not answer ({error}); cancel"
+                f" them (scancel --name {executor.run_uuid}), or have the next run do it",
+                file=sys.stderr,
+            )
 
     return cancel
 
@@ -43,10 +51,12 @@ def take_over(results: str | Path, executor: Any) -> None:
         file.write_text(f"{executor.run_uuid}\n")
 
 
-def forget(results: str | Path) -> None:
-    """At the end of a run, when it has no jobs left."""
-    with suppress(OSError):
-        (Path(results) / NAME).unlink()
+def forget(results: str | Path, executor: Any) -> None:
+    """At the end of a run; its name stays where jobs are still about to end, or may be left."""
+    if hasattr(executor, "run_uuid"):
+        with suppress(OSError, subprocess.SubprocessError):
+            if not _slurm("squeue", "--noheader", "--name", executor.run_uuid):
+                (Path(results) / NAME).unlink()
 
 
 def _cancel_and_wait(name: str, file: Path) -> None:
