@@ -27,7 +27,7 @@ try:
     for file in workflow.configfiles:
         configuration.check_file(file)
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
-    config.update(configuration.checked(config, schema))
+    config.update(configuration.checked(config, schema, workflow.remote_exec))
     if OWN_PYTHON:
         check_backend(config["index"]["backend"])
 except InputError as error:
