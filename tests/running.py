@@ -17,6 +17,8 @@ from conftest import ROOT
 class Workspace:
     """A working directory with the shipped configuration and one of the test's own over it."""
 
+    longest_seconds = 600
+
     def __init__(self, folder: Path, config: dict[str, Any], root: Path = ROOT) -> None:
         self.folder = folder
         self.root = root
@@ -44,7 +46,7 @@ class Workspace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=self.longest_seconds,
         )
         assert (done.returncode != 0) == fails, done.stdout[-8000:]
         return done.stdout

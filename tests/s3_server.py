@@ -140,6 +140,8 @@ class JobsElsewhere(InBucket):
     `folder` becomes a clone of the project, as what git lists there is the code that jobs get.
     """
 
+    longest_seconds = 1800
+
     def __init__(self, folder: Path, config: dict[str, Any], server: S3Server, prefix: str) -> None:
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         for name in subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")[:-1]:
@@ -157,15 +159,15 @@ class JobsElsewhere(InBucket):
         script = f"{sys.executable} {ROOT / 'tests/other_machine.py'}"
         return [
             *super().command(*arguments, cores=cores, config=config),
-            *("--executor", "cluster-generic", "--jobs", "1", "--shared-fs-usage", "none"),
+            *("--executor", "cluster-generic", "--jobs", "2", "--shared-fs-usage", "none"),
             *("--job-deploy-sources", "--seconds-between-status-checks", "1"),
-            *("--cluster-generic-submit-cmd", f"{script} run {self.machines}"),
+            *("--cluster-generic-submit-cmd", f"{script} submit {self.machines}"),
             *("--cluster-generic-status-cmd", f"{script} status {self.machines}"),
         ]
 
     def said(self) -> list[str]:
         """What each machine's job has printed."""
-        return [path.read_text() for path in sorted(self.machines.glob("*/said.txt"))]
+        return [path.read_text() for path in sorted(self.machines.glob("*.said"))]
 
 
 def only_in_storage(name: str) -> bool:
