@@ -1,32 +1,48 @@
-"""Runs a job as on another machine: in an empty folder, with the environment it is handed.
+"""Runs jobs as on other machines: each in an empty folder, with the environment it is handed.
 
-As --cluster-generic-submit-cmd: `other_machine.py run FOLDER JOBSCRIPT` prints the job's name; as
---cluster-generic-status-cmd: `other_machine.py status FOLDER JOB`.
+For Snakemake's executor cluster-generic: `other_machine.py submit FOLDER JOBSCRIPT` prints the job's
+name, `other_machine.py status FOLDER JOB` how it does. What a job prints is in FOLDER/JOB.said.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 
-def run(machines: Path, jobscript: str) -> str:
+def submit(machines: Path, jobscript: str) -> str:
     machine = Path(tempfile.mkdtemp(dir=machines))
+    shutil.copyfile(jobscript, machine.with_suffix(".sh"))
+    subprocess.Popen(
+        [sys.executable, __file__, "run", machines, machine.name],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return machine.name
+
+
+def run(machines: Path, name: str) -> str:
+    machine = machines / name
     # The commands of the environment that runs this are those of the container.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with open(machine / "said.txt", "wb") as said:
+    with open(machine.with_suffix(".said"), "wb") as said:
+        script = ["sh", machine.with_suffix(".sh")]
+        environment = os.environ | {"PATH": path}
         ended = subprocess.run(
-            ["sh", str(Path(jobscript).resolve())],
-            cwd=machine,
-            env=os.environ | {"PATH": path},
-            stdout=said,
-            stderr=subprocess.STDOUT,
+            script, cwd=machine, env=environment, stdout=said, stderr=subprocess.STDOUT
         )
-    (machine / "ended.txt").write_text("failed" if ended.returncode else "success")
-    return machine.name
+    machine.with_suffix(".ended").write_text("failed" if ended.returncode else "success")
+    return name
+
+
+def status(machines: Path, name: str) -> str:
+    ended = machines / f"{name}.ended"
+    return ended.read_text() or "running" if ended.exists() else "running"
 
 
 if __name__ == "__main__":
     verb, folder, what = sys.argv[1:]
-    print(run(Path(folder), what) if verb == "run" else Path(folder, what, "ended.txt").read_text())
+    print({"submit": submit, "run": run, "status": status}[verb](Path(folder).resolve(), what))

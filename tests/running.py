@@ -17,6 +17,8 @@ from conftest import ROOT
 class Workspace:
     """A working directory with the shipped configuration and one of the test's own over it."""
 
+    longest_seconds = 600
+
     def __init__(self, folder: Path, config: dict[str, Any], root: Path = ROOT) -> None:
         self.folder = folder
         self.root = root
@@ -32,9 +34,7 @@ class Workspace:
         command += ["--snakefile", str(self.root / "Snakefile"), "--configfile", config]
         return [*command, "--cores", str(cores)]
 
-    def run(
-        self, *arguments: str, cores: int = 2, fails: bool = False, timeout: float = 600
-    ) -> str:
+    def run(self, *arguments: str, cores: int = 2, fails: bool = False) -> str:
         """Run snakemake; return all it printed. `fails`: it must exit with an error."""
         command = self.command(*arguments, cores=cores)
         environment = os.environ | {"NO_PROXY": LOCAL, "no_proxy": LOCAL}
@@ -46,7 +46,7 @@ class Workspace:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
+            timeout=self.longest_seconds,
         )
         assert (done.returncode != 0) == fails, done.stdout[-8000:]
         return done.stdout

@@ -1,6 +1,8 @@
 """A local S3 server (moto's), and workspaces whose results lie in a bucket of it."""
 
 import hashlib
+import json
+import logging
 import shutil
 import socket
 import subprocess
@@ -32,6 +34,7 @@ class S3Server:
         self.client.create_bucket(Bucket=BUCKET)
 
     def start(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
         self._server.start()
 
@@ -39,12 +42,12 @@ class S3Server:
         self._server.stop()
         self._server._server.server_close()
 
-    def connect(self, service: str) -> Any:
+    def connect(self, service: str, region: str = "us-east-1") -> Any:
         """A client of one of the services that the server imitates."""
         return boto3.client(
             service,
             endpoint_url=self.url,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id=KEY,
             aws_secret_access_key=SECRET,
         )
@@ -52,14 +55,15 @@ class S3Server:
     def check_credentials(self, check: bool) -> None:
         """Whether requests need the key of a known user; there is none."""
         actions = "0" if check else "inf"
-        urlopen(
-            Request(
-                f"{self.url}/moto-api/reset-auth",
-                actions.encode(),
-                {"Content-Type": "text/plain"},
-                method="POST",
-            )
-        )
+        self._tell("reset-auth", actions, "text/plain")
+
+    def run_no_containers(self) -> None:
+        """Take jobs of AWS Batch for done when they are sent."""
+        self._tell("config", json.dumps({"batch": {"use_docker": False}}), "application/json")
+
+    def _tell(self, what: str, body: str, kind: str) -> None:
+        url, head = f"{self.url}/moto-api/{what}", {"Content-Type": kind}
+        urlopen(Request(url, body.encode(), head, method="POST"))
 
     def put(self, folder: Path, prefix: str) -> None:
         """Upload a folder."""
@@ -136,6 +140,8 @@ class JobsElsewhere(InBucket):
     `folder` becomes a clone of the project, as what git lists there is the code that jobs get.
     """
 
+    longest_seconds = 1800
+
     def __init__(self, folder: Path, config: dict[str, Any], server: S3Server, prefix: str) -> None:
         listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         for name in subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")[:-1]:
@@ -153,15 +159,15 @@ class JobsElsewhere(InBucket):
         script = f"{sys.executable} {ROOT / 'tests/other_machine.py'}"
         return [
             *super().command(*arguments, cores=cores, config=config),
-            *("--executor", "cluster-generic", "--jobs", "1", "--shared-fs-usage", "none"),
+            *("--executor", "cluster-generic", "--jobs", "2", "--shared-fs-usage", "none"),
             *("--job-deploy-sources", "--seconds-between-status-checks", "1"),
-            *("--cluster-generic-submit-cmd", f"{script} run {self.machines}"),
+            *("--cluster-generic-submit-cmd", f"{script} submit {self.machines}"),
             *("--cluster-generic-status-cmd", f"{script} status {self.machines}"),
         ]
 
     def said(self) -> list[str]:
         """What each machine's job has printed."""
-        return [path.read_text() for path in sorted(self.machines.glob("*/said.txt"))]
+        return [path.read_text() for path in sorted(self.machines.glob("*.said"))]
 
 
 def only_in_storage(name: str) -> bool:

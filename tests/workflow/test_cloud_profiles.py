@@ -12,7 +12,7 @@ import yaml
 
 from conftest import ROOT
 from running import SHORT
-from s3_server import BUCKET, InBucket, S3Server, credentials
+from s3_server import BUCKET, KEY, SECRET, InBucket, S3Server, credentials
 
 PLUGINS = {
     "kubernetes": "snakemake_executor_plugin_kubernetes",
@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "SNAKEMAKE_AWS_BATCH_JOB_QUEUE": "arn:aws:batch:eu-central-1:123456789012:job-queue/queue",
     "SNAKEMAKE_AWS_BATCH_JOB_ROLE": "arn:aws:iam::123456789012:role/jobs",
 }
-SECRET = re.compile(r"(?i)(access|secret).?key|password|token")
+SECRET_NAME = re.compile(r"(?i)(access|secret).?key|password|token")
 every_platform = pytest.mark.parametrize("platform", PLUGINS)
 
 
@@ -94,7 +94,7 @@ def test_each_option_of_the_platform_is_a_setting_of_its_plugin(platform: str) -
 
 @pytest.mark.parametrize("name", ["s3", *PLUGINS])
 def test_no_secret_lies_in_a_profile(name: str) -> None:
-    assert not [key for key in profile(name) if SECRET.search(key)]
+    assert not [key for key in profile(name) if SECRET_NAME.search(key)]
 
 
 def rules() -> dict[str, str]:
@@ -131,3 +131,46 @@ def test_aws_batch_is_given_sizes_that_it_takes() -> None:
 
 def test_google_batch_can_hand_the_snakefile_through_a_shell() -> None:
     assert not re.search(r"[`$\\]", (ROOT / "Snakefile").read_text())
+
+
+@pytest.mark.s3
+def test_a_job_as_aws_batch_gets_it(
+    server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server imitates Batch too, and takes jobs without running them: the first one is sent."""
+    plugin("aws-batch")
+    server.run_no_containers()
+    role = server.connect("iam").create_role(RoleName="jobs", AssumeRolePolicyDocument="{}")
+    arn = role["Role"]["Arn"]
+    batch = server.connect("batch", "eu-central-1")
+    environment = batch.create_compute_environment(
+        computeEnvironmentName="machines", type="UNMANAGED", state="ENABLED", serviceRole=arn
+    )
+    place = {"order": 1, "computeEnvironment": environment["computeEnvironmentArn"]}
+    queue = batch.create_job_queue(
+        jobQueueName="queue", state="ENABLED", priority=1, computeEnvironmentOrder=[place]
+    )
+    monkeypatch.setenv("SNAKEMAKE_AWS_BATCH_JOB_QUEUE", queue["jobQueueArn"])
+    monkeypatch.setenv("SNAKEMAKE_AWS_BATCH_JOB_ROLE", arn)
+    # The machine's own login, and no key for jobs: these have their role.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    for name in credentials():
+        monkeypatch.delenv(name)
+    workspace = InBucket(tmp_path, SHORT, server, "batch")
+    options = ["--seconds-between-status-checks", "1", "--latency-wait", "1"]
+    workspace.run("--profile", str(ROOT / "profiles/aws-batch"), *options, fails=True)
+    sent = [
+        definition
+        for definition in batch.describe_job_definitions()["jobDefinitions"]
+        if "fetch_annotations" in definition["jobDefinitionName"]
+    ]
+    container = sent[0]["containerProperties"]
+    assert container["image"] == profile("aws-batch")["container-image"]
+    assert container["jobRoleArn"] == arn
+    assert {"type": "MEMORY", "value": "3072"} in container["resourceRequirements"]
+    assert sent[0]["timeout"]["attemptDurationSeconds"] == 21600
+    assert "--deploy-sources" in container["command"][-1]
+    # Whoever may look at a definition reads its environment.
+    assert SECRET not in str(sent)

@@ -65,6 +65,8 @@ def folder_config(folder: Path) -> dict[str, Any]:
 class Isolated(Workspace):
     """Run by a Python that has Snakemake alone, each rule in its own environment."""
 
+    longest_seconds = 3000  # It makes the environments too.
+
     def __init__(
         self,
         folder: Path,
@@ -138,7 +140,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environme
 def made(environments: Environments, tmp_path_factory: pytest.TempPathFactory) -> Isolated:
     """The demo's workspace, with all environments made and nothing run."""
     workspace = Isolated(tmp_path_factory.mktemp("isolated"), DEMO, environments)
-    said = workspace.run("all", "notebook", "parity", "--conda-create-envs-only", timeout=3000)
+    said = workspace.run("all", "notebook", "parity", "--conda-create-envs-only")
     assert created(said) == {path.name for path in FILES}
     assert not workspace.results.exists()
     environments.watch()
@@ -149,25 +151,25 @@ def made(environments: Environments, tmp_path_factory: pytest.TempPathFactory) -
 def ordinary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
     """The same in Snakemake's own Python."""
     demo = Workspace(tmp_path_factory.mktemp("ordinary"), DEMO)
-    demo.run(*TARGETS["demo"], timeout=1800)
+    demo.run(*TARGETS["demo"])
     folder = tmp_path_factory.mktemp("folder")
     (folder / "pictures").mkdir()
     for path in sorted((demo.results / "dataset/images").rglob("*.jpg"))[::2]:
         shutil.copy(path, folder / "pictures" / f"{path.parent.name}-{path.name}")
     own = Workspace(folder, folder_config(folder))
-    own.run(*TARGETS["folder"], timeout=1800)
+    own.run(*TARGETS["folder"])
     return {"demo": demo, "folder": own}
 
 
 @pytest.fixture(scope="module")
 def isolated(made: Isolated, ordinary: dict[str, Workspace]) -> dict[str, Isolated]:
-    made.run(*TARGETS["demo"], timeout=1800)
+    made.run(*TARGETS["demo"])
     folder = made.folder.parent / "isolated-folder"
     for name in ("pictures", "instances.json"):
         source = ordinary["folder"].folder / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     own = Isolated(folder, ordinary["folder"].config, made.environments)
-    own.run(*TARGETS["folder"], timeout=1800)
+    own.run(*TARGETS["folder"])
     return {"demo": made, "folder": own}
 
 

@@ -134,9 +134,7 @@ def test_each_job_on_another_machine(
     server: S3Server, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     """What a cloud's executor does: code out of the bucket, too, into an empty folder."""
-    if not (ROOT / ".git").exists() or not shutil.which("git"):
-        pytest.skip("NOT TESTED WITH JOBS ELSEWHERE: Snakemake sends what git knows, and this is"
-                    " no clone, or there is no git")  # fmt: skip
+    skip_without_git()
     workspace = JobsElsewhere(tmp_path / "clone", SHORT, server, "jobs")
     said = workspace.run()
     assert workspace.hashes() == without_pictures(undisturbed)
@@ -184,10 +182,11 @@ def test_the_server_goes_in_the_middle(run: InBucket, server: S3Server, tmp_path
 
 
 @whole
-def test_own_pictures_weights_and_queries_in_a_bucket(
+def test_own_pictures_and_queries(
     server: S3Server, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     """The openpeople package's pictures as a folder: on this machine, and in the bucket."""
+    skip_without_git()
     pictures = tmp_path / "people"
     export_people(pictures, 14)
     query = tmp_path / "me.jpg"
@@ -220,9 +219,13 @@ def test_own_pictures_weights_and_queries_in_a_bucket(
     differing = {name for name in found if found[name] != expected[name]}
     assert differing <= named | {name for name in found if name.startswith("report/")}, differing
     assert stored.elsewhere("again").planned() == set()
-    # A picture of this machine, and results in the bucket.
-    mixed = InBucket(tmp_path / "mixed", config(str(pictures), str(query)), server, "mixed")
+    # Pictures of this machine, results in the bucket, jobs elsewhere but for those that need them.
+    mixed = JobsElsewhere(tmp_path / "mixed", config(str(pictures), str(query)), server, "mixed")
     mixed.run("search")
+    elsewhere = "".join(mixed.said())
+    assert "Rule: detect_persons" in elsewhere
+    for here in ("fetch_annotations", "fetch_images", "fetch_weights", "embed_query_images"):
+        assert f"Rule: {here}" not in elsewhere
     found = mixed.hashes()
     assert "search/hits.parquet" in found
     assert found == {name: expected[name] for name in found}
@@ -266,6 +269,12 @@ def test_nobody_found(server: S3Server, tmp_path: Path) -> None:
     stored.run()
     assert untimed(stored.hashes()) == without_pictures(results_of(local))
     assert stored.planned() == set()
+
+
+def skip_without_git() -> None:
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("NOT TESTED WITH JOBS ELSEWHERE: Snakemake sends what git knows, and this is"
+                    " no clone, or there is no git")  # fmt: skip
 
 
 def untimed(hashes: dict[str, str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ try:
         configuration.check_file(file)
     schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     # Another dict: as a module, this one belongs to the workflow that uses it.
-    config = configuration.checked(config, schema)
+    config = configuration.checked(config, schema, workflow.remote_exec)
     if OWN_PYTHON:
         check_backend(config["index"]["backend"])
 except InputError as error:

@@ -6,6 +6,7 @@ import os
 
 from visualsearch import checksums
 from visualsearch.detectors import BUNDLED
+from visualsearch.summary import summary_lines
 
 STORAGE = workflow.storage_registry.default_storage_provider
 OWN = ("dataset", "detector", "queries")
@@ -59,10 +60,12 @@ def weights():
     return [rules.fetch_weights.output.weights] if PACKED else []
 
 
-def report_address():
-    """Where the report of a finished run lies."""
+def last_lines():
+    """What a run has found, for the terminal; from a bucket, whose copies are gone by then, where."""
+    if STORAGE is None:
+        return summary_lines(results_folder(), config["dataset"])
     index = rules.render_report.output.index
-    return f"{'Report':10}{index.flags['storage_object'].print_query}"
+    return [f"{'Report':10}{index.flags['storage_object'].print_query}"]
 
 
 def check_storage():
