@@ -1,6 +1,6 @@
 """What a person costs as the set grows: bytes, build, query and memory, projected to 10^8 persons.
 
-Four tables of measurements, and one that projects them:
+Five tables of measurements, and one that projects them:
 
 1. bytes a person of each file, and of an index by its trees;
 2. what vectors lose that are kept as float16 or int8: recall@10 of exact search over the rounded
@@ -13,7 +13,9 @@ Four tables of measurements, and one that projects them:
    processor, so that other work on the machine counts little. Milliseconds are medians, in turns
    with exact search over the same vectors, by one thread, and then with as many as there are cores:
    where there is other work, only their ratios hold. `own` is memory that is no page of a file;
-4. LanceDB, where it is installed: the tables loaded, exact search, an index on disk.
+4. LanceDB, where it is installed: the tables loaded, exact search, an index on disk;
+5. memory that each job holds for every person of the whole set, whatever its part: between two
+   sizes of tables whose vectors have one value. --only-memory makes this table alone.
 
 The projection takes bytes as so many a person, and seconds, milliseconds and memory as powers of
 the persons fitted to the sizes measured; each with the standard error of the power.
@@ -33,6 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from made import made_embeddings, made_reduced, real_pictures
 from measuring import machine, measured, table
 from watching import Watch
@@ -43,10 +47,26 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.atomic import read_json
 from visualsearch.index import annoy_backend, exact_backend, index_files, load_index
-from visualsearch.index.building import build_part, finish_index, make_plan, vectors_in_order
+from visualsearch.index.building import (
+    BATCH_ROWS,
+    build_part,
+    finish_index,
+    make_plan,
+    vectors_in_order,
+)
 from visualsearch.index.parts import read_part, read_plan, write_part, write_plan
 from visualsearch.index.timing import timed
-from visualsearch.tables import count_rows
+from visualsearch.manifest import person_id
+from visualsearch.tables import (
+    PERSONS,
+    count_rows,
+    in_person_order,
+    read_table,
+    rows_of_shards,
+    vector_column,
+    with_vector,
+    write_table,
+)
 
 LENGTH = 2048
 COMPONENTS = 256
@@ -54,6 +74,8 @@ SIZES = [25_000, 50_000, 100_000, 200_000]
 QUICK = [5_000, 10_000, 20_000]
 FOR_BYTES = 10_000
 FOR_BITS = 40_000
+FOR_MEMORY = (1_500_000, 4_500_000)
+SHARDS = 16
 TREES = (10, 25, 50, 100)
 QUERIES = 300
 NEIGHBOURS = 10
@@ -71,11 +93,17 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=4)
     parser.add_argument("--trees", type=int, default=25)
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK[-1]:,} persons")
+    parser.add_argument("--only-memory", action="store_true")
     options = parser.parse_args()
     sizes = QUICK if options.quick else sorted(options.persons)
     print(machine("numpy", "annoy", "usearch", "lancedb", "pyarrow"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        counts = [count // 10 for count in FOR_MEMORY] if options.quick else FOR_MEMORY
+        title = f"memory, between {counts[0]:,} and {counts[1]:,} persons in {SHARDS} shards"
+        said(title, ("job", "bytes a person of all"), memory_a_person(folder, counts))
+        if options.only_memory:
+            return
         bytes_of = bytes_a_person(folder)
         said("bytes a person", ("file", "bytes a person"), bytes_of.items())
         few = min(FOR_BITS, sizes[-1])
@@ -140,6 +168,61 @@ def bytes_a_person(folder: Path) -> dict[str, float]:
         annoy_backend.build(vectors_in_order(shards), str(path), shape, settings)
         found[f"annoy, {trees} trees"] = path.stat().st_size
     return {name: size / FOR_BYTES for name, size in found.items()}
+
+
+# Memory.
+
+
+def memory_a_person(folder: Path, counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Bytes of own memory that every person of the whole set takes in a job."""
+    few, many = (memory_of_jobs(folder, persons) for persons in counts)
+    grown = counts[1] - counts[0]
+    return [(job, (many[job] - own) * 2**20 / grown) for job, own in few.items()]
+
+
+def memory_of_jobs(folder: Path, persons: int) -> dict[str, float]:
+    """Own memory in MB of each job that sees the tables of so many persons."""
+    paths = [str(folder / f"few-{shard}.parquet") for shard in range(SHARDS)]
+    measured(lambda: tables_of_one_value(paths, persons))
+    table = folder / "persons.parquet"
+    ids = read_table(paths[0], ["person_id"])["person_id"]
+    tenth = ids[len(ids) // 2].as_py(), ids[len(ids) * 6 // 10].as_py()
+    sample = np.arange(0, persons, persons // 1000)
+
+    def passed(**which: Any) -> None:
+        for _ in in_person_order(paths, BATCH_ROWS, ["vector"], **which):
+            pass
+
+    def finished() -> None:
+        write_table(table, [rows_of_shards(paths, PERSONS.names)], PERSONS)
+
+    def searched() -> None:
+        rows = read_table(table, PERSONS.names)
+        pc.index_in(ids[:5], value_set=rows["person_id"])
+        # The images of all, by which a query leaves out its own.
+        rows["image_id"].to_numpy()
+
+    jobs: dict[str, Callable[[], None]] = {
+        "plan_index, its sample": lambda: passed(only=sample),
+        "build_index_part, a tenth": lambda: passed(between=tenth),
+        "build_index, the persons": finished,
+        "search_persons": searched,
+    }
+    return {name: with_memory(job, folder)[1] for name, job in jobs.items()}
+
+
+def tables_of_one_value(paths: list[str], persons: int) -> None:
+    """Shards of persons, three a picture, whose vectors take no room."""
+    schema = with_vector(PERSONS, 1)
+    for shard, path in enumerate(paths):
+        image_id = np.repeat(np.arange(shard, persons // 3, len(paths)), 3)
+        det_index = np.tile(np.arange(3), len(image_id) // 3)
+        ones = {name: np.ones(len(image_id)) for name in ("score", "x", "y", "w", "h")}
+        columns = {"image_id": image_id, "det_index": det_index, **ones}
+        columns["person_id"] = person_id(image_id, det_index)
+        columns["vector"] = vector_column(np.ones((len(image_id), 1), np.float32))
+        table = pa.table({name: columns[name] for name in schema.names})
+        write_table(path, [table.cast(schema)], schema)
 
 
 # Fewer bits.
