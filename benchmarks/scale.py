@@ -1,6 +1,6 @@
 """What a person costs as the set grows: bytes, build, query and memory, projected to 10^8 persons.
 
-Four tables of measurements, and one that projects them:
+Five tables of measurements, and one that projects them:
 
 1. bytes a person of each file, and of an index by its trees;
 2. what vectors lose that are kept as float16 or int8: recall@10 of exact search over the rounded
@@ -13,7 +13,9 @@ Four tables of measurements, and one that projects them:
    processor, so that other work on the machine counts little. Milliseconds are medians, in turns
    with exact search over the same vectors, by one thread, and then with as many as there are cores:
    where there is other work, only their ratios hold. `own` is memory that is no page of a file;
-4. LanceDB, where it is installed: the tables loaded, exact search, an index on disk.
+4. LanceDB, where it is installed: the tables loaded, exact search, an index on disk;
+5. memory that each job holds for every person of the whole set, whatever its part: between two
+   sizes of tables whose vectors have one value.
 
 The projection takes bytes as so many a person, and seconds, milliseconds and memory as powers of
 the persons fitted to the sizes measured; each with the standard error of the power.
@@ -28,11 +30,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from made import made_embeddings, made_reduced, real_pictures
 from measuring import machine, measured, table
 from watching import Watch
@@ -41,20 +45,34 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import read_json
-from visualsearch.index import annoy_backend, exact_backend, index_files
-from visualsearch.index.building import build_part, finish_index, make_plan, vectors_in_order
-from visualsearch.index.opening import load_index
-from visualsearch.index.parts import read_part, read_plan, write_part, write_plan
+from visualsearch.index import annoy_backend, exact_backend
+from visualsearch.index.building import BATCH_ROWS, Plan, build_part, make_plan, vectors_in_order
+from visualsearch.index.opening import Index
+from visualsearch.index.recall import Searched, exact_cosines, found
 from visualsearch.index.timing import timed
-from visualsearch.tables import count_rows
+from visualsearch.index.tuning import Point, Tried
+from visualsearch.manifest import person_id
+from visualsearch.tables import (
+    PERSONS,
+    count_rows,
+    in_person_order,
+    read_table,
+    rows_of_shards,
+    vector_column,
+    with_vector,
+    write_table,
+)
 
 LENGTH = 2048
 COMPONENTS = 256
 SIZES = [25_000, 50_000, 100_000, 200_000]
 QUICK = [5_000, 10_000, 20_000]
+TABLES = ("bytes", "bits", "growth", "database", "memory")
+TARGET = 0.99
 FOR_BYTES = 10_000
 FOR_BITS = 40_000
+FOR_MEMORY = (1_500_000, 4_500_000)
+SHARDS = 16
 TREES = (10, 25, 50, 100)
 QUERIES = 300
 NEIGHBOURS = 10
@@ -72,35 +90,30 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=4)
     parser.add_argument("--trees", type=int, default=25)
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK[-1]:,} persons")
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=TABLES)
     options = parser.parse_args()
     sizes = QUICK if options.quick else sorted(options.persons)
     print(machine("numpy", "annoy", "usearch", "lancedb", "pyarrow"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bytes_of = bytes_a_person(folder)
-        said("bytes a person", ("file", "bytes a person"), bytes_of.items())
-        few = min(FOR_BITS, sizes[-1])
-        header = ("vectors kept as", "bytes a person", f"recall@{NEIGHBOURS}")
-        said(f"kept in fewer bits, {few:,} persons", header, kept_in_fewer_bits(made(folder, few)))
-        runs = []
-        for persons in sizes:
-            shards = made(folder, persons)
-            runs += [grown(shards, parts, options.trees, folder) for parts in (1, options.parts)]
-        said(f"growth, {options.trees} trees", HEADER, [run.row() for run in runs])
-        whole = [run for run in runs if run.parts == 1]
-        fits = {name: fit(whole, name) for name in ("build", "milliseconds", "exact", "own")}
-        header = ("of one part", "at the largest size", "power of the persons", "standard error")
-        said("fits", header, [(name, *values) for name, values in fits.items()])
-        header = ("persons", "parts", "GB", "minutes a part", "hours, all", "ms", "exact ms")
-        said(
-            f"projected: {options.trees} trees, {A_PART:,} persons a part, one core, one thread",
-            header,
-            [projected(persons, bytes_of, options.trees, whole[-1], fits) for persons in PROJECTED],
-        )
-        rows = in_lancedb(shards, folder)
-        if rows:
+        if "bytes" in options.only:
+            header = ("file", "bytes a person")
+            said("bytes a person", header, bytes_a_person(folder).items())
+        if "bits" in options.only:
+            few = min(FOR_BITS, sizes[-1])
+            header = ("vectors kept as", "bytes a person", f"recall@{NEIGHBOURS}")
+            rows = kept_in_fewer_bits(made(folder, few))
+            said(f"kept in fewer bits, {few:,} persons", header, rows)
+        if "growth" in options.only:
+            growth(sizes, options.parts, options.trees, folder)
+        if "database" in options.only:
+            rows = in_lancedb(made(folder, sizes[-1]), folder)
             header = ("LanceDB", "seconds to make", "MB", "ms a query", f"recall@{NEIGHBOURS}")
             said(f"LanceDB, {sizes[-1]:,} persons, all cores", header, rows)
+        if "memory" in options.only:
+            counts = [count // 10 for count in FOR_MEMORY] if options.quick else FOR_MEMORY
+            title = f"memory, between {counts[0]:,} and {counts[1]:,} persons in {SHARDS} shards"
+            said(title, ("job", "bytes a person of all"), memory_a_person(folder, counts))
 
 
 def said(title: str, header: Sequence[str], rows: Any) -> None:
@@ -141,6 +154,61 @@ def bytes_a_person(folder: Path) -> dict[str, float]:
         annoy_backend.build(vectors_in_order(shards), str(path), shape, settings)
         found[f"annoy, {trees} trees"] = path.stat().st_size
     return {name: size / FOR_BYTES for name, size in found.items()}
+
+
+# Memory.
+
+
+def memory_a_person(folder: Path, counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Bytes of own memory that every person of the whole set takes in a job."""
+    few, many = (memory_of_jobs(folder, persons) for persons in counts)
+    grown = counts[1] - counts[0]
+    return [(job, (many[job] - own) * 2**20 / grown) for job, own in few.items()]
+
+
+def memory_of_jobs(folder: Path, persons: int) -> dict[str, float]:
+    """Own memory in MB of each job that sees the tables of so many persons."""
+    paths = [str(folder / f"few-{shard}.parquet") for shard in range(SHARDS)]
+    measured(lambda: tables_of_one_value(paths, persons))
+    table = folder / "persons.parquet"
+    ids = read_table(paths[0], ["person_id"])["person_id"]
+    tenth = ids[len(ids) // 2].as_py(), ids[len(ids) * 6 // 10].as_py()
+    sample = np.arange(0, persons, persons // 1000)
+
+    def passed(**which: Any) -> None:
+        for _ in in_person_order(paths, BATCH_ROWS, ["vector"], **which):
+            pass
+
+    def finished() -> None:
+        write_table(table, [rows_of_shards(paths, PERSONS.names)], PERSONS)
+
+    def searched() -> None:
+        rows = read_table(table, PERSONS.names)
+        pc.index_in(ids[:5], value_set=rows["person_id"])
+        # The images of all, by which a query leaves out its own.
+        rows["image_id"].to_numpy()
+
+    jobs: dict[str, Callable[[], None]] = {
+        "plan_index, its sample": lambda: passed(only=sample),
+        "build_index_part, a tenth": lambda: passed(between=tenth),
+        "build_index, the persons": finished,
+        "search_persons": searched,
+    }
+    return {name: with_memory(job, folder)[1] for name, job in jobs.items()}
+
+
+def tables_of_one_value(paths: list[str], persons: int) -> None:
+    """Shards of persons, three a picture, whose vectors take no room."""
+    schema = with_vector(PERSONS, 1)
+    for shard, path in enumerate(paths):
+        image_id = np.repeat(np.arange(shard, persons // 3, len(paths)), 3)
+        det_index = np.tile(np.arange(3), len(image_id) // 3)
+        ones = {name: np.ones(len(image_id)) for name in ("score", "x", "y", "w", "h")}
+        columns = {"image_id": image_id, "det_index": det_index, **ones}
+        columns["person_id"] = person_id(image_id, det_index)
+        columns["vector"] = vector_column(np.ones((len(image_id), 1), np.float32))
+        table = pa.table({name: columns[name] for name in schema.names})
+        write_table(path, [table.cast(schema)], schema)
 
 
 # Fewer bits.
@@ -211,8 +279,8 @@ def recall(truth: np.ndarray, found: np.ndarray) -> str:
 
 # Growth.
 
-HEADER = ("persons", "parts", "longest s", "all s", "finish s", "MB", "search_k", "compared")
-HEADER = (*HEADER, "recall@10", "ms", "ms, threads", "exact ms", "own MB, part", "own MB, finish")
+HEADER = ("persons", "parts", "longest s", "all s", "MB", "search_k", "compared", "recall@10", "ms")
+HEADER = (*HEADER, "ms, threads", "exact ms", "exact / it", "own MB")
 
 
 @dataclass(frozen=True)
@@ -223,7 +291,6 @@ class Grown:
     parts: int
     longest: float
     build: float
-    finish: float
     megabytes: float
     search_k: int
     compared: float
@@ -232,76 +299,101 @@ class Grown:
     threaded: float | None
     exact: float
     own: float
-    own_finish: float
 
     def row(self) -> tuple:
         return (
-            *(self.persons, self.parts, self.longest, self.build, self.finish, self.megabytes),
-            *(self.search_k, round(self.compared), f"{self.recall:.4f}", self.milliseconds),
-            *(self.threaded, self.exact, self.own, self.own_finish),
+            *(self.persons, self.parts, self.longest, self.build, self.megabytes, self.search_k),
+            *(round(self.compared), f"{self.recall:.4f}", self.milliseconds, self.threaded),
+            *(self.exact, self.exact / self.milliseconds, self.own),
         )
 
 
+def growth(sizes: Sequence[int], parts: int, trees: int, folder: Path) -> None:
+    """Print what builds and queries take at each size, the powers fitted to it, a projection."""
+    runs = []
+    for persons in sizes:
+        shards = made(folder, persons)
+        for number in (1, parts):
+            runs.append(grown(shards, number, trees, folder))
+            print(f"{persons:,} persons, {number} parts: done", file=sys.stderr, flush=True)
+    said(f"growth, {trees} trees", HEADER, [run.row() for run in runs])
+    whole = [run for run in runs if run.parts == 1]
+    fits = {name: fit(whole, name) for name in ("build", "compared", "milliseconds", "exact")}
+    header = ("of one part", "at the largest size", "power of the persons", "standard error")
+    said("fits", header, [(name, *values) for name, values in fits.items()])
+    header = ("persons", "parts", "GB", "minutes a part", "hours, all", "ms", "exact ms")
+    rows = [projected(persons, whole[-1], fits) for persons in PROJECTED]
+    said(f"projected: {A_PART:,} persons a part, one core, one thread", header, rows)
+
+
 def grown(shards: list[str], parts: int, trees: int, folder: Path) -> Grown:
-    """Build, tune and time an index of so many parts, each step in a process of its own."""
-    index = folder / f"index-{parts}"
-    settings: dict[str, Any] = {"backend": "annoy", "target_recall": 0.99, "seed": 0}
-    settings |= {"n_trees": trees, "search_k": None, "shards": parts}
-    files = [index / name for name in index_files(settings)]
-    files[0].parent.mkdir(parents=True, exist_ok=True)
-    plan = [str(folder / name) for name in ("plan.json", "sample.parquet")]
-    handed = [[f"{file}.json", f"{file}.nearest.parquet"] for file in files]
-    written = [str(index / name) for name in ("persons.parquet", "index.json")]
-
-    def planned() -> None:
-        write_plan(make_plan(shards, settings, parts), *plan)
-
-    def part(number: int) -> Callable[[], None]:
-        def build() -> None:
-            built = build_part(shards, read_plan(*plan), number, files[number])
-            write_part(built, *handed[number])
-
-        return build
-
-    def finished() -> None:
-        known = read_plan(*plan)
-        built = [read_part(known, *names) for names in handed]
-        finish_index(shards, settings, known, built, files, *written)
-
-    with_memory(planned, folder)
-    took = [with_memory(part(number), folder) for number in range(parts)]
-    finish, own_finish = with_memory(finished, folder)
-    sidecar = read_json(written[1])
-    (chosen,) = (p for p in sidecar["tuning"]["curve"] if p["search_k"] == sidecar["search_k"])
-    clock = clocked(shards, files, sidecar, folder)
+    """Build an index of so many parts, each in a process of its own, and ask it."""
+    persons = count_rows(shards)
+    files = [folder / f"{part}-of-{parts}.ann" for part in range(parts)]
+    settings = {"backend": "exact", "seed": 0}
+    plan = make_plan(shards, settings, parts)
+    # The trees are given: nothing is to be tried.
+    tried = asdict(Tried({"n_trees": trees}, persons, 1.0, 1.0, 1.0))
+    plan = Plan(plan.facts | {"backend": "annoy", "tried": [tried]}, plan.sample)
+    took = [
+        with_memory(lambda number=number: build_part(shards, plan, number, files[number]), folder)
+        for number in range(parts)
+    ]
+    size = sum(file.stat().st_size for file in files)
+    sidecar = {"backend": "annoy", "n_items": persons, "dimension": COMPONENTS}
+    sidecar |= {"metric": annoy_backend.METRIC, "index_bytes": size, "target_reached": True}
+    sidecar["tuning"] = {"curve": []}
+    if parts > 1:
+        sidecar["parts"] = plan.facts["parts"]
+    handles = [annoy_backend.load(str(file), sidecar) for file in files]
+    index = Index(sidecar, annoy_backend, handles)
+    point = reaching(index, shards, trees, max(p["n_items"] for p in plan.facts["parts"]))
+    path = folder / "exact.npy"
+    exact_backend.build(vectors_in_order(shards), str(path), (persons, COMPONENTS), {})
+    cores = len(os.sched_getaffinity(0))
+    clock = timed(index.at(point.effort), exact_backend.load(str(path), sidecar), cores)
     return Grown(
-        sidecar["n_items"],
+        persons,
         parts,
         max(seconds for seconds, _ in took),
         sum(seconds for seconds, _ in took),
-        finish,
-        sidecar["index_bytes"] / 1e6,
-        sidecar["search_k"],
-        chosen["compared"],
-        sidecar["recall"]["recall@10"],
+        size / 1e6,
+        point.effort,
+        point.compared,
+        point.recall,
         clock["chosen_milliseconds"],
         clock.get("threads_milliseconds"),
         clock["exact_milliseconds"],
         max(own for _, own in took),
-        own_finish,
     )
 
 
-def clocked(
-    shards: list[str], files: list[Path], sidecar: dict[str, Any], folder: Path
-) -> dict[str, Any]:
-    """Milliseconds a query of the index as it was chosen alone, without the curve around it."""
-    index = load_index(files, sidecar)
-    path = folder / "exact.npy"
-    exact_backend.build(vectors_in_order(shards), str(path), (len(index), COMPONENTS), {})
-    vectors = exact_backend.load(str(path), sidecar)
-    alone = replace(index, sidecar=sidecar | {"tuning": sidecar["tuning"] | {"curve": []}})
-    return timed(alone, vectors, len(os.sched_getaffinity(0)))
+def reaching(index: Index, shards: list[str], trees: int, most: int) -> Point:
+    """The least effort at which the sample's recall is the target's, within a tenth."""
+    rows = np.linspace(0, len(index) - 1, QUERIES).astype(int)
+    vectors = np.stack([index.vector(row) for row in rows])
+    truth = exact_cosines(vectors_in_order(shards), vectors, rows, NEIGHBOURS)
+    sample = Searched(rows, rows, vectors, truth)
+    short = 1
+    for effort in annoy_backend.efforts({"n_trees": trees}, most):
+        enough = point_of(index, sample, effort)
+        if enough.recall >= TARGET:
+            break
+        short = effort
+    while enough.effort > 1.1 * short:
+        middle = point_of(index, sample, round(math.sqrt(short * enough.effort)))
+        if middle.recall >= TARGET:
+            enough = middle
+        else:
+            short = middle.effort
+    return enough
+
+
+def point_of(index: Index, sample: Searched, effort: int) -> Point:
+    """Recall and work of one effort."""
+    hits, compared = found(index.at(effort), sample)
+    recalled = float(hits[NEIGHBOURS].mean()) / NEIGHBOURS
+    return Point(effort, recalled, recalled, float(compared.mean()))
 
 
 def with_memory(stage: Callable[[], Any], folder: Path) -> tuple[float, float]:
@@ -338,13 +430,7 @@ def fit(runs: list[Grown], name: str) -> tuple[float, float, float]:
     return getattr(runs[-1], name), power, error
 
 
-def projected(
-    persons: int,
-    bytes_of: dict[str, float],
-    trees: int,
-    last: Grown,
-    fits: dict[str, tuple[float, float, float]],
-) -> tuple:
+def projected(persons: int, last: Grown, fits: dict[str, tuple[float, float, float]]) -> tuple:
     """A row of the projection."""
 
     def at(name: str, size: int) -> tuple[float, float, float]:
