@@ -1,8 +1,7 @@
 """Runs jobs as on other machines: each in an empty folder, with the environment it is handed.
 
 For Snakemake's executor cluster-generic: `other_machine.py submit FOLDER JOBSCRIPT` prints the
-job's name, `other_machine.py status FOLDER JOB` how it does. What a job prints is in
-FOLDER/JOB.said.
+job's name, `other_machine.py status FOLDER JOB` how it does. FOLDER/JOB.said has what it prints.
 """
 
 import os
