@@ -315,7 +315,8 @@ def growth(sizes: Sequence[int], parts: int, trees: int, folder: Path) -> None:
         shards = made(folder, persons)
         for number in (1, parts):
             runs.append(grown(shards, number, trees, folder))
-            print(f"{persons:,} persons, {number} parts: done", file=sys.stderr, flush=True)
+            # The whole takes long: what is known of it so far.
+            print(table(HEADER, [runs[-1].row()]), file=sys.stderr, flush=True)
     said(f"growth, {trees} trees", HEADER, [run.row() for run in runs])
     whole = [run for run in runs if run.parts == 1]
     fits = {name: fit(whole, name) for name in ("build", "compared", "milliseconds", "exact")}

@@ -170,7 +170,7 @@ def finish(folder: Path, reduced: list[str], used: dict[str, Any], files: list[P
     plan = read_plan(*(str(index / PARTS / name) for name in ("plan.json", "sample.parquet")))
     read = [read_part(plan, *handed_on(file)) for file in files]
     written = [str(index / name) for name in ("persons.parquet", "index.json")]
-    finish_index(reduced, used, plan, read, files, *written)
+    finish_index(reduced, used, plan, read, files, *written, threads=2)
 
 
 def opened(folder: Path, **keys: Any) -> Index:

@@ -81,6 +81,7 @@ rule build_index:
         "<benchmarks>/build_index.tsv"
     conda:
         "../../envs/index.yaml"
+    threads: INDEX_THREADS
     resources:
         mem_mb=memory(4000),
     params:

@@ -16,5 +16,7 @@ with job(snakemake), threadpool_limits(1):
     else:
         plan = read_plan(files.plan, files.sample)
         parts = [read_part(plan, *pair) for pair in zip(files.facts, files.nearest, strict=True)]
-        finish_index(reduced, settings, plan, parts, files.index, *written)
+        finish_index(
+            reduced, settings, plan, parts, files.index, *written, threads=snakemake.threads
+        )
     remove_others(Path(outputs.sidecar).parent, settings)

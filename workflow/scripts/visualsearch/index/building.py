@@ -212,10 +212,12 @@ def finish_index(
     index: Paths,
     persons: str,
     sidecar: str,
+    threads: int = 1,
 ) -> None:
     """Choose how far the whole searches, measure it, and write its persons and its sidecar.
 
-    parts, index: what `build_part` gave, and the files it wrote.
+    parts, index: what `build_part` gave, and the files it wrote. threads: how many parts are asked
+    at a time, which no result depends on.
     """
     files, facts = paths_of(index), plan.facts
     if len(parts) > 1:
@@ -236,7 +238,7 @@ def finish_index(
     if module.PARAMETER:
         # Replaced by the tuning; the file is opened to be tuned.
         described[module.PARAMETER] = next(module.efforts(plan.build, most))
-    opened = load_index(files, described)
+    opened = load_index(files, described, threads)
     check_answers(opened, files)
     tuning, held_out = _samples(plan, parts, rows["image_id"].to_numpy())
     if module.PARAMETER:
