@@ -116,6 +116,7 @@ def test_a_second_run_is_refused(example: Workspace) -> None:
     example.run("--forcerun", "compare")
 
 
+@pytest.mark.torture
 def test_sigterm_ends_the_example_soon(tmp_path: Path) -> None:
     workspace = importing(
         tmp_path,
