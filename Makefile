@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test test-all test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
+.PHONY: demo test test-all test-beyond test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -18,7 +18,11 @@ test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # All tests there are.
-test-all: test torture fuzz test-slurm test-s3 test-isolated test-container
+test-all: test torture fuzz test-beyond test-slurm test-s3 test-isolated test-container
+
+# More of use as a module, deployed or from git, and of indexes of several parts.
+test-beyond: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m beyond -n $(WORKERS) --dist loadfile
 
 # Every rule in an environment of its own: by conda where there is one, else from PyPI (3 GB once).
 test-isolated: $(VENV)/.test-installed

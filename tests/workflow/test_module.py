@@ -116,7 +116,7 @@ def test_a_second_run_is_refused(example: Workspace) -> None:
     example.run("--forcerun", "compare")
 
 
-@pytest.mark.torture
+@pytest.mark.beyond
 def test_sigterm_ends_the_example_soon(tmp_path: Path) -> None:
     workspace = importing(
         tmp_path,
@@ -215,6 +215,7 @@ def deployed(host: Path, tmp_path: Path) -> Workspace:
     return Workspace(folder, SHORT, root=folder / "workflow")
 
 
+@pytest.mark.beyond
 def test_what_snakedeploy_writes_is_what_the_page_says(deployed: Workspace) -> None:
     text = (deployed.root / "Snakefile").read_text()
     written = re.search(r"^module (\w+):\s+snakefile:\s+(\S.*)\s+config:\s+config\s", text, re.M)
@@ -222,6 +223,7 @@ def test_what_snakedeploy_writes_is_what_the_page_says(deployed: Workspace) -> N
     assert written[2] in FROM_HOST.replace("OWNER/REPOSITORY", NAME).replace("TAG", TAG)
 
 
+@pytest.mark.beyond
 def test_deployed_workflow_runs(deployed: Workspace) -> None:
     deployed.config |= few(4)
     said = deployed.run("detect")
@@ -230,7 +232,7 @@ def test_deployed_workflow_runs(deployed: Workspace) -> None:
     assert "profiles/default" in said and str(ROOT) not in said.replace(sys.prefix, "")
 
 
-@pytest.mark.torture
+@pytest.mark.beyond
 def test_deployed_workflow_gives_the_same_report(
     deployed: Workspace, undisturbed: dict[str, str]
 ) -> None:
@@ -239,6 +241,7 @@ def test_deployed_workflow_gives_the_same_report(
     assert "Found     " in said
 
 
+@pytest.mark.beyond
 def test_from_a_git_repository(host: Path, tmp_path: Path) -> None:
     for snakefile in (
         f'github("{NAME}", path="workflow/Snakefile", tag="{TAG}")',
@@ -252,6 +255,7 @@ def test_from_a_git_repository(host: Path, tmp_path: Path) -> None:
     assert {path.name for path in copy.parent.iterdir()} == set(SHIPPED)
 
 
+@pytest.mark.beyond
 def test_two_versions_are_refused(host: Path, tmp_path: Path) -> None:
     other = f'github("{NAME}", path="workflow/Snakefile", tag="{TAG}")'
     second = module(other).replace("visual_search", "other").replace("their_", "other_")
@@ -269,6 +273,7 @@ def web() -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.mark.beyond
 def test_a_single_file_is_refused(web: str, tmp_path: Path) -> None:
     workspace = importing(
         tmp_path, module(f'"{web}/workflow/Snakefile"'), search=section("results/x")

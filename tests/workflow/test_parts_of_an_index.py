@@ -97,7 +97,7 @@ def test_the_tables_of_a_run_load_into_the_database_of_the_documentation(
     assert similarities == pytest.approx([hit["similarity"] for hit in expected], abs=1e-5)
 
 
-@pytest.mark.torture
+@pytest.mark.beyond
 def test_a_changed_number_of_parts_leaves_none_of_the_others(parted: Workspace) -> None:
     three = results_of(parted)
     with_index(parted, backend="annoy", shards=1)
@@ -112,7 +112,7 @@ def test_a_changed_number_of_parts_leaves_none_of_the_others(parted: Workspace) 
     assert results_of(parted) == three
 
 
-@pytest.mark.torture
+@pytest.mark.beyond
 def test_a_damaged_part_is_named_and_made_anew(parted: Workspace) -> None:
     part = parted.results / "index/parts/1-of-3.ann"
     whole = part.read_bytes()
@@ -124,7 +124,7 @@ def test_a_damaged_part_is_named_and_made_anew(parted: Workspace) -> None:
     assert part.read_bytes() == whole
 
 
-@pytest.mark.torture
+@pytest.mark.beyond
 @pytest.mark.parametrize("backend", ["annoy", "exact", "hnsw"])
 def test_all_that_reads_an_index_reads_one_of_parts(tmp_path: Path, backend: str) -> None:
     """Report, explorer, times and notebook; more parts than one can cut well."""
@@ -145,7 +145,7 @@ def test_all_that_reads_an_index_reads_one_of_parts(tmp_path: Path, backend: str
     assert (workspace.results / "notebook/walkthrough.ipynb").is_file()
 
 
-@pytest.mark.torture
+@pytest.mark.beyond
 @pytest.mark.parametrize("persons", [0, 1, 2])
 def test_fewer_persons_than_parts(tmp_path: Path, persons: int) -> None:
     config = SHORT | {
