@@ -83,8 +83,18 @@ def check_storage():
         )
 
 
+def look_for_folders_anew():
+    """A folder that a job elsewhere makes is seen: the S3 plugin (0.3.6) keeps in mind that it was not
+    there before."""
+    address = f"{workflow.storage_settings.default_storage_prefix}/probe"
+    kind = type(STORAGE.object(address))
+    if hasattr(kind, "get_subkeys"):
+        kind.is_dir = lambda folder: any(folder.get_subkeys())
+
+
 if STORAGE is not None:
     check_storage()
+    look_for_folders_anew()
     # Beside a copy that comes anew from the bucket, an older one's would be a false alarm.
     os.environ[checksums.NONE] = "results are in object storage"
 
