@@ -250,9 +250,12 @@ def test_jobs_of_a_run_that_was_killed_are_cancelled_by_the_next(
     run.kill()
     run.wait()
     (left,) = slurm.numbers("rule_detect_persons_wildcards_0")
-    ended_well(start(workspace, "detect"), workspace)
+    # Planned while those jobs still ran, it does not go on by that plan.
+    assert start(workspace, "detect").wait(timeout=600) == 1
+    assert "in SLURM's queue are cancelled now; run the same command again" in said(workspace)
     assert slurm.says("squeue", "-h", "-t", "all", "-j", left, "-o", "%T").strip() == "CANCELLED"
     assert not script.is_running()
+    ended_well(start(workspace, "detect"), workspace)
     assert len(slurm.numbers("rule_detect_persons_wildcards_0")) == 2
     detected_as(undisturbed, workspace)
 

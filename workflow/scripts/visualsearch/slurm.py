@@ -41,12 +41,19 @@ def canceller(executor: Any) -> Callable[[], None] | None:
 def take_over(results: str | Path, executor: Any) -> None:
     """Cancel what a run that was killed has left in the queue, and note the name of this one.
 
-    Two jobs would write the same files. Raises InputError where that cannot be done.
+    Two jobs would write the same files. Raises InputError where that cannot be done, and where
+    there was something to cancel: a job that ends removes what it was writing, which this run may
+    have counted on when it was planned.
     """
     file = Path(results) / NAME
     if file.exists():
-        _cancel_and_wait(file.read_text().strip(), file)
+        found = _cancel_and_wait(file.read_text().strip(), file)
         file.unlink()
+        if found:
+            raise InputError(
+                f"jobs that a killed run of {results} had left in SLURM's queue are cancelled now;"
+                " run the same command again"
+            )
     if hasattr(executor, "run_uuid"):
         file.write_text(f"{executor.run_uuid}\n")
 
@@ -59,10 +66,12 @@ def forget(results: str | Path, executor: Any) -> None:
                 (Path(results) / NAME).unlink()
 
 
-def _cancel_and_wait(name: str, file: Path) -> None:
+def _cancel_and_wait(name: str, file: Path) -> bool:
+    """Whether there were any."""
     advice = f"cancel them (scancel --name {name}), delete {file}, and run the same command again"
     end = time.monotonic() + SECONDS_TO_END
     try:
+        found = bool(_slurm("squeue", "--noheader", "--name", name))
         _slurm("scancel", "--name", name)
         while _slurm("squeue", "--noheader", "--name", name):
             if time.monotonic() > end:
@@ -73,6 +82,7 @@ def _cancel_and_wait(name: str, file: Path) -> None:
             f"jobs of an earlier run may be in SLURM's queue, which does not answer ({error});"
             f" {advice}"
         ) from error
+    return found
 
 
 def _slurm(*command: str) -> str:
