@@ -34,6 +34,18 @@ class Workspace:
         command += ["--snakefile", str(self.root / "Snakefile"), "--configfile", config]
         return [*command, "--cores", str(cores)]
 
+    def start(self, *arguments: str, config: str = "test.yaml") -> subprocess.Popen[str]:
+        """The run as the leader of a process group of its own, to be stopped by the test."""
+        return subprocess.Popen(
+            self.command(*arguments, config=config),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def run(self, *arguments: str, cores: int = 2, fails: bool = False) -> str:
         """Run snakemake; return all it printed. `fails`: it must exit with an error."""
         command = self.command(*arguments, cores=cores)

@@ -114,15 +114,19 @@ def test_a_job_that_does_not_listen_is_killed(number: signal.Signals) -> None:
     assert not job.is_running()
 
 
-def test_a_job_that_was_about_to_start_is_killed() -> None:
-    process = start(ABOUT_TO_START)
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
+def ends_well(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    process.send_signal(number)
     try:
         assert process.wait(timeout=20) == 0
     finally:
         process.kill()
+
+
+def test_a_job_that_was_about_to_start_is_killed() -> None:
+    process = start(ABOUT_TO_START)
+    assert process.stdout is not None
+    process.stdout.readline()
+    ends_well(process, signal.SIGTERM)
 
 
 @SIGNALS
@@ -130,11 +134,7 @@ def test_a_signal_is_heard_while_snakemake_logs(number: signal.Signals) -> None:
     process = start(LOGGING)
     assert process.stdout is not None
     assert int(process.stdout.readline()) == process.pid
-    process.send_signal(number)
-    try:
-        assert process.wait(timeout=20) == 0
-    finally:
-        process.kill()
+    ends_well(process, number)
 
 
 @SIGNALS

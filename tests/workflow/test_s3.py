@@ -156,7 +156,7 @@ def test_killed_and_started_again(
 ) -> None:
     workspace = InBucket(tmp_path, SHORT, server, f"killed-{number.name}")
     for within in ("Fetching and checking", "Embedding, shard", "Writing the report"):
-        started = start(workspace)
+        started = workspace.start()
         wait_for(started, within)
         time.sleep(0.5)
         os.killpg(started.pid, number)
@@ -174,7 +174,7 @@ def test_the_server_goes_in_the_middle(
     undisturbed: dict[str, str], server: S3Server, tmp_path: Path
 ) -> None:
     workspace = InBucket(tmp_path, SHORT, server, "interrupted")
-    started = start(workspace)
+    started = workspace.start()
     wait_for(started, "Embedding, shard")
     server.stop()
     try:
@@ -302,18 +302,6 @@ def export_people(folder: Path, count: int) -> None:
 
     listed = openpeople.list_images({"max_images": count}, folder).images
     list(openpeople.fetch(listed, folder, {}))
-
-
-def start(workspace: InBucket) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        workspace.command(),
-        cwd=workspace.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def wait_for(run: subprocess.Popen[str], words: str) -> None:

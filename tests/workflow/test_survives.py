@@ -33,24 +33,11 @@ OPTIONAL = {
 }
 
 
-def start(workspace: Workspace, *targets: str, config: str = "test.yaml") -> subprocess.Popen[str]:
-    """The run as the leader of a process group of its own."""
-    return subprocess.Popen(
-        workspace.command(*targets, config=config),
-        cwd=workspace.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def run_until(
     workspace: Workspace, *targets: str, wanted: Callable[[str], bool], after: float
 ) -> tuple[str, subprocess.Popen]:
     """Run until a job of a wanted message has run for `after` seconds; that message."""
-    run = start(workspace, *targets)
+    run = workspace.start(*targets)
     assert run.stdout is not None
     for line in run.stdout:
         if (match := STARTED.match(line)) and wanted(match[1]):
@@ -246,7 +233,7 @@ def test_two_runs_at_once_in_folders_of_their_own(
     runs = []
     for name in ("first", "second"):
         workspace = with_results_in(f"results/{name}", Workspace(tmp_path, SHORT))
-        runs.append((workspace, start(workspace, config=f"{name}.yaml")))
+        runs.append((workspace, workspace.start(config=f"{name}.yaml")))
     for workspace, run in runs:
         said, _ = run.communicate(timeout=600)
         assert run.returncode == 0, said[-3000:]
