@@ -68,7 +68,7 @@ def last_lines():
     return [f"{'Report':10}{index.flags['storage_object'].print_query}"]
 
 
-def check_storage():
+def check_storage(probe):
     """Say in one line that the storage does not answer: file by file it would take long, and look
     like results that are not there."""
     probe = STORAGE.object(f"{workflow.storage_settings.default_storage_prefix}/probe")
@@ -83,18 +83,17 @@ def check_storage():
         )
 
 
-def look_for_folders_anew():
+def look_for_folders_anew(probe):
     """A folder that a job elsewhere makes is seen: the S3 plugin (0.3.6) keeps in mind that it was not
     there before."""
-    address = f"{workflow.storage_settings.default_storage_prefix}/probe"
-    kind = type(STORAGE.object(address))
-    if hasattr(kind, "get_subkeys"):
-        kind.is_dir = lambda folder: any(folder.get_subkeys())
+    if hasattr(probe, "get_subkeys"):
+        type(probe).is_dir = lambda folder: any(folder.get_subkeys())
 
 
 if STORAGE is not None:
-    check_storage()
-    look_for_folders_anew()
+    probe = STORAGE.object(f"{workflow.storage_settings.default_storage_prefix}/probe")
+    check_storage(probe)
+    look_for_folders_anew(probe)
     # Beside a copy that comes anew from the bucket, an older one's would be a false alarm.
     os.environ[checksums.NONE] = "results are in object storage"
 
