@@ -48,3 +48,10 @@ def test_ranges_hold_the_pinned_versions(path: Path) -> None:
     for name, range_ in (packages | from_pip).items():
         pin = PINS[canonicalize_name(ON_PYPI.get(name, name))]
         assert pin in SpecifierSet(range_), f"{path.name}: {name} {range_} without {pin}"
+
+
+def test_the_page_lists_the_rules_of_each_environment() -> None:
+    page = (ROOT / "docs/environments.md").read_text()
+    rows = dict(re.findall(r"^\| \[\w+\.yaml\]\(\.\./envs/(\w+)\.yaml\) \| (.*?) \|", page, re.M))
+    listed = {stage: sorted(re.findall(r"`(\w+)`", rules)) for stage, rules in rows.items()}
+    assert listed == {path.stem: sorted(rules_of(path.stem)) for path in FILES}

@@ -34,7 +34,8 @@ TARGETS = {"demo": ("all", "notebook"), "folder": ("all", "index", "parity")}
 
 
 def folder_config(folder: Path) -> dict[str, Any]:
-    """Annotated pictures of a folder, one of them a query, the other backend, bf16 for parity."""
+    """Annotated pictures of a folder, one of them a query, the other backend in two parts, bf16 for
+    parity."""
     names = sorted(path.name for path in (folder / "pictures").iterdir())
     images = [{"id": n, "file_name": name} for n, name in enumerate(names)]
     boxes = [
@@ -55,7 +56,7 @@ def folder_config(folder: Path) -> dict[str, Any]:
         },
         detector={"precision": "bf16"},
         evaluation={"parity_images": 4},
-        index={"backend": "hnsw"},
+        index={"backend": "hnsw", "shards": 2},
         queries={"images": [f"pictures/{names[0]}"]},
         report={"timings": False},
         shards=1,
