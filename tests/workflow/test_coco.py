@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from coco_server import ABSENT, BUSY, RESET, CocoServer
+from made_weights import random_weights
 from running import Workspace
-from visualsearch.detectors.base import DetectorSettings
-from visualsearch.detectors.torchvision_models import build_model
 
 IMAGES = (790, 5001, 5802, 11813, 64523, 547503)
 
@@ -30,18 +29,8 @@ def server(coco_sample: Path) -> Iterator[CocoServer]:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Faster R-CNN ResNet-50 with seeded random weights, its heads turned down and to persons."""
-    torch.manual_seed(0)
-    state = build_model(DetectorSettings("fasterrcnn_resnet50_fpn"), 91).state_dict()
-    for key, value in state.items():
-        if key.endswith("bn3.weight"):
-            value.mul_(0.2)  # keeps the sums of the residual blocks from growing
-        if key.startswith(("roi_heads.box_predictor.", "rpn.head.bbox_pred.")):
-            value.mul_(0.02)
-    state["rpn.head.bbox_pred.bias"].view(-1, 4)[:, 2:] += 2.2  # proposals of a person's size
-    state["roi_heads.box_predictor.cls_score.bias"][1] += 6
     path = tmp_path_factory.mktemp("checkpoint") / "random.pth"
-    torch.save(state, path)
+    torch.save(random_weights("fasterrcnn_resnet50_fpn", seed=0), path)
     return path
 
 

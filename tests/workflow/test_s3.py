@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from safetensors.torch import save_file
 
 from conftest import ROOT
+from made_weights import random_weights
 from running import SHORT, Workspace, demo_config, results_of
 from s3_server import (
     BUCKET,
@@ -207,6 +210,7 @@ def test_own_pictures_and_queries(
             dataset={"source": "folder", "folder": {"path": folder}},
             queries={"images": [image]},
             report={"timings": False},
+            index={"shards": 2},
             shards=2,
         )
 
@@ -231,7 +235,7 @@ def test_own_pictures_and_queries(
     mixed = JobsElsewhere(tmp_path / "mixed", config(str(pictures), str(query)), server, "mixed")
     mixed.run("search")
     elsewhere = "".join(mixed.said())
-    assert "Rule: detect_persons" in elsewhere
+    assert "Rule: detect_persons" in elsewhere and "Rule: build_index_part" in elsewhere
     for here in ("fetch_annotations", "fetch_images", "fetch_weights", "embed_query_images"):
         assert f"Rule: {here}" not in elsewhere
     found = mixed.hashes()
@@ -245,6 +249,46 @@ def test_own_pictures_and_queries(
 
 
 @whole
+def test_own_weights(server: S3Server, tmp_path: Path) -> None:
+    skip_without_git()
+    detector = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    weights = tmp_path / "mine.safetensors"
+    address = f"s3://{BUCKET}/given/{weights.name}"
+
+    def upload(seed: int) -> None:
+        save_file(random_weights(detector, seed), weights)
+        server.client.upload_file(str(weights), BUCKET, f"given/{weights.name}")
+
+    def config(place: str) -> dict[str, Any]:
+        return demo_config(
+            dataset={"max_images": 4},
+            detector={"name": detector, "weights": place},
+            shards=2,
+        )
+
+    upload(seed=0)
+    local = Workspace(tmp_path / "local", config(str(weights)))
+    local.run("embed")
+    assert pq.read_metadata(local.results / "embeddings/0.parquet").num_rows > 10
+    expected = without_pictures(results_of(local))
+    stored = JobsElsewhere(tmp_path / "stored", config(address), server, "weights")
+    stored.run("embed")
+    assert stored.hashes() == expected
+    assert "Rule: fetch_weights" in "".join(stored.said())
+    here = Workspace(tmp_path / "here", config(address))
+    storage = ("--storage-s3-endpoint-url", server.url)
+    here.run("embed", *storage)
+    found = results_of(here)
+    assert {name: found[name] for name in found if not only_in_storage(name)} == expected
+    assert here.planned("embed", *storage) == set()
+    # Other weights under the same name, seen from the bucket alone.
+    upload(seed=1)
+    for workspace in (stored, here):
+        planned = workspace.planned("embed", *storage)
+        assert {"fetch_weights", "detect_persons", "embed_persons"} <= planned
+
+
+@whole
 def test_explorer_notebook_and_parity_from_the_bucket(
     server: S3Server, run: InBucket, tmp_path: Path
 ) -> None:
@@ -252,6 +296,7 @@ def test_explorer_notebook_and_parity_from_the_bucket(
         dataset={"max_images": 14},
         report={"timings": False, "explorer": True},
         detector={"precision": "bf16"},
+        index={"shards": 2},
         shards=2,
     )
     local = Workspace(tmp_path / "local", config)
