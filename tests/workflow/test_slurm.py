@@ -27,7 +27,7 @@ SLURM = [
     *("--profile", str(ROOT / "profiles/slurm")),
     *("--slurm-init-seconds-before-status-checks", "5"),
 ]
-DEMO = demo_config(report={"timings": False, "explorer": True})
+DEMO = demo_config(report={"timings": False, "explorer": True}, index={"shards": 2})
 JOB = re.compile(r"^Job \d+: ", re.MULTILINE)
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+)")
 SECONDS_TO_STOP = 20
