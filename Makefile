@@ -13,9 +13,11 @@ export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREAD
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 
-# By file, as tests of one file share a run of the workflow.
+# By file, as tests of one file share a run of the workflow, and whole runs first: what is short fills
+# the end.
 test: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		tests/workflow tests/browser tests/unit
 
 # All tests there are.
 test-all: test torture fuzz test-beyond test-slurm test-s3 test-isolated test-container
@@ -40,7 +42,7 @@ test-slurm: $(VENV)/.test-installed
 
 # The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist worksteal
 	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
 
 # The image, built and run, by a Docker that runs or, as root, one of its own: 20 GB of disk.

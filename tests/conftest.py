@@ -1,8 +1,11 @@
 """Shared by all tests: the library on the path, and the optional folder of real test data."""
 
+import fcntl
+import os
+import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -54,18 +57,33 @@ def one_torch_thread() -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
     """The demo without its explorer, run once. Tests do not change its results."""
-    from running import Workspace, demo_config
+    from running import demo_config
 
-    workspace = Workspace(tmp_path_factory.mktemp("demo"), demo_config())
-    workspace.run()
-    return workspace
+    return finished_run(tmp_path_factory, "demo", demo_config())
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Hashes of all results of a short run that nobody disturbed."""
-    from running import SHORT, Workspace, results_of
+    from running import SHORT, results_of
 
-    workspace = Workspace(tmp_path_factory.mktemp("undisturbed"), SHORT)
-    workspace.run()
-    return results_of(workspace)
+    return results_of(finished_run(tmp_path_factory, "undisturbed", SHORT))
+
+
+def finished_run(factory: pytest.TempPathFactory, name: str, config: dict[str, Any]) -> "Workspace":
+    """A run that one of the test processes makes, in a copy of this process's own."""
+    from running import Workspace
+
+    own = factory.mktemp(name)
+    of_all = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_all = of_all.parent
+    made, complete = of_all / f"{name}-made", of_all / f"{name}-complete"
+    with (of_all / f"{name}-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            shutil.rmtree(made, ignore_errors=True)
+            Workspace(made, config).run()
+            complete.touch()
+    shutil.copytree(made, own, dirs_exist_ok=True)
+    return Workspace(own, config)
