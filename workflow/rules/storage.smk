@@ -71,7 +71,6 @@ def last_lines():
 def check_storage(probe):
     """Say in one line that the storage does not answer: file by file it would take long, and look
     like results that are not there."""
-    probe = STORAGE.object(f"{workflow.storage_settings.default_storage_prefix}/probe")
     if not probe.is_valid_query():
         return  # Snakemake says so itself.
     try:
