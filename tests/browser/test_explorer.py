@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,16 +47,45 @@ def explorer(run: Made) -> Path:
 @pytest.fixture(scope="module")
 def host(explorer: Path) -> Iterator[str]:
     """The folder on a host that does nothing but hand out files."""
+    with serving(Quiet, explorer) as address:
+        yield address
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(explorer)))
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Halting(Quiet):
+    """Sends the page up to its data and its script, and the rest when the test has seen it."""
+
+    seen: threading.Event
+
+    def do_GET(self) -> None:
+        if not self.path.endswith("/index.html"):
+            return super().do_GET()
+        page = Path(self.translate_path(self.path)).read_bytes()
+        half = page.index(b'<script type="application/json"')
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page[:half])
+        self.wfile.flush()
+        self.seen.wait(30)
+        self.wfile.write(page[half:])
+
+
+@contextmanager
+def serving(handler: type[SimpleHTTPRequestHandler], folder: Path) -> Iterator[str]:
+    """The page's address on a host that hands out the files of a folder."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
-    server.shutdown()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture
@@ -666,6 +696,29 @@ def test_nothing_moves_and_nothing_overflows(scheme, width, visit, browser, expl
     axis = 1 if width == 360 else 0
     assert [place[axis] for place in order] == sorted(place[axis] for place in order)
     page.context.close()
+
+
+@pytest.mark.parametrize("colours", ["auto", "light", "dark"])
+@pytest.mark.parametrize("width", [1440, 360])
+def test_nothing_moves_where_the_page_comes_slowly(width, colours, browser, explorer) -> None:
+    from browsing import open_page
+
+    class Slow(Halting):
+        seen = threading.Event()
+
+    with serving(Slow, explorer) as address:
+        page = open_page(browser, "about:blank", width=width)
+        page.add_init_script(NOTE_SHIFTS)
+        page.add_init_script(f"localStorage.setItem('visual-search-theme', '{colours}')")
+        page.goto(address, wait_until="commit")
+        until(page, "performance.getEntriesByName('first-contentful-paint').length > 0")
+        assert page.locator("button.theme").is_hidden()
+        Slow.seen.set()
+        until(page, "performance.getEntriesByName('map-frame').length > 0")
+        assert page.locator("button.theme").is_visible()
+        page.wait_for_timeout(400)
+        assert page.evaluate("window.shifts") < 0.01
+        page.context.close()
 
 
 def test_hostile_names_and_labels_are_text(visit, ids) -> None:
