@@ -1,5 +1,6 @@
 """The reduction against scikit-learn's PCA on the same data."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from visualsearch.errors import InputError
 from visualsearch.figures import draw_explained_variance
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import (
+    COMPONENT_BITS,
+    VECTOR_BITS,
     Reduction,
     l2_normalised,
     reduced_tables,
@@ -140,6 +143,37 @@ def test_reduced_vectors_have_length_one_and_depend_on_themselves_alone() -> Non
     assert np.linalg.norm(whole, axis=1) == pytest.approx(np.ones(600), abs=1e-6)
     for start, stop in ((0, 1), (5, 8), (255, 600), (300, 301)):
         assert np.array_equal(reduction.transform(vectors[start:stop]), whole[start:stop])
+
+
+def test_products_are_exact_on_every_processor() -> None:
+    """As by whole numbers of any length. Libraries sum in the order that suits a processor."""
+    vectors = relu_features(n=300, length=512)
+    reduction = fit_reduction(batches(vectors), 300, 512, 6, whiten_power=0.5)
+    # One row as long as any can be: opposite to the mean, and along a component.
+    mean = -l2_normalised(vectors[:1])[0]
+    components = np.concatenate([-mean[None], reduction.components[1:]])
+    reduction = replace(reduction, mean=mean, components=components)
+    block = l2_normalised(vectors) - mean
+    assert np.linalg.norm(block[0]) == pytest.approx(2)
+    whole = [
+        np.array([[round(float(value) * 2**bits) for value in row] for row in rows], dtype=object)
+        for rows, bits in ((block, VECTOR_BITS), (components, COMPONENT_BITS))
+    ]
+    product = whole[0] @ whole[1].T
+    assert 2**51 < product.max() < 2**53
+    scale = reduction.deviations() ** -0.5 / 2 ** (VECTOR_BITS + COMPONENT_BITS)
+    expected = l2_normalised((product.astype(np.float64) * scale).astype(np.float32))
+    assert np.array_equal(reduction.transform(vectors), expected)
+
+
+def test_rounding_to_whole_numbers_is_as_small_as_float32s() -> None:
+    vectors = relu_features(n=600, length=2048)
+    reduction = fit_reduction(batches(vectors), 600, 2048, 64, whiten_power=0.5)
+    wide = vectors.astype(np.float64)
+    wide = wide / np.linalg.norm(wide, axis=1, keepdims=True) - reduction.mean
+    expected = wide @ reduction.components.astype(np.float64).T * reduction.deviations() ** -0.5
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert np.abs(reduction.transform(vectors) - expected).max() < 5e-7
 
 
 def test_share_of_variance_chooses_the_components() -> None:

@@ -21,9 +21,10 @@ from visualsearch.atomic import replacing, write_text
 from visualsearch.errors import InputError
 from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
 
-# Rows a matrix product. Always this many, padded with zeros: a product's low bits depend on its
-# shape, and a person's vector must not depend on who else is in the shard.
+# Rows a matrix product, as its float64 numbers take memory.
 BLOCK_ROWS = 256
+# What a multiple of 2**-bits is rounded to before a product of float64: see `whole_numbers`.
+VECTOR_BITS, COMPONENT_BITS = 26, 25
 # Rows read at a time: what a call of `transform` costs whatever the rows is shared by many blocks.
 READ_ROWS = 16 * BLOCK_ROWS
 
@@ -40,6 +41,19 @@ def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
             "check that detector.weights are of the network that detector.name says"
         )
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def whole_numbers(values: NDArray[np.floating], bits: int) -> NDArray[np.float64]:
+    """Values times 2**bits, rounded to whole numbers, in float64.
+
+    Products of such numbers are exact, and so are their sums below 2**53, in whatever order a
+    library sums them: which order, depends on the processor and on a row's place in its matrix.
+    Splitting numbers to make a product exact is the method of Ozaki, Ogita, Oishi and Rump,
+    "Error-free transformations of matrix multiplication by using fast routines of matrix
+    multiplication and its applications" (Numerical Algorithms 59, 2012); here one part is enough.
+    """
+    scaled = np.multiply(values, 2.0**bits, dtype=np.float64)
+    return np.rint(scaled, out=scaled)
 
 
 @dataclass(frozen=True)
@@ -74,16 +88,20 @@ class Reduction:
         return np.maximum(deviations, deviations.max() * 1e-6)
 
     def transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Reduce float32 [N, D] to float32 [N, k] of length 1. A row's bits depend on it alone."""
-        scale = self.deviations() ** -self.whiten_power
-        projection = np.ascontiguousarray((self.components * scale[:, None]).T, dtype=np.float32)
+        """Reduce float32 [N, D] to float32 [N, k] of length 1. A row's bits depend on it alone.
+
+        A row less the mean is no longer than 2 and a component no longer than 1, so that no sum,
+        whole or in part, reaches 2**53. Rounding moves a value by sqrt(D) * 2**-24 at most, before
+        the whitening.
+        """
+        projection = whole_numbers(self.components, COMPONENT_BITS).T
+        scale = self.deviations() ** -self.whiten_power * 2.0 ** -(VECTOR_BITS + COMPONENT_BITS)
         reduced = np.empty((len(vectors), self.n_components), dtype=np.float32)
-        block = np.zeros((BLOCK_ROWS, vectors.shape[1]), dtype=np.float32)
         with threadpool_limits(1):
             for start in range(0, len(vectors), BLOCK_ROWS):
-                part = l2_normalised(vectors[start : start + BLOCK_ROWS]) - self.mean
-                block[: len(part)] = part
-                reduced[start : start + len(part)] = (block @ projection)[: len(part)]
+                rows = slice(start, start + BLOCK_ROWS)
+                block = l2_normalised(vectors[rows]) - self.mean
+                reduced[rows] = whole_numbers(block, VECTOR_BITS) @ projection * scale
         return l2_normalised(reduced)
 
     def fingerprint(self) -> str:
