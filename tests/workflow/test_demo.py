@@ -190,7 +190,12 @@ def test_results_are_the_same_bytes_for_any_shards_and_cores(tmp_path: Path) -> 
     """All but the times of queries, which a clock measures, and what the report shows of them."""
     found, pages = [], []
     for shards, cores in ((1, 1), (3, 2)):
-        config = demo_config(dataset={"max_images": 14}, search={"rerank": 20}, shards=shards)
+        config = demo_config(
+            dataset={"max_images": 14},
+            search={"rerank": 20},
+            report={"explorer": True},
+            shards=shards,
+        )
         workspace = Workspace(tmp_path / str(shards), config)
         workspace.run(cores=cores)
         pages.append(workspace.without_clock())
@@ -198,6 +203,7 @@ def test_results_are_the_same_bytes_for_any_shards_and_cores(tmp_path: Path) -> 
         workspace.run()
         found.append(workspace.hashes())
     by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
+    by_shard += ("search/everyone/",)
     by_shard += ("dataset/manifest.parquet", "index/timing.json")  # manifest: each picture's shard
     one, three = (
         {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
@@ -207,10 +213,15 @@ def test_results_are_the_same_bytes_for_any_shards_and_cores(tmp_path: Path) -> 
         "index/persons.ann",
         "index/index.json",
         "search/hits.parquet",
+        "search/map.parquet",
         "pca/model.npz",
         "evaluation/search.json",
         "report/index.html",
         "report/report.md",
+        "report/explorer/index.html",
+        "report/explorer/data/persons.js",
+        "report/explorer/data/neighbours-0000.js",
+        "report/explorer/thumbnails/0000.webp",
     }
     assert whole <= one.keys() == three.keys()
     assert [name for name in one if one[name] != three[name]] == []

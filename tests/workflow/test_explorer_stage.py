@@ -3,7 +3,6 @@
 import base64
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -82,21 +81,3 @@ def test_a_changed_parameter_reruns_what_depends_on_it(
         assert explored.planned("explorer") & OWN_RULES == rerun
     finally:
         explored.config = before
-
-
-def test_the_explorer_is_the_same_bytes_for_any_shards_and_cores(tmp_path: Path) -> None:
-    found = []
-    for shards, cores in ((1, 1), (3, 2)):
-        config = demo_config(dataset={"max_images": 12}, shards=shards)
-        workspace = Workspace(tmp_path / str(shards), config)
-        workspace.run("results/test/report/explorer", cores=cores)
-        found.append(
-            {
-                name: digest
-                for name, digest in workspace.hashes().items()
-                if name.startswith("report/explorer/") or name == "search/map.parquet"
-            }
-        )
-    assert found[0] == found[1]
-    names = {"index.html", "data/persons.js", "data/neighbours-0000.js", "thumbnails/0000.webp"}
-    assert {f"report/explorer/{name}" for name in names} < found[0].keys()
