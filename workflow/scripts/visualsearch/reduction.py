@@ -23,7 +23,7 @@ from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
 
 # Rows a matrix product, as its float64 numbers take memory.
 BLOCK_ROWS = 256
-# What a multiple of 2**-bits is rounded to before a product of float64: see `whole_numbers`.
+# Before a product, values are rounded to multiples of 2**-bits: see `whole_numbers`.
 VECTOR_BITS, COMPONENT_BITS = 26, 25
 # Rows read at a time: what a call of `transform` costs whatever the rows is shared by many blocks.
 READ_ROWS = 16 * BLOCK_ROWS
@@ -47,7 +47,7 @@ def whole_numbers(values: NDArray[np.floating], bits: int) -> NDArray[np.float64
     """Values times 2**bits, rounded to whole numbers, in float64.
 
     Products of such numbers are exact, and so are their sums below 2**53, in whatever order a
-    library sums them: which order, depends on the processor and on a row's place in its matrix.
+    library sums them. Which order that is depends on the processor and on a row's place.
     Splitting numbers to make a product exact is the method of Ozaki, Ogita, Oishi and Rump,
     "Error-free transformations of matrix multiplication by using fast routines of matrix
     multiplication and its applications" (Numerical Algorithms 59, 2012); here one part is enough.
