@@ -122,6 +122,13 @@ def results_of(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def without_shards(hashes: dict[str, str]) -> dict[str, str]:
+    """What must not depend on the number of shards; the manifest says each picture's shard."""
+    by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
+    by_shard += ("search/everyone/", "dataset/manifest.parquet")
+    return {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
+
+
 def with_results_in(results: str, workspace: Workspace) -> Workspace:
     workspace.config["pathvars"] = {"results": results}
     workspace.results = workspace.folder / results

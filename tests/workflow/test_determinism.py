@@ -5,14 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from running import SHORT, Workspace, demo_config, results_of, with_results_in
-
-
-def without_shards(hashes: dict[str, str]) -> dict[str, str]:
-    """What must not depend on the number of shards; the manifest says each picture's shard."""
-    by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
-    by_shard += ("search/everyone/", "dataset/manifest.parquet")
-    return {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
+from running import SHORT, Workspace, demo_config, results_of, with_results_in, without_shards
 
 
 @pytest.mark.torture
@@ -35,11 +28,7 @@ def test_real_pictures_of_hundreds_of_persons(coco_sample: Path, tmp_path: Path)
     found = []
     for shards, cores in ((1, 1), (3, 2)):
         config = demo_config(
-            dataset={
-                "source": "folder",
-                "folder": {"path": str(coco_sample / "images")},
-                "max_images": None,
-            },
+            dataset={"source": "folder", "folder": {"path": str(coco_sample / "images")}},
             search_set={"min_score": 0.1, "min_height": 16},
             search={"rerank": 30},
             report={"timings": False, "explorer": True},
