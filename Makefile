@@ -1,4 +1,4 @@
-# make demo | test | test-all | torture | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | test-all | torture | golden | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test test-all test-beyond test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
+.PHONY: demo test golden test-all test-beyond test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
@@ -52,6 +52,13 @@ test-container: $(VENV)/.test-installed
 # Whole runs with results, pictures and weights in a bucket of a local server, and jobs elsewhere.
 test-s3: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m s3 -n $(WORKERS) --dist loadfile
+
+# Hashes of all results of two real runs: `make golden` notes them, and compares with the last note.
+GOLDEN := results/golden
+golden: $(VENV)/.test-installed
+	mkdir -p $(GOLDEN)
+	$(BIN)/python tests/golden.py $(GOLDEN)/now.tsv $(wildcard $(GOLDEN)/before.tsv)
+	@[ -e $(GOLDEN)/before.tsv ] || cp $(GOLDEN)/now.tsv $(GOLDEN)/before.tsv
 
 # Broken files by the thousand, a minute for each parser; `.venv/bin/python tests/fuzz.py --help`.
 fuzz: $(VENV)/.test-installed
