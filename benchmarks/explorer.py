@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch import configuration
-from visualsearch.atomic import read_json
 from visualsearch.boxes import clip_to_image, xywh_to_xyxy, xyxy_to_xywh
+from visualsearch.core.files import read_json
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer

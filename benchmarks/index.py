@@ -35,9 +35,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import read_json
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json
+from visualsearch.core.hashing import sha256_file
 from visualsearch.index import SUFFIXES, annoy_backend, check_backend, exact_backend
 from visualsearch.index.building import build_index, vectors_in_order
 from visualsearch.index.opening import load_index

@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
+from visualsearch.core.hashing import sha256_file
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.detection import write_coco_results
 from visualsearch.distortion import VECTORS, with_two_vectors
 from visualsearch.fitting import fit_reduction
-from visualsearch.hashing import sha256_file
 from visualsearch.images import read_image
 from visualsearch.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
-from visualsearch.sampling import evenly_spaced
 from visualsearch.sources.walk import pictures_in
 from visualsearch.tables import (
     DETECTIONS,

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.configuration import load_schema
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.nearest import Nearest, share_found
 from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
-from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import (
     PERSONS,
     count_rows,

@@ -12,7 +12,7 @@ from PIL import Image
 from conftest import ROOT
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch import configuration
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer

@@ -45,9 +45,9 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 # ruff: noqa: E402
 from visualsearch import configuration
-from visualsearch.atomic import write_json
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
 from visualsearch.detectors.torchvision_models import load_weights
-from visualsearch.errors import InputError
 from visualsearch.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
 from visualsearch.manifest import ImageList, write_listed, write_skipped
 from visualsearch.sources import coco, folder

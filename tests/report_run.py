@@ -9,7 +9,7 @@ import pyarrow as pa
 from PIL import Image
 
 from visualsearch import configuration
-from visualsearch.atomic import write_json
+from visualsearch.core.files import write_json
 from visualsearch.detection import detections_table, write_coco_results
 from visualsearch.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluation import labels_by_image

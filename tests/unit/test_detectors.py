@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
+from visualsearch.core.errors import InputError
 from visualsearch.detection import detect_category
 from visualsearch.detectors import (
     BUNDLED,
@@ -30,7 +31,6 @@ from visualsearch.detectors import (
 from visualsearch.detectors.base import Detector, DetectorSettings
 from visualsearch.detectors.torchvision_models import build_model, download_weights
 from visualsearch.embedding import embed_boxes
-from visualsearch.errors import InputError
 
 SMALL = {"min_size": 96, "max_size": 160}
 EXACT = {"precision": "fp32"}

@@ -12,8 +12,8 @@ from PIL import Image
 
 import coco_server as faulty
 from coco_server import ABSENT, ANNOTATIONS, BUSY, DEFINITION, PAGE, RESET, SHORT, CocoServer
+from visualsearch.core.errors import InputError
 from visualsearch.download import MEBIBYTE, Client, DownloadFailed, NotServed
-from visualsearch.errors import InputError
 from visualsearch.google_drive import get_drive_file
 from visualsearch.images import UnreadableImage, decode_image
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from visualsearch.atomic import write_json
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
 from visualsearch.detection import detections_table, write_coco_results
-from visualsearch.errors import InputError
 from visualsearch.evaluation import (
     evaluate_detections,
     labels_by_image,

@@ -31,8 +31,8 @@ from explorer_run import (
     opened,
 )
 from helpers import persons_table, unit_vectors, write_shards
-from visualsearch.atomic import replacing_folder
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing_folder
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
 from visualsearch.explorer.facts import page_facts
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
@@ -352,7 +352,7 @@ def test_a_failed_build_leaves_the_old_one(tmp_path: Path) -> None:
 def test_a_killed_build_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
-        "from visualsearch.atomic import replacing_folder\n"
+        "from visualsearch.core.files import replacing_folder\n"
         "with replacing_folder(sys.argv[1]) as folder:\n"
         "    (folder / 'index.html').write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -9,7 +9,7 @@ import pytest
 
 import fuzz
 from conftest import ROOT
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 
 def fed(folder: Path, *arguments: str) -> str:

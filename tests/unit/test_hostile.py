@@ -21,11 +21,11 @@ from safetensors.torch import save_file
 
 from conftest import ROOT
 from report_run import config_of
-from visualsearch.atomic import write_json
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
 from visualsearch.detectors import BUNDLED, load_detector, ssdlite
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import load_weights
-from visualsearch.errors import InputError
 from visualsearch.evaluation import evaluate_detections
 from visualsearch.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
 from visualsearch.report.hits_table import cell
@@ -311,13 +311,13 @@ VALUES = {
     "too deep": "[" * DEEP + "]" * DEEP,
     "too deep, objects": '{"a":' * DEEP + "1" + "}" * DEEP,
 }
-MARK = '"@@"'
+MARK = '""'
 
 
 def with_value(whole: dict[str, Any], section: str, key: str, text: str) -> str:
     """A document as JSON in which one value is the text."""
     part = whole[section] if section else whole
-    (part[0] if isinstance(part, list) else part)[key] = "@@"
+    (part[0] if isinstance(part, list) else part)[key] = ""
     return json.dumps(whole).replace(MARK, text)
 
 
@@ -394,7 +394,7 @@ def test_a_number_of_a_box_is_finite_or_refused(one_picture: Path, tmp_path: Pat
     for side in range(4):
         for name, text in (VALUES | {"1e308": "1e308"}).items():
             box: list[Any] = [1, 2, 3, 4]
-            box[side] = "@@"
+            box[side] = ""
             made = document()
             made["annotations"][0] |= {"bbox": box, "area": 5}
             path.write_text(json.dumps(made).replace(MARK, text))
@@ -412,7 +412,7 @@ def test_hostile_keypoints_are_refused_or_harmless(one_picture: Path, tmp_path: 
             passed = refused_or_harmless(one_picture, instances, path)
             assert not (passed and name in {"NaN", "too deep", "10**5000"}), (key, name)
     for name, text in VALUES.items():
-        made = json.dumps({"annotations": [fields | {"keypoints": ["@@", *points[1:]]}]})
+        made = json.dumps({"annotations": [fields | {"keypoints": ["", *points[1:]]}]})
         path.write_text(made.replace(MARK, text))
         passed = refused_or_harmless(one_picture, instances, path)
         assert passed == (name in {"1.0", "1.5", "-1", "2**31", "2**43", "2**63", "2**64"}), name
@@ -573,8 +573,8 @@ def hostile_names() -> list[str]:
 JOB = """
 import logging, sys
 from types import SimpleNamespace
-from visualsearch.errors import InputError
-from visualsearch.job import job
+from visualsearch.core.errors import InputError
+from visualsearch.core.job import job
 with job(SimpleNamespace(log=[sys.argv[1]], input=[], output=[])):
     text = eval(sys.argv[2])
     logging.getLogger("test").warning("left out: %s", text)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from visualsearch.core.errors import InputError
 from visualsearch.download import Client, DownloadFailed
-from visualsearch.errors import InputError
 
 BODY = b"hello"
 STATUS_LINES = [

@@ -50,7 +50,7 @@ def loaded(imports: str, packages: set[str] = HEAVY) -> set[str]:
 @pytest.mark.parametrize("script", sorted(WITHOUT_TORCH))
 def test_script_loads_no_heavy_package_that_it_does_not_need(script: str) -> None:
     imports = imports_of((SCRIPTS / f"{script}.py").read_text())
-    assert "visualsearch.job" in imports
+    assert "visualsearch.core.job" in imports
     assert loaded(imports) <= NEEDED.get(script, set())
 
 

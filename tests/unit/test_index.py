@@ -14,9 +14,9 @@ import usearch.index
 from helpers import persons_table, unit_vectors, write_shards
 from small_disk import in_shell_with_disk, python
 from visualsearch import index as registry
-from visualsearch.atomic import read_json
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json
+from visualsearch.core.hashing import sha256_file
 from visualsearch.index import SUFFIXES, annoy_backend, check_backend, exact_backend, hnsw_backend
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index

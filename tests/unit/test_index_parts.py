@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch import index as registry
-from visualsearch.atomic import read_json, write_json
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json, write_json
+from visualsearch.core.hashing import sha256_file
 from visualsearch.index import (
     PARTS,
     SUFFIXES,

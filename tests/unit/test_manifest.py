@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.manifest import (
     MANIFEST_SCHEMA,
     MAX_IMAGE_ID,

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.packing import Archive, write_archive
 from visualsearch.pictures import Pictures

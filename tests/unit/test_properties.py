@@ -19,7 +19,6 @@ from jsonschema import Draft202012Validator
 from pycocotools.coco import COCO
 
 from conftest import ROOT
-from visualsearch.atomic import write_json
 from visualsearch.boxes import (
     clip_to_image,
     grow,
@@ -30,7 +29,8 @@ from visualsearch.boxes import (
     xyxy_to_xywh,
 )
 from visualsearch.configuration import checked, load_schema
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
 from visualsearch.evaluation import evaluate_detections
 from visualsearch.manifest import (
     MAX_IMAGE_ID,

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.company import company
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.queries import Before, candidates, choose_diverse, select_queries
 from visualsearch.tables import QUERIES, vectors_of, vectors_of_rows, with_vector, write_table
 

@@ -9,7 +9,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from helpers import persons_table, write_shards
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.figures import draw_explained_variance
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import (
@@ -20,7 +21,6 @@ from visualsearch.reduction import (
     reduced_tables,
     write_explained_variance,
 )
-from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import (
     PERSONS,
     in_person_order,

@@ -33,8 +33,8 @@ from report_run import (
 )
 from running import CLOCK
 from visualsearch import figures
-from visualsearch.atomic import write_json
 from visualsearch.attribution import license_name, web_address
+from visualsearch.core.files import write_json
 from visualsearch.figures import draw_components, draw_recall
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.reduction import Reduction

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ROOT
 from visualsearch import run_lock
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 HOLD = """
 import sys

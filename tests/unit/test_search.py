@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
 from visualsearch.fitting import fit_reduction
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index

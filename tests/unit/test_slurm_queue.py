@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from visualsearch import slurm
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 ELSEWHERE = SimpleNamespace()
 IN_QUEUE = SimpleNamespace(run_uuid="this-run")

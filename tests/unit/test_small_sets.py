@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from report_run import Run
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
 from visualsearch.explorer.neighbours import search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.index.opening import open_index

@@ -33,7 +33,7 @@ from coco_server import (
     CocoServer,
 )
 from visualsearch import sources
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import coco, folder, openpeople
 from visualsearch.sources.walk import pictures_in
@@ -1039,7 +1039,7 @@ def test_openpeople_absent(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['openpeople'] = None\n"
         "from visualsearch.sources import openpeople\n"
-        "from visualsearch.errors import InputError\n"
+        "from visualsearch.core.errors import InputError\n"
         "try:\n    openpeople.list_images({'max_images': None}, None)\n"
         "except InputError as error:\n    print(error)\n"
     )

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from visualsearch.core.errors import InputError
 from visualsearch.detectors import ssdlite
-from visualsearch.errors import InputError
 
 RESOURCE = Path(__file__).parents[2] / "resources" / "ssdlite_mobilenet_v2_person"
 WEIGHTS = RESOURCE / "model.safetensors"

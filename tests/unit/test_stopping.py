@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from conftest import ROOT
-from visualsearch.atomic import remove_leftovers
+from visualsearch.core.files import remove_leftovers
 
 RUN = """
 import subprocess, sys, time

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from helpers import persons_table, unit_vectors
-from visualsearch.atomic import write_json
+from visualsearch.core.files import write_json
 from visualsearch.summary import summary_lines
 from visualsearch.tables import PERSONS, write_table
 

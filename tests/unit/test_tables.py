@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from helpers import persons_table, write_shards
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.tables import (
     PERSONS,
     ROW_GROUP_ROWS,

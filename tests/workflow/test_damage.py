@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from running import Workspace, demo_config
-from visualsearch.atomic import read_json, write_json
+from visualsearch.core.files import read_json, write_json
 
 # file: the rule that reads it, and a file of the same kind that is another's.
 FILES = {

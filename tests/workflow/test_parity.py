@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from running import Workspace, demo_config
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
 
 FEW = {"dataset": {"max_images": 6}, "shards": 1, "evaluation": {"parity_images": 4}}
 

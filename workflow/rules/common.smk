@@ -10,10 +10,10 @@ SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from visualsearch import configuration, dependencies, run_lock, slurm, sources, stopping
-from visualsearch.atomic import remove_leftovers
+from visualsearch.core.files import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
-from visualsearch.disk import tell_if_full
-from visualsearch.errors import InputError
+from visualsearch.core.disk import tell_if_full
+from visualsearch.core.errors import InputError
 from visualsearch.index import check_backend, index_files
 from visualsearch.notebook import check_packages
 from visualsearch.sources.walk import fingerprint_of

@@ -4,7 +4,7 @@
 # s3://bucket/pictures. Without storage there are no such inputs.
 import os
 
-from visualsearch import checksums
+from visualsearch.core import checksums
 from visualsearch.detectors import BUNDLED
 from visualsearch.summary import summary_lines
 

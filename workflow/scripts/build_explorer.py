@@ -1,7 +1,7 @@
 """Build the explorer: thumbnails, data and the page that shows them."""
 
+from visualsearch.core.job import job
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
-from visualsearch.job import job
 
 with job(snakemake):
     files = snakemake.input

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from visualsearch.core.job import job
 from visualsearch.index.building import build_index, finish_index
 from visualsearch.index.parts import read_part, read_plan, remove_others
-from visualsearch.job import job
 
 with job(snakemake), threadpool_limits(1):
     files, outputs, settings = snakemake.input, snakemake.output, snakemake.params.index

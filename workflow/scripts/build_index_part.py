@@ -2,9 +2,9 @@
 
 from threadpoolctl import threadpool_limits
 
+from visualsearch.core.job import job
 from visualsearch.index.building import build_part
 from visualsearch.index.parts import read_plan, write_part
-from visualsearch.job import job
 
 with job(snakemake), threadpool_limits(1):
     files, outputs = snakemake.input, snakemake.output

@@ -1,10 +1,10 @@
 """Detect one category in the pictures of one shard."""
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
+from visualsearch.core.job import job
 from visualsearch.detection import detect_images
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
-from visualsearch.job import job
 from visualsearch.pictures import Pictures
 from visualsearch.tables import DETECTIONS, write_table
 

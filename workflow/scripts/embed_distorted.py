@@ -1,13 +1,13 @@
 """Embed persons whose boxes were moved and whose pictures were mirrored."""
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
+from visualsearch.core.job import job
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.distortion import DISTORTED, with_two_vectors
 from visualsearch.embedding import embed_distorted, embedding_length, embedding_metadata
-from visualsearch.job import job
 from visualsearch.pictures import Pictures
-from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import rows_of_shards, write_table
 
 with job(snakemake):

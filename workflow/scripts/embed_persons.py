@@ -1,10 +1,10 @@
 """Embed the persons of the search set in one shard."""
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
+from visualsearch.core.job import job
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.embedding import embed_images, embedding_length, embedding_metadata
-from visualsearch.job import job
 from visualsearch.pictures import Pictures
 from visualsearch.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 

@@ -1,9 +1,9 @@
 """Find and describe the persons in the user's own pictures."""
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
+from visualsearch.core.job import job
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
-from visualsearch.job import job
 from visualsearch.manifest import write_skipped
 from visualsearch.query_images import embed_query_images
 from visualsearch.reduction import Reduction

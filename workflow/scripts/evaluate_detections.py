@@ -1,9 +1,9 @@
 """AP of the detections, as pycocotools computes it, and the precision-recall curve."""
 
-from visualsearch.atomic import write_json
+from visualsearch.core.files import write_json
+from visualsearch.core.job import job
 from visualsearch.evaluation import evaluate_detections, write_precision_recall
 from visualsearch.figures import draw_precision_recall
-from visualsearch.job import job
 from visualsearch.tables import read_table
 
 with job(snakemake):

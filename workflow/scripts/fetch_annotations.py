@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from visualsearch.atomic import write_json
-from visualsearch.errors import InputError
-from visualsearch.job import job
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
+from visualsearch.core.job import job
 from visualsearch.manifest import write_listed, write_skipped
 from visualsearch.sources import load
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from visualsearch.job import job
+from visualsearch.core.job import job
+from visualsearch.core.progress import progress
 from visualsearch.manifest import (
     FetchedImage,
     Skipped,
@@ -12,7 +13,6 @@ from visualsearch.manifest import (
     write_skipped,
 )
 from visualsearch.packing import write_archive
-from visualsearch.progress import progress
 from visualsearch.sources import SOURCES, load
 
 with job(snakemake):

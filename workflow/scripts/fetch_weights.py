@@ -2,10 +2,10 @@
 
 import shutil
 
-from visualsearch.atomic import replacing, write_json
+from visualsearch.core.files import replacing, write_json
+from visualsearch.core.job import job
 from visualsearch.detectors import load_detector
 from visualsearch.detectors.base import DetectorSettings
-from visualsearch.job import job
 
 with job(snakemake):
     detector = load_detector(DetectorSettings(**snakemake.params.detector))

@@ -1,11 +1,11 @@
 """Fit the reduction on the embeddings, with the table and figure of explained variance."""
 
+from visualsearch.core.job import job
+from visualsearch.core.progress import progress
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.figures import draw_explained_variance
 from visualsearch.fitting import fit_reduction
-from visualsearch.job import job
-from visualsearch.progress import progress
 from visualsearch.reduction import write_explained_variance
-from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import (
     common_metadata,
     count_rows,

@@ -1,13 +1,13 @@
 """Compare the run's precision with fp32, on some of its pictures."""
 
-from visualsearch.atomic import read_json, write_json
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json, write_json
+from visualsearch.core.job import job
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
-from visualsearch.errors import InputError
-from visualsearch.job import job
 from visualsearch.parity import measure_parity, parity_lines
 from visualsearch.pictures import Pictures
-from visualsearch.sampling import evenly_spaced
 
 with job(snakemake):
     described = read_json(snakemake.input.detector)

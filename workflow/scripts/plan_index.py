@@ -2,9 +2,9 @@
 
 from threadpoolctl import threadpool_limits
 
+from visualsearch.core.job import job
 from visualsearch.index.building import make_plan
 from visualsearch.index.parts import write_plan
-from visualsearch.job import job
 
 with job(snakemake), threadpool_limits(1):
     settings = snakemake.params.index

@@ -1,6 +1,6 @@
 """Shorten the vectors of one shard."""
 
-from visualsearch.job import job
+from visualsearch.core.job import job
 from visualsearch.reduction import Reduction, reduced_tables
 from visualsearch.tables import PERSONS, open_table, with_vector, write_table
 

@@ -1,6 +1,6 @@
 """Show the results: a page, the same as Markdown with figures, and a table of all hits."""
 
-from visualsearch.job import job
+from visualsearch.core.job import job
 from visualsearch.report.model import ResultFiles
 from visualsearch.report.writing import write_report
 

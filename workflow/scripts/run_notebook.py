@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from visualsearch.job import job
+from visualsearch.core.job import job
 from visualsearch.notebook import run_notebook
 
 with job(snakemake):

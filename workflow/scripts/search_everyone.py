@@ -2,10 +2,10 @@
 
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
+from visualsearch.core.job import job
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.index.opening import open_index
-from visualsearch.job import job
 from visualsearch.tables import read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.

@@ -2,9 +2,9 @@
 
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
+from visualsearch.core.job import job
 from visualsearch.index.opening import open_index
-from visualsearch.job import job
 from visualsearch.search import search_all
 from visualsearch.second_look import second_look_of
 from visualsearch.tables import HITS, PERSONS, QUERIES, read_table, write_table

@@ -2,7 +2,7 @@
 
 from threadpoolctl import threadpool_limits
 
-from visualsearch.job import job
+from visualsearch.core.job import job
 from visualsearch.queries import Evidence, select_queries
 from visualsearch.tables import PERSONS, read_table, write_table
 

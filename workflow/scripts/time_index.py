@@ -1,7 +1,7 @@
 """Time queries of the index and of exact search side by side; the one result that a clock made."""
 
+from visualsearch.core.job import job
 from visualsearch.index.timing import time_index
-from visualsearch.job import job
 
 with job(snakemake):
     time_index(

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.atomic import replacing
 from visualsearch.boxes import Boxes, xyxy_to_xywh
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing
+from visualsearch.core.progress import progress
 from visualsearch.manifest import DETECTIONS_PER_IMAGE
 from visualsearch.pictures import Picture, Pictures, read_ahead
-from visualsearch.progress import progress
 from visualsearch.tables import BOX_COLUMNS, DETECTIONS, open_table
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.util import Retry
 
 from visualsearch import __version__
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
-from visualsearch.progress import progress
+from visualsearch.core.errors import InputError
+from visualsearch.core.hashing import sha256_file
+from visualsearch.core.progress import progress
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -24,12 +24,12 @@ from visualsearch.boxes import (
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
+from visualsearch.core.memory import return_free_memory
+from visualsearch.core.progress import progress
 from visualsearch.detectors.base import STRIDES, Detector
 from visualsearch.distortion import VECTORS, distorted_boxes, with_two_vectors
 from visualsearch.manifest import person_id
-from visualsearch.memory import return_free_memory
 from visualsearch.pictures import Picture, Pictures
-from visualsearch.progress import progress
 from visualsearch.tables import (
     BOX_COLUMNS,
     PERSONS,

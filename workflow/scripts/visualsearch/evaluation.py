@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from visualsearch.atomic import read_json, write_text
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json, write_text
 
 # The summary of pycocotools in its order: https://cocodataset.org/#detection-eval
 COCO_NUMBERS = (

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
-from visualsearch.atomic import replacing
 from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
+from visualsearch.core.files import replacing
 
 if TYPE_CHECKING:
     from visualsearch.reduction import Reduction

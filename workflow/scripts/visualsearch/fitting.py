@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.reduction import Reduction, l2_normalised, unreduced
 
 log = logging.getLogger(__name__)

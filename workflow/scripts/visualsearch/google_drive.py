@@ -8,8 +8,8 @@ from pathlib import Path
 
 import requests
 
+from visualsearch.core.errors import InputError
 from visualsearch.download import MAX_FILE_BYTES, MEBIBYTE, TIMEOUT_SECONDS
-from visualsearch.errors import InputError
 
 log = logging.getLogger(__name__)
 

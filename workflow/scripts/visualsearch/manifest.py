@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from visualsearch.atomic import write_text
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_text
+from visualsearch.core.text import is_formula, one_line
 from visualsearch.tables import read_table, write_table
-from visualsearch.text import is_formula, one_line
 
 Ints = TypeVar("Ints", int, np.ndarray)
 

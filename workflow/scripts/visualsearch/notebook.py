@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visualsearch.atomic import write_text
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_text
 
 if TYPE_CHECKING:
     from nbclient import NotebookClient

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 
-from visualsearch.atomic import replacing
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing
 from visualsearch.images import UnreadableImage, read_file
 
 # The first that a zip archive can name: no clock may show in a result.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow.compute as pc
 from PIL import Image
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.images import UnreadableImage, decode_image, read_file
 from visualsearch.packing import Archive
 from visualsearch.tables import read_table

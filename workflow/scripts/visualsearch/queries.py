@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from visualsearch.company import company
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.reduction import Reduction
 from visualsearch.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
-from visualsearch.sampling import evenly_spaced
 from visualsearch.tables import (
     BOX_COLUMNS,
     QUERIES,

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from visualsearch.boxes import xyxy_to_xywh
+from visualsearch.core.progress import progress
 from visualsearch.detection import detect_category
 from visualsearch.detectors.base import Detector
 from visualsearch.embedding import embed_boxes, in_search_set
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import Skipped
-from visualsearch.progress import progress
 from visualsearch.reduction import Reduction
 from visualsearch.tables import (
     BOX_COLUMNS,

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import replacing, write_text
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing, write_text
 from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
 
 # Rows a matrix product, as its float64 numbers take memory.

@@ -5,7 +5,7 @@ import os
 import socket
 from pathlib import Path
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 NAME = ".running"
 ANOTHER = "a folder of its own: --config pathvars='{results: results/another}'"

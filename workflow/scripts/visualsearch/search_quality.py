@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.boxes import xywh_to_xyxy
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.distortion import VECTORS
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduction import Reduction, l2_normalised
@@ -30,7 +31,6 @@ from visualsearch.relevance import (
     pose_similarity,
     summary,
 )
-from visualsearch.sampling import evenly_spaced
 from visualsearch.second_look import centred
 from visualsearch.tables import (
     boxes_of,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 # Holds the name under which the jobs of a run stand in the queue, until it ends.
 NAME = ".slurm_run"

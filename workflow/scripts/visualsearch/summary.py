@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from visualsearch.atomic import read_json
+from visualsearch.core.files import read_json
 from visualsearch.sources import has_annotations
 
 Settings = Mapping[str, Any]

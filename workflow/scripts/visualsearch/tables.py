@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from visualsearch.atomic import replacing
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing
 
 # Rows a row group: small enough that one open group of each of hundreds of shards fits in memory.
 ROW_GROUP_ROWS = 256

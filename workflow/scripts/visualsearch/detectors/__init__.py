@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 if TYPE_CHECKING:
     from visualsearch.detectors.base import Detector, DetectorSettings

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import nms
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 INPUT_SIZE = 300
 EXPANSION_CHANNELS = 576

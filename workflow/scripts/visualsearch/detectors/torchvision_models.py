@@ -25,6 +25,8 @@ from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from visualsearch.core.errors import InputError
+from visualsearch.core.hashing import sha256_file
 from visualsearch.detectors import is_file_name
 from visualsearch.detectors.base import (
     GPU_BATCH,
@@ -37,8 +39,6 @@ from visualsearch.detectors.folding import fold_norms
 from visualsearch.detectors.precision import DTYPES, cast, compute_in, resolve
 from visualsearch.detectors.roi_pooling import RowRoIAlign
 from visualsearch.detectors.winograd import with_winograd
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
 
 log = logging.getLogger(__name__)
 

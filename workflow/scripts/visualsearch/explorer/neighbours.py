@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from visualsearch.core.progress import progress
 from visualsearch.index.opening import Index
-from visualsearch.progress import progress
 from visualsearch.search import ROUNDING, find_neighbours
 from visualsearch.tables import count_rows, in_person_order, vectors_of
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.atomic import replacing_folder
+from visualsearch.core.files import replacing_folder
+from visualsearch.core.progress import progress
 from visualsearch.explorer.chunks import (
     DETAILS_ROWS,
     NEIGHBOURS_ROWS,
@@ -23,7 +24,6 @@ from visualsearch.explorer.facts import page_facts
 from visualsearch.explorer.page import render_page
 from visualsearch.explorer.thumbnails import PERSONS, Sheet, draw_sheets
 from visualsearch.pictures import Picture, Pictures
-from visualsearch.progress import progress
 from visualsearch.tables import boxes_of, in_person_order, metadata_of, read_table
 
 

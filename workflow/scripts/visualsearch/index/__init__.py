@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 # What the index file of each backend is called after its dot.
 SUFFIXES = {"annoy": "ann", "exact": "npy", "hnsw": "usearch"}

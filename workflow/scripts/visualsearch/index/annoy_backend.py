@@ -7,8 +7,8 @@ import annoy
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.disk import check_room
-from visualsearch.errors import InputError
+from visualsearch.core.disk import check_room
+from visualsearch.core.errors import InputError
 
 METRIC: Literal["angular"] = "angular"
 PARAMETER = "search_k"

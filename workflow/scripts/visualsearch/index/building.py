@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import replacing, write_json
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing, write_json
+from visualsearch.core.hashing import sha256_file
+from visualsearch.core.progress import progress
 from visualsearch.index import BUILDS_PART, PACKAGES, backend, parts_of
 from visualsearch.index.opening import Index, Paths, load_index, paths_of
 from visualsearch.index.recall import (
@@ -43,7 +44,6 @@ from visualsearch.index.tuning import (
     tuned,
 )
 from visualsearch.nearest import Nearest
-from visualsearch.progress import progress
 from visualsearch.tables import (
     PERSONS,
     common_metadata,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.index.opening import cosines_with
 
 PARAMETER = None

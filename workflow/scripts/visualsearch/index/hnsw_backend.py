@@ -11,8 +11,8 @@ import numpy as np
 import usearch.index
 from numpy.typing import NDArray
 
-from visualsearch.disk import check_room
-from visualsearch.errors import InputError
+from visualsearch.core.disk import check_room
+from visualsearch.core.errors import InputError
 
 # Of unit vectors the inner product is the cosine.
 METRIC = "ip"

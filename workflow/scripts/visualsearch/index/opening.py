@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.index import BUILDS_ONE, backend, parts_of, rerun
 
 Rows = NDArray[np.int64]

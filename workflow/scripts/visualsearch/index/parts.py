@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from visualsearch.atomic import read_json, write_json
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json, write_json
+from visualsearch.core.hashing import sha256_file
 from visualsearch.index import BUILDS_PART, PARTS, SUFFIXES, index_files
 from visualsearch.index.building import Part, Plan, check_sha256, sha256_of
 from visualsearch.tables import read_table, vector_column, vectors_of, write_table

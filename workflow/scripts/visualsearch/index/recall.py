@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.index.opening import Index
 from visualsearch.nearest import Nearest
 from visualsearch.relevance import Bootstrap
-from visualsearch.sampling import evenly_spaced
 
 RECALL_AT = (1, 10)
 # Rows of each of the two samples. A thousand tell a recall of 0.99 to about 0.002.

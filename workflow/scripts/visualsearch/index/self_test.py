@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.hashing import sha256_file
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.index import parts_of, rerun
 from visualsearch.index.opening import Index, in_threads
 from visualsearch.index.recall import RECALL_AT, Searched, found
-from visualsearch.sampling import evenly_spaced
 
 MOST_ROWS = 20
 ROWS_ASKED = 5

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from visualsearch.atomic import read_json, temporary_beside, write_json
+from visualsearch.core.files import read_json, temporary_beside, write_json
+from visualsearch.core.progress import progress
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.index import backend, exact_backend, parts_of
 from visualsearch.index.building import vectors_in_order
 from visualsearch.index.opening import Index, Paths, open_index
 from visualsearch.index.recall import sampled_rows
-from visualsearch.progress import progress
-from visualsearch.sampling import evenly_spaced
 
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualsearch.core.sampling import evenly_spaced
 from visualsearch.index.opening import Index
 from visualsearch.index.recall import (
     RECALL_AT,
@@ -27,7 +28,6 @@ from visualsearch.index.recall import (
     least,
     shares,
 )
-from visualsearch.sampling import evenly_spaced
 
 # Builds are compared on a part of the set, so that this costs the same however large the set is.
 MOST_IN_PART = 20_000

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visualsearch.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.colours import INK, PAPER
-from visualsearch.progress import progress
+from visualsearch.core.progress import progress
 from visualsearch.report.model import Person, Query, Results
 
 CROP_QUALITY = 80

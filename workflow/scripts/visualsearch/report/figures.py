@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from visualsearch.atomic import replacing
+from visualsearch.core.files import replacing
 from visualsearch.figures import draw_recall
 from visualsearch.report.model import ResultFiles, Results
 from visualsearch.report.wording import components, detector, index, vectors

@@ -4,8 +4,8 @@ import csv
 import io
 from typing import Any
 
+from visualsearch.core.text import is_formula
 from visualsearch.report.model import Hit, Query, Results
-from visualsearch.text import is_formula
 
 COLUMNS = (
     "query",

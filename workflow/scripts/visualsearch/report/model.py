@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from visualsearch.atomic import read_json
 from visualsearch.attribution import license_name, web_address
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json
 from visualsearch.images import UnreadableImage, read_image
 from visualsearch.manifest import MANIFEST_SCHEMA, Skipped, labels_of, read_skipped, shown_name
 from visualsearch.pictures import Picture as Stored

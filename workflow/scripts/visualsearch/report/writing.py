@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from visualsearch.atomic import replacing, write_text
+from visualsearch.core.files import replacing, write_text
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import make_figures
 from visualsearch.report.hits_table import hits_csv

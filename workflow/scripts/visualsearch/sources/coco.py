@@ -14,11 +14,11 @@ from pathlib import Path
 from reprlib import repr as brief
 from urllib.parse import quote, urlsplit
 
-from visualsearch.atomic import replacing
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing
+from visualsearch.core.hashing import sha256_file
 from visualsearch.download import Client, DownloadFailed, NotServed
-from visualsearch.errors import InputError
 from visualsearch.google_drive import get_drive_file
-from visualsearch.hashing import sha256_file
 from visualsearch.images import UnreadableImage
 from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings, is_url

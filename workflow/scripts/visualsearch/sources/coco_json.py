@@ -11,7 +11,7 @@ from typing import IO, Any, TypeGuard
 from zipfile import BadZipFile, ZipFile, is_zipfile
 from zlib import error as ZlibError
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.manifest import MAX_IMAGE_ID
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]

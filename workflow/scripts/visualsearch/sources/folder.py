@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from visualsearch.attribution import web_address
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.images import UnreadableImage
 from visualsearch.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings

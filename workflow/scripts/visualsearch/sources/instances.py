@@ -9,10 +9,10 @@ from reprlib import repr as brief
 from typing import Any
 
 from visualsearch.attribution import web_address
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.text import one_line
 from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
 from visualsearch.sources.coco_json import is_id, is_number, read_json
-from visualsearch.text import one_line
 
 Instances = dict[str, Any]
 

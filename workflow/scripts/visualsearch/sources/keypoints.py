@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 from visualsearch.sources import Settings
 from visualsearch.sources.coco_json import is_number, read_json
 from visualsearch.sources.instances import Instances

@@ -10,8 +10,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from visualsearch.atomic import replacing
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing
 from visualsearch.images import UnreadableImage
 from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 # HEIC is listed, then skipped with a reason: nobody is left to wonder where a phone's pictures are.
 SUFFIXES = "jpg jpeg jpe jfif png webp gif bmp tif tiff ppm pgm pbm jp2 avif heic heif"

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from visualsearch import checksums
-from visualsearch.errors import InputError
-from visualsearch.text import one_line
+from visualsearch.core import checksums
+from visualsearch.core.errors import InputError
+from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
 STOPS = (signal.SIGINT, signal.SIGTERM)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
 
 ALMOST_NOTHING = 1_000_000  # bytes
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visualsearch.memory import return_free_memory
+from visualsearch.core.memory import return_free_memory
 
 BLOCK_BYTES = 64 * 1024  # below what malloc takes from the system, and gives back, one by one
 BLOCKS = 2000

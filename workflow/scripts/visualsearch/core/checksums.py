@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from visualsearch.atomic import write_text
-from visualsearch.errors import InputError
-from visualsearch.hashing import sha256_file
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_text
+from visualsearch.core.hashing import sha256_file
 
 # Set where results lie in object storage.
 NONE = "VISUALSEARCH_NO_CHECKSUMS"

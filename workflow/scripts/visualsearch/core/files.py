@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from visualsearch.disk import writing
-from visualsearch.errors import InputError
+from visualsearch.core.disk import writing
+from visualsearch.core.errors import InputError
 
 # The names of `temporary_beside`.
 LEFTOVER = re.compile(r"\..+\.\d+\.part", re.DOTALL)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from visualsearch import progress as module
-from visualsearch.progress import progress
+from visualsearch.core import progress as module
+from visualsearch.core.progress import progress
 
 
 class Terminal(io.StringIO):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from visualsearch import checksums
-from visualsearch.errors import InputError
+from visualsearch.core import checksums
+from visualsearch.core.errors import InputError
 
 
 @pytest.fixture

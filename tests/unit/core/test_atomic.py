@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from visualsearch.atomic import read_json, replacing, write_json, write_text
-from visualsearch.errors import InputError
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import read_json, replacing, write_json, write_text
 
 VALUE = {"b": [1, 2.5, None, "人 </script>"], "a": {"10": 0.1, "9": -0.0}}
 

@@ -1,0 +1,1 @@
+"""What every stage stands on: errors of one line, files written whole, jobs, progress."""
