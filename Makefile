@@ -91,7 +91,7 @@ lint: $(VENV)/.test-installed
 
 # config/README.md from the schema.
 docs: $(VENV)/.installed
-	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.configuration workflow/schemas/config.schema.yaml > config/README.md.new
+	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.settings.checking workflow/schemas/config.schema.yaml > config/README.md.new
 	mv config/README.md.new config/README.md
 
 # docs/example from the demo, without what a clock measured: made anew, it changes only where

@@ -32,13 +32,13 @@ from detection import contender, deal, plain_model, random_weights, write_pictur
 from measuring import machine, table
 from numpy.typing import NDArray
 
-from visualsearch.configuration import load_schema
 from visualsearch.detection import detect_images
 from visualsearch.detectors import BUNDLED, load_detector
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.embedding import CROPS_A_BATCH
 from visualsearch.images import read_image
 from visualsearch.pictures import Pictures
+from visualsearch.settings.checking import load_schema
 from visualsearch.tables import (
     DETECTIONS,
     PERSONS,

@@ -24,7 +24,6 @@ from measuring import measured
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from visualsearch import configuration
 from visualsearch.boxes import clip_to_image, xywh_to_xyxy, xyxy_to_xywh
 from visualsearch.core.files import read_json
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
@@ -34,6 +33,7 @@ from visualsearch.images import read_image
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.settings import checking as configuration
 from visualsearch.sources.walk import pictures_in
 from visualsearch.tables import PERSONS, read_table, vector_column, with_vector, write_table
 

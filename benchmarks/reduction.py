@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from visualsearch.configuration import load_schema
 from visualsearch.core.sampling import evenly_spaced
 from visualsearch.nearest import Nearest, share_found
 from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.settings.checking import load_schema
 from visualsearch.tables import (
     PERSONS,
     count_rows,

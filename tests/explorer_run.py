@@ -11,7 +11,6 @@ from PIL import Image
 
 from conftest import ROOT
 from helpers import persons_table, unit_vectors, write_shards
-from visualsearch import configuration
 from visualsearch.core.files import read_json
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
@@ -19,6 +18,7 @@ from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
 from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.settings import checking as configuration
 from visualsearch.tables import write_table
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

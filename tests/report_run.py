@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from visualsearch import configuration
 from visualsearch.core.files import write_json
 from visualsearch.detection import detections_table, write_coco_results
 from visualsearch.distortion import VECTORS, with_two_vectors
@@ -33,6 +32,7 @@ from visualsearch.report.writing import write_report
 from visualsearch.search import search_all
 from visualsearch.search_quality import measure_search
 from visualsearch.second_look import SecondLook
+from visualsearch.settings import checking as configuration
 from visualsearch.tables import (
     BOX_COLUMNS,
     DETECTIONS,

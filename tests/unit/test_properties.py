@@ -28,7 +28,6 @@ from visualsearch.boxes import (
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
-from visualsearch.configuration import checked, load_schema
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.evaluation import evaluate_detections
@@ -48,6 +47,7 @@ from visualsearch.manifest import (
     write_manifest,
     write_skipped,
 )
+from visualsearch.settings.checking import checked, load_schema
 from visualsearch.sources import folder
 from visualsearch.sources.folder import id_of_name
 from visualsearch.sources.instances import read_instances

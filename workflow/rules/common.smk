@@ -9,7 +9,8 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import configuration, dependencies, run_lock, slurm, sources, stopping
+from visualsearch import dependencies, run_lock, slurm, sources, stopping
+from visualsearch.settings import checking as configuration
 from visualsearch.core.files import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
 from visualsearch.core.disk import tell_if_full

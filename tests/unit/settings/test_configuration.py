@@ -8,8 +8,8 @@ import yaml
 
 from conftest import ROOT
 from visualsearch import detectors, index, sources
-from visualsearch.configuration import as_markdown, check_file, checked, load_schema
 from visualsearch.core.errors import InputError
+from visualsearch.settings.checking import as_markdown, check_file, checked, load_schema
 from wrong_configurations import WRONG
 
 SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")

@@ -1,0 +1,1 @@
+"""The configuration: what its keys are, and how a user's is checked."""
