@@ -28,12 +28,12 @@ from measuring import machine, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
+from visualsearch.data.images import read_image
+from visualsearch.data.tables import write_table
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import build_model, load_weights
-from visualsearch.images import read_image
 from visualsearch.sources import openpeople
 from visualsearch.sources.walk import pictures_in
-from visualsearch.tables import write_table
 
 CATEGORIES = 91
 Maker = Callable[..., Callable[[], object]]
@@ -68,10 +68,10 @@ def plain_loop(name: str, weights: str, device: str, files: list[Path]) -> Calla
 
 def stage(settings: DetectorSettings, manifest: Path, shard: int) -> Callable[[], object]:
     """One job of the workflow's stage: its shard's pictures, and its table of rows."""
+    from visualsearch.data.pictures import Pictures
+    from visualsearch.data.tables import DETECTIONS
     from visualsearch.detection import detect_images
     from visualsearch.detectors import load_detector
-    from visualsearch.pictures import Pictures
-    from visualsearch.tables import DETECTIONS
 
     detector = load_detector(settings)
     pictures = Pictures(manifest, None, shard)

@@ -32,14 +32,9 @@ from detection import contender, deal, plain_model, random_weights, write_pictur
 from measuring import machine, table
 from numpy.typing import NDArray
 
-from visualsearch.detection import detect_images
-from visualsearch.detectors import BUNDLED, load_detector
-from visualsearch.detectors.base import DetectorSettings
-from visualsearch.embedding import CROPS_A_BATCH
-from visualsearch.images import read_image
-from visualsearch.pictures import Pictures
-from visualsearch.settings.checking import load_schema
-from visualsearch.tables import (
+from visualsearch.data.images import read_image
+from visualsearch.data.pictures import Pictures
+from visualsearch.data.tables import (
     DETECTIONS,
     PERSONS,
     read_table,
@@ -47,6 +42,11 @@ from visualsearch.tables import (
     with_full_length,
     write_table,
 )
+from visualsearch.detection import detect_images
+from visualsearch.detectors import BUNDLED, load_detector
+from visualsearch.detectors.base import DetectorSettings
+from visualsearch.embedding import CROPS_A_BATCH
+from visualsearch.settings.checking import load_schema
 
 SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 IMAGES_A_SHARD = 3125  # coco-minitrain in the 8 shards of the defaults

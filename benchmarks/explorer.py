@@ -24,18 +24,18 @@ from measuring import measured
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-from visualsearch.boxes import clip_to_image, xywh_to_xyxy, xyxy_to_xywh
 from visualsearch.core.files import read_json
+from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy, xyxy_to_xywh
+from visualsearch.data.images import read_image
+from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.data.tables import PERSONS, read_table, vector_column, with_vector, write_table
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
-from visualsearch.images import read_image
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
-from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.settings import checking as configuration
 from visualsearch.sources.walk import pictures_in
-from visualsearch.tables import PERSONS, read_table, vector_column, with_vector, write_table
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 LENGTH = 256

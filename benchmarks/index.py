@@ -38,11 +38,11 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
 from visualsearch.core.hashing import sha256_file
+from visualsearch.data.tables import count_rows, vector_length
 from visualsearch.index import SUFFIXES, annoy_backend, check_backend, exact_backend
 from visualsearch.index.building import build_index, vectors_in_order
 from visualsearch.index.opening import load_index
 from visualsearch.index.timing import timed
-from visualsearch.tables import count_rows, vector_length
 
 LENGTH = 2048
 COMPONENTS = 256

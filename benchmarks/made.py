@@ -17,13 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.hashing import sha256_file
 from visualsearch.core.sampling import evenly_spaced
-from visualsearch.detection import write_coco_results
-from visualsearch.distortion import VECTORS, with_two_vectors
-from visualsearch.fitting import fit_reduction
-from visualsearch.images import read_image
-from visualsearch.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
-from visualsearch.sources.walk import pictures_in
-from visualsearch.tables import (
+from visualsearch.data.images import read_image
+from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
+from visualsearch.data.tables import (
     DETECTIONS,
     PERSONS,
     rows_of_shards,
@@ -33,6 +29,10 @@ from visualsearch.tables import (
     with_vector,
     write_table,
 )
+from visualsearch.detection import write_coco_results
+from visualsearch.distortion import VECTORS, with_two_vectors
+from visualsearch.fitting import fit_reduction
+from visualsearch.sources.walk import pictures_in
 
 DIRECTIONS = 64
 PERSONS_AN_IMAGE = 3

@@ -29,10 +29,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.sampling import evenly_spaced
-from visualsearch.nearest import Nearest, share_found
-from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
-from visualsearch.settings.checking import load_schema
-from visualsearch.tables import (
+from visualsearch.data.tables import (
     PERSONS,
     count_rows,
     in_person_order,
@@ -43,6 +40,9 @@ from visualsearch.tables import (
     with_vector,
     write_table,
 )
+from visualsearch.nearest import Nearest, share_found
+from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.settings.checking import load_schema
 
 SCHEMA = load_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
 REDUCTION = SCHEMA["properties"]["reduction"]["properties"]

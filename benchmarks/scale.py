@@ -45,14 +45,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from threadpoolctl import threadpool_limits
 
-from visualsearch.index import annoy_backend, exact_backend
-from visualsearch.index.building import BATCH_ROWS, Plan, build_part, make_plan, vectors_in_order
-from visualsearch.index.opening import Index
-from visualsearch.index.recall import Searched, exact_cosines, found
-from visualsearch.index.timing import timed
-from visualsearch.index.tuning import Point, Tried
-from visualsearch.manifest import person_id
-from visualsearch.tables import (
+from visualsearch.data.manifest import person_id
+from visualsearch.data.tables import (
     PERSONS,
     count_rows,
     in_person_order,
@@ -62,6 +56,12 @@ from visualsearch.tables import (
     with_vector,
     write_table,
 )
+from visualsearch.index import annoy_backend, exact_backend
+from visualsearch.index.building import BATCH_ROWS, Plan, build_part, make_plan, vectors_in_order
+from visualsearch.index.opening import Index
+from visualsearch.index.recall import Searched, exact_cosines, found
+from visualsearch.index.timing import timed
+from visualsearch.index.tuning import Point, Tried
 
 LENGTH = 2048
 COMPONENTS = 256

@@ -12,14 +12,14 @@ from PIL import Image
 from conftest import ROOT
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
+from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.data.tables import write_table
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
-from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.settings import checking as configuration
-from visualsearch.tables import write_table
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3

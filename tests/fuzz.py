@@ -46,9 +46,9 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 # ruff: noqa: E402
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
+from visualsearch.data.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
+from visualsearch.data.manifest import ImageList, write_listed, write_skipped
 from visualsearch.detectors.torchvision_models import load_weights
-from visualsearch.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
-from visualsearch.manifest import ImageList, write_listed, write_skipped
 from visualsearch.settings import checking as configuration
 from visualsearch.sources import coco, folder
 from visualsearch.sources.instances import read_image_ids

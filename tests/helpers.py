@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from visualsearch.tables import PERSONS, vector_column, with_vector, write_table
+from visualsearch.data.tables import PERSONS, vector_column, with_vector, write_table
 
 
 def persons_table(vectors: np.ndarray, per_image: int = 3) -> pa.Table:

@@ -9,15 +9,7 @@ import pyarrow as pa
 from PIL import Image
 
 from visualsearch.core.files import write_json
-from visualsearch.detection import detections_table, write_coco_results
-from visualsearch.distortion import VECTORS, with_two_vectors
-from visualsearch.evaluation import labels_by_image
-from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
-from visualsearch.fitting import fit_reduction
-from visualsearch.index.building import build_index
-from visualsearch.index.opening import open_index
-from visualsearch.index.timing import time_index
-from visualsearch.manifest import (
+from visualsearch.data.manifest import (
     FetchedImage,
     ListedImage,
     Skipped,
@@ -25,15 +17,7 @@ from visualsearch.manifest import (
     write_manifest,
     write_skipped,
 )
-from visualsearch.queries import select_queries
-from visualsearch.report.model import ResultFiles, Results, load_results
-from visualsearch.report.wording import detector
-from visualsearch.report.writing import write_report
-from visualsearch.search import search_all
-from visualsearch.search_quality import measure_search
-from visualsearch.second_look import SecondLook
-from visualsearch.settings import checking as configuration
-from visualsearch.tables import (
+from visualsearch.data.tables import (
     BOX_COLUMNS,
     DETECTIONS,
     HITS,
@@ -44,6 +28,22 @@ from visualsearch.tables import (
     with_vector,
     write_table,
 )
+from visualsearch.detection import detections_table, write_coco_results
+from visualsearch.distortion import VECTORS, with_two_vectors
+from visualsearch.evaluation import labels_by_image
+from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
+from visualsearch.fitting import fit_reduction
+from visualsearch.index.building import build_index
+from visualsearch.index.opening import open_index
+from visualsearch.index.timing import time_index
+from visualsearch.queries import select_queries
+from visualsearch.report.model import ResultFiles, Results, load_results
+from visualsearch.report.wording import detector
+from visualsearch.report.writing import write_report
+from visualsearch.search import search_all
+from visualsearch.search_quality import measure_search
+from visualsearch.second_look import SecondLook
+from visualsearch.settings import checking as configuration
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")

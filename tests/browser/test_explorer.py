@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from explorer_run import HOSTILE, HOSTILE_LABEL, HOSTILE_LICENSE, Made, make
-from visualsearch.tables import read_table
+from visualsearch.data.tables import read_table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Frame, Locator, Page, expect
 from browsing import open_page
 from report_run import HOSTILE, HOSTILE_LABEL, Run
 from running import Workspace
-from visualsearch.tables import BOX_COLUMNS, read_table
+from visualsearch.data.tables import BOX_COLUMNS, read_table
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)]
 FITS = "() => document.scrollingElement.scrollWidth <= document.documentElement.clientWidth"

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 from test_embedding import PLAIN
 
-from visualsearch.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.core.sampling import evenly_spaced
+from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
+from visualsearch.data.images import read_image
+from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.data.pictures import Pictures
+from visualsearch.data.tables import vectors_of
 from visualsearch.detectors import BUNDLED, load_detector
 from visualsearch.detectors.base import Detector, DetectorSettings
 from visualsearch.distortion import distorted_boxes, with_two_vectors
 from visualsearch.embedding import corners_of, embed_boxes, embed_distorted
-from visualsearch.images import read_image
-from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
-from visualsearch.pictures import Pictures
-from visualsearch.tables import vectors_of
 
 IMAGES = 12
 

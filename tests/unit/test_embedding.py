@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from test_detectors import SMALL, random_state
 
-from visualsearch.boxes import mirror
+from visualsearch.data.boxes import mirror
 from visualsearch.detectors import BUNDLED, bundled, load_detector
 from visualsearch.detectors.base import Detector, DetectorSettings
 from visualsearch.detectors.ssdlite import load_ssdlite

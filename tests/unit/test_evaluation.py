@@ -10,13 +10,13 @@ import pytest
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
+from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detection import detections_table, write_coco_results
 from visualsearch.evaluation import (
     evaluate_detections,
     labels_by_image,
     write_precision_recall,
 )
-from visualsearch.tables import DETECTIONS, write_table
 
 BOX = [10, 10, 100, 200]
 

@@ -33,16 +33,16 @@ from explorer_run import (
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing_folder
+from visualsearch.data.tables import (
+    metadata_of,
+    read_table,
+)
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
 from visualsearch.explorer.facts import page_facts
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import MAP, project, write_map
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
 from visualsearch.search import find_neighbours, search_all
-from visualsearch.tables import (
-    metadata_of,
-    read_table,
-)
 
 N = 330
 

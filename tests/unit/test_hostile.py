@@ -23,11 +23,11 @@ from conftest import ROOT
 from report_run import config_of
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
+from visualsearch.data.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
 from visualsearch.detectors import BUNDLED, load_detector, ssdlite
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import load_weights
 from visualsearch.evaluation import evaluate_detections
-from visualsearch.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
 from visualsearch.report.hits_table import cell
 from visualsearch.sources import coco, folder
 

@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
 
+from visualsearch.data.pictures import Picture, Pictures, read_ahead
+from visualsearch.data.tables import write_table
 from visualsearch.detection import detect_images
 from visualsearch.detectors import BUNDLED, TORCHVISION, load_described, load_detector
 from visualsearch.detectors.base import Detections, Detector, DetectorSettings
@@ -20,8 +22,6 @@ from visualsearch.detectors.precision import DTYPES, compute_in, resolve
 from visualsearch.detectors.roi_pooling import RowRoIAlign, roi_align_rows
 from visualsearch.detectors.torchvision_models import build_model, make_fast
 from visualsearch.parity import measure_parity, parity_lines
-from visualsearch.pictures import Picture, Pictures, read_ahead
-from visualsearch.tables import write_table
 
 CPU = torch.device("cpu")
 EMBEDDING = {
@@ -225,7 +225,7 @@ def test_pictures_are_read_in_order_whatever_the_batch(batch_size: int, tmp_path
 def test_a_window_holds_no_more_pixels_than_it_may(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("visualsearch.pictures.WINDOW_PIXELS", 5000)
+    monkeypatch.setattr("visualsearch.data.pictures.WINDOW_PIXELS", 5000)
     windows = list(read_ahead(write_pictures(tmp_path, SIZES), 4))
     assert [[picture.image_id for picture, _ in window] for window in windows] == [
         [0, 1],

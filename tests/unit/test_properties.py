@@ -19,7 +19,9 @@ from jsonschema import Draft202012Validator
 from pycocotools.coco import COCO
 
 from conftest import ROOT
-from visualsearch.boxes import (
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
+from visualsearch.data.boxes import (
     clip_to_image,
     grow,
     grow_to_aspect,
@@ -28,10 +30,7 @@ from visualsearch.boxes import (
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
-from visualsearch.core.errors import InputError
-from visualsearch.core.files import write_json
-from visualsearch.evaluation import evaluate_detections
-from visualsearch.manifest import (
+from visualsearch.data.manifest import (
     MAX_IMAGE_ID,
     FetchedImage,
     ListedImage,
@@ -47,6 +46,7 @@ from visualsearch.manifest import (
     write_manifest,
     write_skipped,
 )
+from visualsearch.evaluation import evaluate_detections
 from visualsearch.settings.checking import checked, load_schema
 from visualsearch.sources import folder
 from visualsearch.sources.folder import id_of_name

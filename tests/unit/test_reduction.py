@@ -11,6 +11,15 @@ from sklearn.decomposition import PCA
 from helpers import persons_table, write_shards
 from visualsearch.core.errors import InputError
 from visualsearch.core.sampling import evenly_spaced
+from visualsearch.data.tables import (
+    PERSONS,
+    in_person_order,
+    open_table,
+    vectors_of,
+    with_full_length,
+    with_vector,
+    write_table,
+)
 from visualsearch.figures import draw_explained_variance
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import (
@@ -20,15 +29,6 @@ from visualsearch.reduction import (
     l2_normalised,
     reduced_tables,
     write_explained_variance,
-)
-from visualsearch.tables import (
-    PERSONS,
-    in_person_order,
-    open_table,
-    vectors_of,
-    with_full_length,
-    with_vector,
-    write_table,
 )
 
 

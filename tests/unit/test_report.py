@@ -33,10 +33,18 @@ from report_run import (
 )
 from running import CLOCK
 from visualsearch import figures
-from visualsearch.attribution import license_name, web_address
 from visualsearch.core.files import write_json
+from visualsearch.data.attribution import license_name, web_address
+from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.data.tables import (
+    BOX_COLUMNS,
+    HITS,
+    QUERIES,
+    read_table,
+    with_vector,
+    write_table,
+)
 from visualsearch.figures import draw_components, draw_recall
-from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.reduction import Reduction
 from visualsearch.report.costs import STAGES, Job, read_costs
 from visualsearch.report.crops import DENSITY, WIDEST
@@ -62,7 +70,6 @@ from visualsearch.report.wording import (
 from visualsearch.report.wording import costs as costs_words
 from visualsearch.report.wording import index as index_words
 from visualsearch.report.writing import write_report
-from visualsearch.tables import BOX_COLUMNS, HITS, QUERIES, read_table, with_vector, write_table
 
 
 def changed(results: Results, **search: Any) -> Results:

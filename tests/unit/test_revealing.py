@@ -8,18 +8,18 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.company import nearest_elsewhere
-from visualsearch.fitting import fit_reduction
-from visualsearch.queries import Evidence, select_queries
-from visualsearch.reduction import Reduction, l2_normalised
-from visualsearch.revealing import Surroundings, choose_revealing, surroundings
-from visualsearch.second_look import centred
-from visualsearch.tables import (
+from visualsearch.data.tables import (
     in_person_order,
     vector_column,
     vectors_of,
     vectors_of_rows,
     write_table,
 )
+from visualsearch.fitting import fit_reduction
+from visualsearch.queries import Evidence, select_queries
+from visualsearch.reduction import Reduction, l2_normalised
+from visualsearch.revealing import Surroundings, choose_revealing, surroundings
+from visualsearch.second_look import centred
 
 LENGTH, KEPT = 40, 12
 SETTINGS = {"count": 5, "strategy": "revealing", "seed": 0, "persons": []}

@@ -9,6 +9,7 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
+from visualsearch.data.tables import HITS, QUERIES, vector_column, with_vector, write_table
 from visualsearch.fitting import fit_reduction
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
@@ -17,7 +18,6 @@ from visualsearch.search import (
     search_all,
 )
 from visualsearch.second_look import second_look_of
-from visualsearch.tables import HITS, QUERIES, vector_column, with_vector, write_table
 
 N, LENGTH = 90, 8
 VECTORS = unit_vectors(N, LENGTH)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from visualsearch import search_quality
+from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
 from visualsearch.distortion import with_two_vectors
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
@@ -21,7 +22,6 @@ from visualsearch.search_quality import (
     prefix,
     random_average_precision,
 )
-from visualsearch.tables import PERSONS, open_table, vector_column, with_vector, write_table
 
 SETTINGS = {"persons": 1000, "resamples": 200, "seed": 0}
 LENGTH = 16

@@ -7,12 +7,12 @@ import pytest
 
 from report_run import Run
 from visualsearch.core.files import read_json
+from visualsearch.data.tables import read_table
 from visualsearch.explorer.neighbours import search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.index.opening import open_index
 from visualsearch.report.model import load_results
 from visualsearch.report.wording import gallery
-from visualsearch.tables import read_table
 
 
 def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:

@@ -34,7 +34,7 @@ from coco_server import (
 )
 from visualsearch import sources
 from visualsearch.core.errors import InputError
-from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import coco, folder, openpeople
 from visualsearch.sources.walk import pictures_in
 

@@ -3,7 +3,7 @@
 import logging
 
 from visualsearch.core.job import job
-from visualsearch.manifest import check_skipped, merge_manifests, read_skipped, write_skipped
+from visualsearch.data.manifest import check_skipped, merge_manifests, read_skipped, write_skipped
 
 log = logging.getLogger("build_manifest")
 

@@ -2,9 +2,9 @@
 
 from visualsearch.core.files import write_json
 from visualsearch.core.job import job
+from visualsearch.data.tables import read_table
 from visualsearch.evaluation import evaluate_detections, write_precision_recall
 from visualsearch.figures import draw_precision_recall
-from visualsearch.tables import read_table
 
 with job(snakemake):
     image_ids = read_table(snakemake.input.manifest, ["image_id"])["image_id"].to_pylist()

@@ -5,7 +5,7 @@ from pathlib import Path
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.core.job import job
-from visualsearch.manifest import write_listed, write_skipped
+from visualsearch.data.manifest import write_listed, write_skipped
 from visualsearch.sources import load
 
 with job(snakemake):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from visualsearch.core.job import job
 from visualsearch.core.progress import progress
-from visualsearch.manifest import (
+from visualsearch.data.manifest import (
     FetchedImage,
     Skipped,
     read_listed,
@@ -12,7 +12,7 @@ from visualsearch.manifest import (
     write_manifest,
     write_skipped,
 )
-from visualsearch.packing import write_archive
+from visualsearch.data.picture_archive import write_archive
 from visualsearch.sources import SOURCES, load
 
 with job(snakemake):

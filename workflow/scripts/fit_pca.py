@@ -3,16 +3,16 @@
 from visualsearch.core.job import job
 from visualsearch.core.progress import progress
 from visualsearch.core.sampling import evenly_spaced
-from visualsearch.figures import draw_explained_variance
-from visualsearch.fitting import fit_reduction
-from visualsearch.reduction import write_explained_variance
-from visualsearch.tables import (
+from visualsearch.data.tables import (
     common_metadata,
     count_rows,
     in_person_order,
     vector_length,
     vectors_of,
 )
+from visualsearch.figures import draw_explained_variance
+from visualsearch.fitting import fit_reduction
+from visualsearch.reduction import write_explained_variance
 
 with job(snakemake):
     shards = list(snakemake.input.embeddings)

@@ -4,10 +4,10 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
 from visualsearch.core.sampling import evenly_spaced
+from visualsearch.data.pictures import Pictures
 from visualsearch.detectors import load_described
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.parity import measure_parity, parity_lines
-from visualsearch.pictures import Pictures
 
 with job(snakemake):
     described = read_json(snakemake.input.detector)

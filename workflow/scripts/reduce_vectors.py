@@ -1,8 +1,8 @@
 """Shorten the vectors of one shard."""
 
 from visualsearch.core.job import job
+from visualsearch.data.tables import PERSONS, open_table, with_vector, write_table
 from visualsearch.reduction import Reduction, reduced_tables
-from visualsearch.tables import PERSONS, open_table, with_vector, write_table
 
 with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)

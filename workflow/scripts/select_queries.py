@@ -3,8 +3,8 @@
 from threadpoolctl import threadpool_limits
 
 from visualsearch.core.job import job
+from visualsearch.data.tables import PERSONS, read_table, write_table
 from visualsearch.queries import Evidence, select_queries
-from visualsearch.tables import PERSONS, read_table, write_table
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake), threadpool_limits(1):

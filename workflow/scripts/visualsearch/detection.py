@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.boxes import Boxes, xyxy_to_xywh
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 from visualsearch.core.progress import progress
-from visualsearch.manifest import DETECTIONS_PER_IMAGE
-from visualsearch.pictures import Picture, Pictures, read_ahead
-from visualsearch.tables import BOX_COLUMNS, DETECTIONS, open_table
+from visualsearch.data.boxes import Boxes, xyxy_to_xywh
+from visualsearch.data.manifest import DETECTIONS_PER_IMAGE
+from visualsearch.data.pictures import Picture, Pictures, read_ahead
+from visualsearch.data.tables import BOX_COLUMNS, DETECTIONS, open_table
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.boxes import Boxes
-from visualsearch.tables import BOX_COLUMNS, FULL_LENGTH_VALUE
+from visualsearch.data.boxes import Boxes
+from visualsearch.data.tables import BOX_COLUMNS, FULL_LENGTH_VALUE
 
 # Each side of a box is moved by at most this share of its width or height.
 JITTER = 0.1

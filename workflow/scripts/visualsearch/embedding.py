@@ -15,7 +15,9 @@ from PIL import Image, ImageOps
 from torch.nn import functional
 from torchvision.ops import roi_align
 
-from visualsearch.boxes import (
+from visualsearch.core.memory import return_free_memory
+from visualsearch.core.progress import progress
+from visualsearch.data.boxes import (
     Boxes,
     clip_to_image,
     grow,
@@ -24,19 +26,17 @@ from visualsearch.boxes import (
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
-from visualsearch.core.memory import return_free_memory
-from visualsearch.core.progress import progress
-from visualsearch.detectors.base import STRIDES, Detector
-from visualsearch.distortion import VECTORS, distorted_boxes, with_two_vectors
-from visualsearch.manifest import person_id
-from visualsearch.pictures import Picture, Pictures
-from visualsearch.tables import (
+from visualsearch.data.manifest import person_id
+from visualsearch.data.pictures import Picture, Pictures
+from visualsearch.data.tables import (
     BOX_COLUMNS,
     PERSONS,
     boxes_of,
     vector_column,
     with_full_length,
 )
+from visualsearch.detectors.base import STRIDES, Detector
+from visualsearch.distortion import VECTORS, distorted_boxes, with_two_vectors
 
 # By precision, for each image that the detector takes at a time. Even, so that a box and its mirror
 # image stay together. More make a CPU hardly faster, or slower (benchmarks/embedding.py), and a

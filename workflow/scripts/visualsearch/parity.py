@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.boxes import Boxes, iou, xyxy_to_xywh
 from visualsearch.core.progress import progress
+from visualsearch.data.boxes import Boxes, iou, xyxy_to_xywh
+from visualsearch.data.pictures import Picture
+from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detection import detect_category, detections_table, write_coco_results
 from visualsearch.detectors.base import Detector
 from visualsearch.embedding import embed_boxes
 from visualsearch.evaluation import evaluate_detections
-from visualsearch.pictures import Picture
-from visualsearch.tables import DETECTIONS, write_table
 
 # Boxes that overlap by this are of one person, as in COCO's AP50.
 SAME = 0.5

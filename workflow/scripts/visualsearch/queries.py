@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from visualsearch.company import company
 from visualsearch.core.errors import InputError
 from visualsearch.core.sampling import evenly_spaced
-from visualsearch.reduction import Reduction
-from visualsearch.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
-from visualsearch.tables import (
+from visualsearch.data.tables import (
     BOX_COLUMNS,
     QUERIES,
     read_table,
@@ -24,6 +22,8 @@ from visualsearch.tables import (
     vectors_of_rows,
     with_vector,
 )
+from visualsearch.reduction import Reduction
+from visualsearch.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from visualsearch.boxes import xyxy_to_xywh
 from visualsearch.core.progress import progress
-from visualsearch.detection import detect_category
-from visualsearch.detectors.base import Detector
-from visualsearch.embedding import embed_boxes, in_search_set
-from visualsearch.images import UnreadableImage, read_image
-from visualsearch.manifest import Skipped
-from visualsearch.reduction import Reduction
-from visualsearch.tables import (
+from visualsearch.data.boxes import xyxy_to_xywh
+from visualsearch.data.images import UnreadableImage, read_image
+from visualsearch.data.manifest import Skipped
+from visualsearch.data.tables import (
     BOX_COLUMNS,
     QUERIES,
     vector_column,
@@ -23,6 +19,10 @@ from visualsearch.tables import (
     with_full_length,
     with_vector,
 )
+from visualsearch.detection import detect_category
+from visualsearch.detectors.base import Detector
+from visualsearch.embedding import embed_boxes, in_search_set
+from visualsearch.reduction import Reduction
 
 
 def embed_query_images(

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing, write_text
-from visualsearch.tables import PERSONS, vector_column, vectors_of, with_vector
+from visualsearch.data.tables import PERSONS, vector_column, vectors_of, with_vector
 
 # Rows a matrix product, as its float64 numbers take memory.
 BLOCK_ROWS = 256

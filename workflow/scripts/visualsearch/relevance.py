@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.boxes import Boxes, iou
+from visualsearch.data.boxes import Boxes, iou
 
 # Standard deviations of the annotators for the 17 keypoints of COCO's persons, in units of the
 # root of the person's area: https://cocodataset.org/#keypoints-eval

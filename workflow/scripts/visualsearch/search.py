@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from visualsearch.data.tables import HITS, PERSONS
 from visualsearch.index.opening import Index
-from visualsearch.tables import HITS, PERSONS
 
 if TYPE_CHECKING:
     from visualsearch.second_look import SecondLook

@@ -14,8 +14,14 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.boxes import xywh_to_xyxy
 from visualsearch.core.sampling import evenly_spaced
+from visualsearch.data.boxes import xywh_to_xyxy
+from visualsearch.data.tables import (
+    boxes_of,
+    vectors_and_images,
+    vectors_of,
+    vectors_of_rows,
+)
 from visualsearch.distortion import VECTORS
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduction import Reduction, l2_normalised
@@ -32,12 +38,6 @@ from visualsearch.relevance import (
     summary,
 )
 from visualsearch.second_look import centred
-from visualsearch.tables import (
-    boxes_of,
-    vectors_and_images,
-    vectors_of,
-    vectors_of_rows,
-)
 
 NEIGHBOURS = 10
 # Pixels of box height between small, medium and tall persons.

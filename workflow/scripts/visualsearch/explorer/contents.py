@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from visualsearch.attribution import license_name, web_address
+from visualsearch.data.attribution import license_name, web_address
+from visualsearch.data.manifest import labels_of, read_manifest, shown_name
+from visualsearch.data.tables import BOX_COLUMNS
 from visualsearch.explorer.chunks import MOST
-from visualsearch.manifest import labels_of, read_manifest, shown_name
-from visualsearch.tables import BOX_COLUMNS
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from visualsearch.boxes import clip_to_image, xywh_to_xyxy
-from visualsearch.pictures import Picture
+from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
+from visualsearch.data.pictures import Picture
 
 PERSONS = 32
 COLUMNS = 8

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from visualsearch.core.files import replacing_folder
 from visualsearch.core.progress import progress
+from visualsearch.data.pictures import Picture, Pictures
+from visualsearch.data.tables import boxes_of, in_person_order, metadata_of, read_table
 from visualsearch.explorer.chunks import (
     DETAILS_ROWS,
     NEIGHBOURS_ROWS,
@@ -23,8 +25,6 @@ from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.facts import page_facts
 from visualsearch.explorer.page import render_page
 from visualsearch.explorer.thumbnails import PERSONS, Sheet, draw_sheets
-from visualsearch.pictures import Picture, Pictures
-from visualsearch.tables import boxes_of, in_person_order, metadata_of, read_table
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,18 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing, write_json
 from visualsearch.core.hashing import sha256_file
 from visualsearch.core.progress import progress
+from visualsearch.data.tables import (
+    PERSONS,
+    common_metadata,
+    count_rows,
+    in_person_order,
+    read_table,
+    rows_of_shards,
+    vector_length,
+    vectors_of,
+    vectors_of_rows,
+    write_table,
+)
 from visualsearch.index import BUILDS_PART, PACKAGES, backend, parts_of
 from visualsearch.index.opening import Index, Paths, load_index, paths_of
 from visualsearch.index.recall import (
@@ -44,18 +56,6 @@ from visualsearch.index.tuning import (
     tuned,
 )
 from visualsearch.nearest import Nearest
-from visualsearch.tables import (
-    PERSONS,
-    common_metadata,
-    count_rows,
-    in_person_order,
-    read_table,
-    rows_of_shards,
-    vector_length,
-    vectors_of,
-    vectors_of_rows,
-    write_table,
-)
 
 log = logging.getLogger(__name__)
 

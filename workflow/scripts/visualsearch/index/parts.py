@@ -10,9 +10,9 @@ import pyarrow as pa
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.hashing import sha256_file
+from visualsearch.data.tables import read_table, vector_column, vectors_of, write_table
 from visualsearch.index import BUILDS_PART, PARTS, SUFFIXES, index_files
 from visualsearch.index.building import Part, Plan, check_sha256, sha256_of
-from visualsearch.tables import read_table, vector_column, vectors_of, write_table
 
 # Of each sampled person, by their place in the sample, the nearest others in a part.
 NEAREST = pa.schema([("sample", pa.int32()), ("cosine", pa.float32())])

@@ -6,9 +6,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from visualsearch.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.colours import INK, PAPER
 from visualsearch.core.progress import progress
+from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.report.model import Person, Query, Results
 
 CROP_QUALITY = 80

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from visualsearch.attribution import web_address
+from visualsearch.data.attribution import web_address
 from visualsearch.report import TEMPLATES
 from visualsearch.report.figures import Figure
 from visualsearch.report.model import Label, Picture, Results

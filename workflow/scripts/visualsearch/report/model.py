@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from visualsearch.attribution import license_name, web_address
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
-from visualsearch.images import UnreadableImage, read_image
-from visualsearch.manifest import MANIFEST_SCHEMA, Skipped, labels_of, read_skipped, shown_name
-from visualsearch.pictures import Picture as Stored
-from visualsearch.pictures import Places
+from visualsearch.data.attribution import license_name, web_address
+from visualsearch.data.images import UnreadableImage, read_image
+from visualsearch.data.manifest import MANIFEST_SCHEMA, Skipped, labels_of, read_skipped, shown_name
+from visualsearch.data.pictures import Picture as Stored
+from visualsearch.data.pictures import Places
+from visualsearch.data.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
 from visualsearch.reduction import Reduction
 from visualsearch.report.costs import Cost, read_costs
-from visualsearch.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
 
 Box = tuple[float, float, float, float]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from visualsearch.sources.walk import fingerprint_of
 
 if TYPE_CHECKING:
-    from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
+    from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 
 Settings = Mapping[str, Any]
 

@@ -17,10 +17,10 @@ from urllib.parse import quote, urlsplit
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 from visualsearch.core.hashing import sha256_file
+from visualsearch.data.images import UnreadableImage
+from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.download import Client, DownloadFailed, NotServed
 from visualsearch.google_drive import get_drive_file
-from visualsearch.images import UnreadableImage
-from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings, is_url
 from visualsearch.sources.coco_json import has_member
 from visualsearch.sources.instances import (

@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile, is_zipfile
 from zlib import error as ZlibError
 
 from visualsearch.core.errors import InputError
-from visualsearch.manifest import MAX_IMAGE_ID
+from visualsearch.data.manifest import MAX_IMAGE_ID
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
 

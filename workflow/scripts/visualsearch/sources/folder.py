@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from visualsearch.attribution import web_address
 from visualsearch.core.errors import InputError
-from visualsearch.images import UnreadableImage
-from visualsearch.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.attribution import web_address
+from visualsearch.data.images import UnreadableImage
+from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings
 from visualsearch.sources.instances import (
     category_id,

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from reprlib import repr as brief
 from typing import Any
 
-from visualsearch.attribution import web_address
 from visualsearch.core.errors import InputError
 from visualsearch.core.text import one_line
-from visualsearch.manifest import MAX_IMAGE_ID, ListedImage
+from visualsearch.data.attribution import web_address
+from visualsearch.data.manifest import MAX_IMAGE_ID, ListedImage
 from visualsearch.sources.coco_json import is_id, is_number, read_json
 
 Instances = dict[str, Any]

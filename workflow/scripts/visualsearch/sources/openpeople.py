@@ -12,8 +12,8 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.images import UnreadableImage
-from visualsearch.manifest import FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.images import UnreadableImage
+from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.sources import Settings
 from visualsearch.sources.verify import verified
 

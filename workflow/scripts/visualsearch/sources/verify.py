@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from visualsearch.images import UnreadableImage, decode_image, read_file
-from visualsearch.manifest import FetchedImage, ListedImage
+from visualsearch.data.images import UnreadableImage, decode_image, read_file
+from visualsearch.data.manifest import FetchedImage, ListedImage
 
 
 def verified(listed: ListedImage, data: bytes) -> FetchedImage:

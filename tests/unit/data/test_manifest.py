@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from visualsearch.core.errors import InputError
-from visualsearch.manifest import (
+from visualsearch.data.manifest import (
     MANIFEST_SCHEMA,
     MAX_IMAGE_ID,
     FetchedImage,

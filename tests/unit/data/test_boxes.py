@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from visualsearch.boxes import (
+from visualsearch.data.boxes import (
     clip_to_image,
     grow,
     grow_to_aspect,

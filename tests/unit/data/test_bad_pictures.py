@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visualsearch.images import EXIF_ORIENTATION, MAX_BYTES
-from visualsearch.manifest import FetchedImage
+from visualsearch.data.images import EXIF_ORIENTATION, MAX_BYTES
+from visualsearch.data.manifest import FetchedImage
 from visualsearch.sources import folder
 
 Make = Callable[[Path], object]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_text
 from visualsearch.core.text import is_formula, one_line
-from visualsearch.tables import read_table, write_table
+from visualsearch.data.tables import read_table, write_table
 
 Ints = TypeVar("Ints", int, np.ndarray)
 

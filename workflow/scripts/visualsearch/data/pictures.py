@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from visualsearch.core.errors import InputError
-from visualsearch.images import UnreadableImage, decode_image, read_file
-from visualsearch.packing import Archive
-from visualsearch.tables import read_table
+from visualsearch.data.images import UnreadableImage, decode_image, read_file
+from visualsearch.data.picture_archive import Archive
+from visualsearch.data.tables import read_table
 
 # Of a batch: so many pictures give full batches of each of a few common sizes.
 WINDOW_BATCHES = 16

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import persons_table, write_shards
 from visualsearch.core.errors import InputError
-from visualsearch.tables import (
+from visualsearch.data.tables import (
     PERSONS,
     ROW_GROUP_ROWS,
     common_metadata,

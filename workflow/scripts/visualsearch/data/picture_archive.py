@@ -11,7 +11,7 @@ from threading import Lock
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.images import UnreadableImage, read_file
+from visualsearch.data.images import UnreadableImage, read_file
 
 # The first that a zip archive can name: no clock may show in a result.
 NO_TIME = (1980, 1, 1, 0, 0, 0)

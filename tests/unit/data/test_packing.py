@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from visualsearch.core.errors import InputError
-from visualsearch.manifest import FetchedImage, ListedImage, write_manifest
-from visualsearch.packing import Archive, write_archive
-from visualsearch.pictures import Pictures
-from visualsearch.tables import read_table
+from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
+from visualsearch.data.picture_archive import Archive, write_archive
+from visualsearch.data.pictures import Pictures
+from visualsearch.data.tables import read_table
 
 NAMES = ["b/é 1.png", "a.png", "c\nd.png"]
 

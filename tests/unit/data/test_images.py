@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from visualsearch import images
-from visualsearch.images import UnreadableImage, decode_image, read_image
+from visualsearch.data import images
+from visualsearch.data.images import UnreadableImage, decode_image, read_image
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
