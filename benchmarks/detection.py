@@ -32,8 +32,8 @@ from visualsearch.data.images import read_image
 from visualsearch.data.tables import write_table
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import build_model, load_weights
-from visualsearch.sources import openpeople
-from visualsearch.sources.walk import pictures_in
+from visualsearch.fetch import openpeople
+from visualsearch.fetch.walk import pictures_in
 
 CATEGORIES = 91
 Maker = Callable[..., Callable[[], object]]

@@ -32,10 +32,10 @@ from visualsearch.data.tables import PERSONS, read_table, vector_column, with_ve
 from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.projection import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
+from visualsearch.fetch.walk import pictures_in
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.settings import checking as configuration
-from visualsearch.sources.walk import pictures_in
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 LENGTH = 256

@@ -31,8 +31,8 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detection import write_coco_results
 from visualsearch.distortion import VECTORS, with_two_vectors
+from visualsearch.fetch.walk import pictures_in
 from visualsearch.fitting import fit_reduction
-from visualsearch.sources.walk import pictures_in
 
 DIRECTIONS = 64
 PERSONS_AN_IMAGE = 3

@@ -49,9 +49,9 @@ from visualsearch.core.files import write_json
 from visualsearch.data.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
 from visualsearch.data.manifest import ImageList, write_listed, write_skipped
 from visualsearch.detectors.torchvision_models import load_weights
+from visualsearch.fetch import coco, folder
+from visualsearch.fetch.instances import read_image_ids
 from visualsearch.settings import checking as configuration
-from visualsearch.sources import coco, folder
-from visualsearch.sources.instances import read_image_ids
 
 SECONDS = 5
 # Of address space, over what the process has after its imports.

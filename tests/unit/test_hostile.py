@@ -28,8 +28,8 @@ from visualsearch.detectors import BUNDLED, load_detector, ssdlite
 from visualsearch.detectors.base import DetectorSettings
 from visualsearch.detectors.torchvision_models import load_weights
 from visualsearch.evaluation import evaluate_detections
+from visualsearch.fetch import coco, folder
 from visualsearch.report.hits_table import cell
-from visualsearch.sources import coco, folder
 
 FASTER_RCNN = "fasterrcnn_mobilenet_v3_large_fpn"
 

@@ -47,11 +47,11 @@ from visualsearch.data.manifest import (
     write_skipped,
 )
 from visualsearch.evaluation import evaluate_detections
+from visualsearch.fetch import folder
+from visualsearch.fetch.folder import id_of_name
+from visualsearch.fetch.instances import read_instances
+from visualsearch.fetch.keypoints import add_keypoints
 from visualsearch.settings.checking import checked, load_schema
-from visualsearch.sources import folder
-from visualsearch.sources.folder import id_of_name
-from visualsearch.sources.instances import read_instances
-from visualsearch.sources.keypoints import add_keypoints
 from wrong_configurations import WRONG
 
 SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")

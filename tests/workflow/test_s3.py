@@ -343,7 +343,7 @@ def untimed(hashes: dict[str, str]) -> dict[str, str]:
 
 def export_people(folder: Path, count: int) -> None:
     """Some pictures of the package openpeople, which show nobody who is."""
-    from visualsearch.sources import openpeople
+    from visualsearch.fetch import openpeople
 
     listed = openpeople.list_images({"max_images": count}, folder).images
     list(openpeople.fetch(listed, folder, {}))

@@ -9,7 +9,7 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import dependencies, run_lock, slurm, sources, stopping
+from visualsearch import dependencies, run_lock, slurm, fetch as sources, stopping
 from visualsearch.settings import checking as configuration
 from visualsearch.core.files import remove_leftovers
 from visualsearch.detectors import is_file_name, uses_gpu
@@ -17,7 +17,7 @@ from visualsearch.core.disk import tell_if_full
 from visualsearch.core.errors import InputError
 from visualsearch.index import check_backend, index_files
 from visualsearch.notebook import check_packages
-from visualsearch.sources.walk import fingerprint_of
+from visualsearch.fetch.walk import fingerprint_of
 
 if dependencies.PACKAGE.parent != SCRIPTS:
     raise WorkflowError(

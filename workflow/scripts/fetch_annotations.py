@@ -6,7 +6,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.core.job import job
 from visualsearch.data.manifest import write_listed, write_skipped
-from visualsearch.sources import load
+from visualsearch.fetch import load
 
 with job(snakemake):
     # The parameters hold only what should rerun this job; connections and retries are not in them.

@@ -13,7 +13,7 @@ from visualsearch.data.manifest import (
     write_skipped,
 )
 from visualsearch.data.picture_archive import write_archive
-from visualsearch.sources import SOURCES, load
+from visualsearch.fetch import SOURCES, load
 
 with job(snakemake):
     # The parameters hold only what should rerun this job; connections and retries are not in them.

@@ -19,7 +19,7 @@ from PIL import Image
 
 from visualsearch.data.images import EXIF_ORIENTATION, MAX_BYTES
 from visualsearch.data.manifest import FetchedImage
-from visualsearch.sources import folder
+from visualsearch.fetch import folder
 
 Make = Callable[[Path], object]
 RNG = np.random.default_rng(0)

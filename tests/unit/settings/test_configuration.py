@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from visualsearch import detectors, index, sources
+from visualsearch import detectors, index
+from visualsearch import fetch as sources
 from visualsearch.core.errors import InputError
 from visualsearch.settings.checking import as_markdown, check_file, checked, load_schema
 from wrong_configurations import WRONG

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from visualsearch.core.files import read_json
-from visualsearch.sources import has_annotations
+from visualsearch.fetch import has_annotations
 
 Settings = Mapping[str, Any]
 

@@ -301,7 +301,7 @@ def download_weights(url: str) -> Path:
     torchvision puts into the name. Raises InputError when the download or the check fails.
     """
     # Only the job that fetches needs them: an import costs every other a part of a second.
-    from visualsearch.download import Client
+    from visualsearch.fetch.download import Client
 
     path = Path(get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     if not path.is_file():

@@ -19,11 +19,11 @@ from visualsearch.core.files import replacing
 from visualsearch.core.hashing import sha256_file
 from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.download import Client, DownloadFailed, NotServed
-from visualsearch.google_drive import get_drive_file
-from visualsearch.sources import Settings, is_url
-from visualsearch.sources.coco_json import has_member
-from visualsearch.sources.instances import (
+from visualsearch.fetch import Settings, is_url
+from visualsearch.fetch.coco_json import has_member
+from visualsearch.fetch.download import Client, DownloadFailed, NotServed
+from visualsearch.fetch.google_drive import get_drive_file
+from visualsearch.fetch.instances import (
     Instances,
     category_id,
     listed_image,
@@ -32,8 +32,8 @@ from visualsearch.sources.instances import (
     read_instances,
     relative_path,
 )
-from visualsearch.sources.keypoints import PERSON, add_keypoints, given_file
-from visualsearch.sources.verify import verified, verified_file
+from visualsearch.fetch.keypoints import PERSON, add_keypoints, given_file
+from visualsearch.fetch.verify import verified, verified_file
 
 log = logging.getLogger(__name__)
 

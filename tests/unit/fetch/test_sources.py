@@ -32,11 +32,11 @@ from coco_server import (
     TRUNCATED,
     CocoServer,
 )
-from visualsearch import sources
+from visualsearch import fetch as sources
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.sources import coco, folder, openpeople
-from visualsearch.sources.walk import pictures_in
+from visualsearch.fetch import coco, folder, openpeople
+from visualsearch.fetch.walk import pictures_in
 
 Settings = dict[str, Any]
 Fetched = tuple[dict[str, FetchedImage], dict[str, Skipped]]
@@ -1025,7 +1025,7 @@ def test_openpeople_with_a_changed_picture(tmp_path: Path) -> None:
     data = changed.read_bytes()
     changed.unlink()
     changed.write_bytes(data[:-1] + b"x")
-    code = "from visualsearch.sources import openpeople; openpeople.list_images({}, None)"
+    code = "from visualsearch.fetch import openpeople; openpeople.list_images({}, None)"
     path = os.pathsep.join([str(tmp_path), str(Path(sources.__file__).parents[2])])
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path},
@@ -1038,7 +1038,7 @@ def test_openpeople_absent(tmp_path: Path) -> None:
     # None in sys.modules makes Python take the package for absent.
     code = (
         "import sys; sys.modules['openpeople'] = None\n"
-        "from visualsearch.sources import openpeople\n"
+        "from visualsearch.fetch import openpeople\n"
         "from visualsearch.core.errors import InputError\n"
         "try:\n    openpeople.list_images({'max_images': None}, None)\n"
         "except InputError as error:\n    print(error)\n"

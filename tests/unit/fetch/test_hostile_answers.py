@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from visualsearch.core.errors import InputError
-from visualsearch.download import Client, DownloadFailed
+from visualsearch.fetch.download import Client, DownloadFailed
 
 BODY = b"hello"
 STATUS_LINES = [

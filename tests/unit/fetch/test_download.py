@@ -14,8 +14,8 @@ import coco_server as faulty
 from coco_server import ABSENT, ANNOTATIONS, BUSY, DEFINITION, PAGE, RESET, SHORT, CocoServer
 from visualsearch.core.errors import InputError
 from visualsearch.data.images import UnreadableImage, decode_image
-from visualsearch.download import MEBIBYTE, Client, DownloadFailed, NotServed
-from visualsearch.google_drive import get_drive_file
+from visualsearch.fetch.download import MEBIBYTE, Client, DownloadFailed, NotServed
+from visualsearch.fetch.google_drive import get_drive_file
 
 PICTURE = "/train2017/a.jpg"
 SLOW = (faulty.STALL, faulty.PAUSE, faulty.DRIP, faulty.DRIP_HEAD)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from visualsearch.sources.walk import fingerprint_of
+from visualsearch.fetch.walk import fingerprint_of
 
 if TYPE_CHECKING:
     from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
@@ -65,19 +65,19 @@ def is_address(setting: object) -> bool:
 
 
 def _coco() -> SourceModule:
-    from visualsearch.sources import coco
+    from visualsearch.fetch import coco
 
     return coco
 
 
 def _folder() -> SourceModule:
-    from visualsearch.sources import folder
+    from visualsearch.fetch import folder
 
     return folder
 
 
 def _openpeople() -> SourceModule:
-    from visualsearch.sources import openpeople
+    from visualsearch.fetch import openpeople
 
     return openpeople
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from visualsearch.core.errors import InputError
-from visualsearch.download import MAX_FILE_BYTES, MEBIBYTE, TIMEOUT_SECONDS
+from visualsearch.fetch.download import MAX_FILE_BYTES, MEBIBYTE, TIMEOUT_SECONDS
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.text import one_line
 from visualsearch.data.attribution import web_address
 from visualsearch.data.manifest import MAX_IMAGE_ID, ListedImage
-from visualsearch.sources.coco_json import is_id, is_number, read_json
+from visualsearch.fetch.coco_json import is_id, is_number, read_json
 
 Instances = dict[str, Any]
 

@@ -14,8 +14,8 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.sources import Settings
-from visualsearch.sources.verify import verified
+from visualsearch.fetch import Settings
+from visualsearch.fetch.verify import verified
 
 REQUIREMENT = "openpeople==0.1.2"
 # sha256 of the lines "<sha256>  <file>\n" of all pictures, sorted by file.

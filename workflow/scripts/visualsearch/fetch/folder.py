@@ -9,8 +9,8 @@ from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import web_address
 from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.sources import Settings
-from visualsearch.sources.instances import (
+from visualsearch.fetch import Settings
+from visualsearch.fetch.instances import (
     category_id,
     is_utf8,
     listed_image,
@@ -18,9 +18,9 @@ from visualsearch.sources.instances import (
     read_instances,
     relative_path,
 )
-from visualsearch.sources.keypoints import add_keypoints, given_file
-from visualsearch.sources.verify import verified_file
-from visualsearch.sources.walk import pictures_in
+from visualsearch.fetch.keypoints import add_keypoints, given_file
+from visualsearch.fetch.verify import verified_file
+from visualsearch.fetch.walk import pictures_in
 
 
 def list_images(settings: Settings, work_dir: Path) -> ImageList:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from visualsearch.core.errors import InputError
-from visualsearch.sources import Settings
-from visualsearch.sources.coco_json import is_number, read_json
-from visualsearch.sources.instances import Instances
+from visualsearch.fetch import Settings
+from visualsearch.fetch.coco_json import is_number, read_json
+from visualsearch.fetch.instances import Instances
 
 log = logging.getLogger(__name__)
 
