@@ -30,8 +30,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.data.images import read_image
 from visualsearch.data.tables import write_table
-from visualsearch.detectors.base import DetectorSettings
-from visualsearch.detectors.torchvision_models import build_model, load_weights
+from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect.torchvision_models import build_model, load_weights
 from visualsearch.fetch import openpeople
 from visualsearch.fetch.walk import pictures_in
 
@@ -70,8 +70,8 @@ def stage(settings: DetectorSettings, manifest: Path, shard: int) -> Callable[[]
     """One job of the workflow's stage: its shard's pictures, and its table of rows."""
     from visualsearch.data.pictures import Pictures
     from visualsearch.data.tables import DETECTIONS
-    from visualsearch.detection import detect_images
-    from visualsearch.detectors import load_detector
+    from visualsearch.detect import load_detector
+    from visualsearch.detect.run import detect_images
 
     detector = load_detector(settings)
     pictures = Pictures(manifest, None, shard)
@@ -185,7 +185,7 @@ def bf16_parity(name: str, weights: str, files: list[Path]) -> str:
     import torch
     from torchvision.models.detection.image_list import ImageList
 
-    from visualsearch.detectors import load_detector
+    from visualsearch.detect import load_detector
 
     models = [
         load_detector(DetectorSettings(name, weights, "cpu", precision=p)) for p in ("fp32", "bf16")
@@ -262,7 +262,7 @@ def parts(name: str, weights: str) -> str:
     """Seconds of one core that each part of a network takes for a picture of 640 x 480."""
     import torch
 
-    from visualsearch.detectors import load_detector
+    from visualsearch.detect import load_detector
 
     torch.set_num_threads(1)
     models = {"plain": plain_model(name, weights)}

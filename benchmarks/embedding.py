@@ -42,9 +42,9 @@ from visualsearch.data.tables import (
     with_full_length,
     write_table,
 )
-from visualsearch.detection import detect_images
-from visualsearch.detectors import BUNDLED, load_detector
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import BUNDLED, load_detector
+from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect.run import detect_images
 from visualsearch.embedding import CROPS_A_BATCH
 from visualsearch.settings.checking import load_schema
 
@@ -87,7 +87,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     """The network as it is published, and a loop over pictures and their boxes."""
     import torch
 
-    from visualsearch.detectors import bundled, ssdlite, torchvision_models
+    from visualsearch.detect import bundled, ssdlite, torchvision_models
     from visualsearch.embedding import POOLINGS, corners_of, crop_boxes, in_search_set
 
     settings = defaults("embedding")
@@ -198,8 +198,8 @@ def start_seconds(settings: DetectorSettings) -> float:
     """What a job takes until it has its detector: Python, imports, weights."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from visualsearch.detectors import load_detector\n"
-        "from visualsearch.detectors.base import DetectorSettings\n"
+        "from visualsearch.detect import load_detector\n"
+        "from visualsearch.detect.base import DetectorSettings\n"
         "load_detector(DetectorSettings(sys.argv[2], sys.argv[3], 'cpu'))\n"
     )
     library = Path(__file__).parents[1] / "workflow" / "scripts"

@@ -59,9 +59,9 @@ def detected(folder: Path, config: dict[str, Any]) -> list[tuple[str, int, int, 
     """File, width, height, and boxes [n, 4] of the persons that a search set would have."""
     import torch
 
-    from visualsearch.detection import detect_category
-    from visualsearch.detectors import load_detector
-    from visualsearch.detectors.base import DetectorSettings
+    from visualsearch.detect import load_detector
+    from visualsearch.detect.base import DetectorSettings
+    from visualsearch.detect.run import detect_category
 
     torch.set_num_threads(1)
     settings = {**config["detector"], "name": "ssdlite_mobilenet_v2_person"}

@@ -29,7 +29,7 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.detection import write_coco_results
+from visualsearch.detect.run import write_coco_results
 from visualsearch.distortion import VECTORS, with_two_vectors
 from visualsearch.fetch.walk import pictures_in
 from visualsearch.fitting import fit_reduction

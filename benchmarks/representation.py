@@ -35,8 +35,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
-from visualsearch.detectors import BUNDLED, load_detector
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import BUNDLED, load_detector
+from visualsearch.detect.base import DetectorSettings
 from visualsearch.distortion import distorted_boxes
 from visualsearch.embedding import MAPS, embed_boxes
 from visualsearch.fitting import fit_reduction

@@ -2,8 +2,8 @@
 
 import torch
 
-from visualsearch.detectors.base import DetectorSettings
-from visualsearch.detectors.torchvision_models import build_model
+from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect.torchvision_models import build_model
 
 
 def random_weights(name: str, seed: int) -> dict[str, torch.Tensor]:

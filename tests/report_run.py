@@ -28,7 +28,7 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.detection import detections_table, write_coco_results
+from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall

@@ -16,8 +16,8 @@ from visualsearch.data.images import read_image
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import vectors_of
-from visualsearch.detectors import BUNDLED, load_detector
-from visualsearch.detectors.base import Detector, DetectorSettings
+from visualsearch.detect import BUNDLED, load_detector
+from visualsearch.detect.base import Detector, DetectorSettings
 from visualsearch.distortion import distorted_boxes, with_two_vectors
 from visualsearch.embedding import corners_of, embed_boxes, embed_distorted
 

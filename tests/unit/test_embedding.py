@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 from test_detectors import SMALL, random_state
 
 from visualsearch.data.boxes import mirror
-from visualsearch.detectors import BUNDLED, bundled, load_detector
-from visualsearch.detectors.base import Detector, DetectorSettings
-from visualsearch.detectors.ssdlite import load_ssdlite
-from visualsearch.detectors.torchvision_models import build_model
+from visualsearch.detect import BUNDLED, bundled, load_detector
+from visualsearch.detect.base import Detector, DetectorSettings
+from visualsearch.detect.ssdlite import load_ssdlite
+from visualsearch.detect.torchvision_models import build_model
 from visualsearch.embedding import (
     CROPS_A_BATCH,
     MAPS,

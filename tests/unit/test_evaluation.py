@@ -11,7 +11,7 @@ import pytest
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.tables import DETECTIONS, write_table
-from visualsearch.detection import detections_table, write_coco_results
+from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.evaluation import (
     evaluate_detections,
     labels_by_image,

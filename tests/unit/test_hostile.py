@@ -24,9 +24,9 @@ from report_run import config_of
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
-from visualsearch.detectors import BUNDLED, load_detector, ssdlite
-from visualsearch.detectors.base import DetectorSettings
-from visualsearch.detectors.torchvision_models import load_weights
+from visualsearch.detect import BUNDLED, load_detector, ssdlite
+from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect.torchvision_models import load_weights
 from visualsearch.evaluation import evaluate_detections
 from visualsearch.fetch import coco, folder
 from visualsearch.report.hits_table import cell
@@ -238,7 +238,7 @@ def test_safetensors_with_other_tensors_or_nan_are_one_line(tmp_path: Path) -> N
 def test_changed_bundled_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from visualsearch.detectors import bundled
+    from visualsearch.detect import bundled
 
     changed = tmp_path / "model.safetensors"
     data = bytearray(bundled.WEIGHTS.read_bytes())

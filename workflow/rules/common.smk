@@ -12,7 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 from visualsearch import dependencies, run_lock, slurm, fetch as sources, stopping
 from visualsearch.settings import checking as configuration
 from visualsearch.core.files import remove_leftovers
-from visualsearch.detectors import is_file_name, uses_gpu
+from visualsearch.detect import is_file_name, uses_gpu
 from visualsearch.core.disk import tell_if_full
 from visualsearch.core.errors import InputError
 from visualsearch.index import check_backend, index_files

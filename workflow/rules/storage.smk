@@ -5,7 +5,7 @@
 import os
 
 from visualsearch.core import checksums
-from visualsearch.detectors import BUNDLED
+from visualsearch.detect import BUNDLED
 from visualsearch.summary import summary_lines
 
 STORAGE = workflow.storage_registry.default_storage_provider

@@ -4,9 +4,9 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import DETECTIONS, write_table
-from visualsearch.detection import detect_images
-from visualsearch.detectors import load_described
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import load_described
+from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect.run import detect_images
 
 with job(snakemake):
     shard = int(snakemake.wildcards.shard)

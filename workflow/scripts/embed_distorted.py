@@ -5,8 +5,8 @@ from visualsearch.core.job import job
 from visualsearch.core.sampling import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import rows_of_shards, write_table
-from visualsearch.detectors import load_described
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import load_described
+from visualsearch.detect.base import DetectorSettings
 from visualsearch.distortion import DISTORTED, with_two_vectors
 from visualsearch.embedding import embed_distorted, embedding_length, embedding_metadata
 

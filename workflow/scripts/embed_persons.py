@@ -4,8 +4,8 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
-from visualsearch.detectors import load_described
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import load_described
+from visualsearch.detect.base import DetectorSettings
 from visualsearch.embedding import embed_images, embedding_length, embedding_metadata
 
 with job(snakemake):

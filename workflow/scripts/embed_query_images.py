@@ -4,8 +4,8 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.manifest import write_skipped
 from visualsearch.data.tables import write_table
-from visualsearch.detectors import load_described
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import load_described
+from visualsearch.detect.base import DetectorSettings
 from visualsearch.query_images import embed_query_images
 from visualsearch.reduction import Reduction
 

@@ -4,8 +4,8 @@ import shutil
 
 from visualsearch.core.files import replacing, write_json
 from visualsearch.core.job import job
-from visualsearch.detectors import load_detector
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import load_detector
+from visualsearch.detect.base import DetectorSettings
 
 with job(snakemake):
     detector = load_detector(DetectorSettings(**snakemake.params.detector))

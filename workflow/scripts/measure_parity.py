@@ -5,8 +5,8 @@ from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
 from visualsearch.core.sampling import evenly_spaced
 from visualsearch.data.pictures import Pictures
-from visualsearch.detectors import load_described
-from visualsearch.detectors.base import DetectorSettings
+from visualsearch.detect import load_described
+from visualsearch.detect.base import DetectorSettings
 from visualsearch.parity import measure_parity, parity_lines
 
 with job(snakemake):

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from visualsearch import detectors, index
+from visualsearch import detect as detectors
 from visualsearch import fetch as sources
+from visualsearch import index
 from visualsearch.core.errors import InputError
 from visualsearch.settings.checking import as_markdown, check_file, checked, load_schema
 from wrong_configurations import WRONG

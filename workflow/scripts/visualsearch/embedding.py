@@ -35,7 +35,7 @@ from visualsearch.data.tables import (
     vector_column,
     with_full_length,
 )
-from visualsearch.detectors.base import STRIDES, Detector
+from visualsearch.detect.base import STRIDES, Detector
 from visualsearch.distortion import VECTORS, distorted_boxes, with_two_vectors
 
 # By precision, for each image that the detector takes at a time. Even, so that a box and its mirror

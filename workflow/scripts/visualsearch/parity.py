@@ -12,8 +12,8 @@ from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, iou, xyxy_to_xywh
 from visualsearch.data.pictures import Picture
 from visualsearch.data.tables import DETECTIONS, write_table
-from visualsearch.detection import detect_category, detections_table, write_coco_results
-from visualsearch.detectors.base import Detector
+from visualsearch.detect.base import Detector
+from visualsearch.detect.run import detect_category, detections_table, write_coco_results
 from visualsearch.embedding import embed_boxes
 from visualsearch.evaluation import evaluate_detections
 

@@ -19,8 +19,8 @@ from visualsearch.data.tables import (
     with_full_length,
     with_vector,
 )
-from visualsearch.detection import detect_category
-from visualsearch.detectors.base import Detector
+from visualsearch.detect.base import Detector
+from visualsearch.detect.run import detect_category
 from visualsearch.embedding import embed_boxes, in_search_set
 from visualsearch.reduction import Reduction
 

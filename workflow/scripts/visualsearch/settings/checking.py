@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from visualsearch.core.errors import InputError
-from visualsearch.detectors import BUNDLED, is_file_name
+from visualsearch.detect import BUNDLED, is_file_name
 from visualsearch.fetch import is_address, is_url
 
 # YAML's anchors make billions of values from a few lines, or one that holds itself. The schema is

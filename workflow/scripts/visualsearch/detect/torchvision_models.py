@@ -27,18 +27,18 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.hashing import sha256_file
-from visualsearch.detectors import is_file_name
-from visualsearch.detectors.base import (
+from visualsearch.detect import is_file_name
+from visualsearch.detect.base import (
     GPU_BATCH,
     Detections,
     DetectorSettings,
     WholePicture,
     count_parameters,
 )
-from visualsearch.detectors.folding import fold_norms
-from visualsearch.detectors.precision import DTYPES, cast, compute_in, resolve
-from visualsearch.detectors.roi_pooling import RowRoIAlign
-from visualsearch.detectors.winograd import with_winograd
+from visualsearch.detect.folding import fold_norms
+from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
+from visualsearch.detect.roi_pooling import RowRoIAlign
+from visualsearch.detect.winograd import with_winograd
 
 log = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
 
 from visualsearch.data.pictures import Picture, Pictures, read_ahead
 from visualsearch.data.tables import write_table
-from visualsearch.detection import detect_images
-from visualsearch.detectors import BUNDLED, TORCHVISION, load_described, load_detector
-from visualsearch.detectors.base import Detections, Detector, DetectorSettings
-from visualsearch.detectors.precision import DTYPES, compute_in, resolve
-from visualsearch.detectors.roi_pooling import RowRoIAlign, roi_align_rows
-from visualsearch.detectors.torchvision_models import build_model, make_fast
+from visualsearch.detect import BUNDLED, TORCHVISION, load_described, load_detector
+from visualsearch.detect.base import Detections, Detector, DetectorSettings
+from visualsearch.detect.precision import DTYPES, compute_in, resolve
+from visualsearch.detect.roi_pooling import RowRoIAlign, roi_align_rows
+from visualsearch.detect.run import detect_images
+from visualsearch.detect.torchvision_models import build_model, make_fast
 from visualsearch.parity import measure_parity, parity_lines
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from visualsearch.core.errors import InputError
 
 if TYPE_CHECKING:
-    from visualsearch.detectors.base import Detector, DetectorSettings
+    from visualsearch.detect.base import Detector, DetectorSettings
 
 BUNDLED = "ssdlite_mobilenet_v2_person"
 TORCHVISION = (
@@ -71,9 +71,9 @@ def load_detector(settings: DetectorSettings) -> Detector:
     # uses them by running more shards.
     torch.set_num_threads(1)
     if settings.name == BUNDLED:
-        from visualsearch.detectors.bundled import BundledDetector
+        from visualsearch.detect.bundled import BundledDetector
 
         return BundledDetector(settings)
-    from visualsearch.detectors.torchvision_models import TorchvisionDetector
+    from visualsearch.detect.torchvision_models import TorchvisionDetector
 
     return TorchvisionDetector(settings)

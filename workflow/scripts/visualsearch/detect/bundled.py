@@ -10,16 +10,16 @@ import torchvision
 from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visualsearch.detectors import BUNDLED, ssdlite
-from visualsearch.detectors.base import (
+from visualsearch.detect import BUNDLED, ssdlite
+from visualsearch.detect.base import (
     GPU_BATCH,
     Detections,
     DetectorSettings,
     WholePicture,
     count_parameters,
 )
-from visualsearch.detectors.folding import fold_norms
-from visualsearch.detectors.precision import DTYPES, cast, compute_in, resolve
+from visualsearch.detect.folding import fold_norms
+from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
 
 WEIGHTS = Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors"
 

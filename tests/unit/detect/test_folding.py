@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from visualsearch.detectors import TORCHVISION, ssdlite
-from visualsearch.detectors.base import DetectorSettings
-from visualsearch.detectors.folding import fold_norms
-from visualsearch.detectors.torchvision_models import build_model
+from visualsearch.detect import TORCHVISION, ssdlite
+from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect.folding import fold_norms
+from visualsearch.detect.torchvision_models import build_model
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from visualsearch.core.errors import InputError
-from visualsearch.detectors import ssdlite
+from visualsearch.detect import ssdlite
 
 RESOURCE = Path(__file__).parents[2] / "resources" / "ssdlite_mobilenet_v2_person"
 WEIGHTS = RESOURCE / "model.safetensors"

@@ -19,8 +19,7 @@ from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
 from visualsearch.core.errors import InputError
-from visualsearch.detection import detect_category
-from visualsearch.detectors import (
+from visualsearch.detect import (
     BUNDLED,
     NAMES,
     TORCHVISION,
@@ -28,8 +27,9 @@ from visualsearch.detectors import (
     load_detector,
     torchvision_models,
 )
-from visualsearch.detectors.base import Detector, DetectorSettings
-from visualsearch.detectors.torchvision_models import build_model, download_weights
+from visualsearch.detect.base import Detector, DetectorSettings
+from visualsearch.detect.run import detect_category
+from visualsearch.detect.torchvision_models import build_model, download_weights
 from visualsearch.embedding import embed_boxes
 
 SMALL = {"min_size": 96, "max_size": 160}

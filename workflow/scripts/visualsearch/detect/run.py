@@ -23,7 +23,7 @@ from visualsearch.data.tables import BOX_COLUMNS, DETECTIONS, open_table
 if TYPE_CHECKING:
     from PIL import Image
 
-    from visualsearch.detectors.base import Detector
+    from visualsearch.detect.base import Detector
 
 
 class Found(NamedTuple):
