@@ -45,7 +45,7 @@ from visualsearch.data.tables import (
 from visualsearch.detect import BUNDLED, load_detector
 from visualsearch.detect.base import DetectorSettings
 from visualsearch.detect.run import detect_images
-from visualsearch.embedding import CROPS_A_BATCH
+from visualsearch.embed.embedding import CROPS_A_BATCH
 from visualsearch.settings.checking import load_schema
 
 SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
@@ -64,7 +64,7 @@ def find_persons(folder: Path, jobs: int) -> int:
 
     Returns the number of persons that the search set takes.
     """
-    from visualsearch.embedding import in_search_set
+    from visualsearch.embed.embedding import in_search_set
 
     detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
     manifest = folder / "manifest.parquet"
@@ -88,7 +88,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     import torch
 
     from visualsearch.detect import bundled, ssdlite, torchvision_models
-    from visualsearch.embedding import POOLINGS, corners_of, crop_boxes, in_search_set
+    from visualsearch.embed.embedding import POOLINGS, corners_of, crop_boxes, in_search_set
 
     settings = defaults("embedding")
     body: Any
@@ -136,7 +136,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
 
 def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
     """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
-    from visualsearch.embedding import embed_images, embedding_length
+    from visualsearch.embed.embedding import embed_images, embedding_length
 
     detector, embedding = load_detector(settings), defaults("embedding")
     schema = with_full_length(PERSONS, embedding_length(detector, embedding))
@@ -179,7 +179,7 @@ def seconds_of_a_crop(settings: DetectorSettings, sizes: list[int]) -> list[tupl
     """Time of the processor that a crop takes, in batches of each size; one thread."""
     import torch
 
-    from visualsearch import embedding
+    from visualsearch.embed import embedding
 
     detector, defaults_of_it = load_detector(settings), defaults("embedding")
     rows = []

@@ -30,7 +30,7 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.detect.run import write_coco_results
-from visualsearch.distortion import VECTORS, with_two_vectors
+from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.fetch.walk import pictures_in
 from visualsearch.fitting import fit_reduction
 

@@ -37,8 +37,8 @@ from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
 from visualsearch.detect import BUNDLED, load_detector
 from visualsearch.detect.base import DetectorSettings
-from visualsearch.distortion import distorted_boxes
-from visualsearch.embedding import MAPS, embed_boxes
+from visualsearch.embed.distortion import distorted_boxes
+from visualsearch.embed.embedding import MAPS, embed_boxes
 from visualsearch.fitting import fit_reduction
 from visualsearch.nearest import Nearest, Ranks
 from visualsearch.reduction import l2_normalised

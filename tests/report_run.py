@@ -29,7 +29,7 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.detect.run import detections_table, write_coco_results
-from visualsearch.distortion import VECTORS, with_two_vectors
+from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
 from visualsearch.fitting import fit_reduction

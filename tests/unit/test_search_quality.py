@@ -11,7 +11,7 @@ import pytest
 
 from visualsearch import search_quality
 from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
-from visualsearch.distortion import with_two_vectors
+from visualsearch.embed.distortion import with_two_vectors
 from visualsearch.fitting import fit_reduction
 from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
 from visualsearch.relevance import average_precision

@@ -7,8 +7,8 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import rows_of_shards, write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.base import DetectorSettings
-from visualsearch.distortion import DISTORTED, with_two_vectors
-from visualsearch.embedding import embed_distorted, embedding_length, embedding_metadata
+from visualsearch.embed.distortion import DISTORTED, with_two_vectors
+from visualsearch.embed.embedding import embed_distorted, embedding_length, embedding_metadata
 
 with job(snakemake):
     persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)

@@ -6,7 +6,7 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.base import DetectorSettings
-from visualsearch.embedding import embed_images, embedding_length, embedding_metadata
+from visualsearch.embed.embedding import embed_images, embedding_length, embedding_metadata
 
 with job(snakemake):
     shard = int(snakemake.wildcards.shard)

@@ -5,7 +5,7 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import PERSONS, common_metadata, read_table, rows_of_shards
-from visualsearch.distortion import DISTORTED, VECTORS
+from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components
 from visualsearch.reduction import Reduction

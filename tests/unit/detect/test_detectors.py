@@ -30,7 +30,7 @@ from visualsearch.detect import (
 from visualsearch.detect.base import Detector, DetectorSettings
 from visualsearch.detect.run import detect_category
 from visualsearch.detect.torchvision_models import build_model, download_weights
-from visualsearch.embedding import embed_boxes
+from visualsearch.embed.embedding import embed_boxes
 
 SMALL = {"min_size": 96, "max_size": 160}
 EXACT = {"precision": "fp32"}

@@ -14,7 +14,7 @@ from visualsearch.data.pictures import Picture
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category, detections_table, write_coco_results
-from visualsearch.embedding import embed_boxes
+from visualsearch.embed.embedding import embed_boxes
 from visualsearch.evaluation import evaluate_detections
 
 # Boxes that overlap by this are of one person, as in COCO's AP50.

@@ -21,7 +21,7 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
-from visualsearch.embedding import embed_boxes, in_search_set
+from visualsearch.embed.embedding import embed_boxes, in_search_set
 from visualsearch.reduction import Reduction
 
 

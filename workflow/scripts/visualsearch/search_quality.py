@@ -22,7 +22,7 @@ from visualsearch.data.tables import (
     vectors_of,
     vectors_of_rows,
 )
-from visualsearch.distortion import VECTORS
+from visualsearch.embed.distortion import VECTORS
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduction import Reduction, l2_normalised
 from visualsearch.relevance import (

@@ -18,8 +18,8 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import vectors_of
 from visualsearch.detect import BUNDLED, load_detector
 from visualsearch.detect.base import Detector, DetectorSettings
-from visualsearch.distortion import distorted_boxes, with_two_vectors
-from visualsearch.embedding import corners_of, embed_boxes, embed_distorted
+from visualsearch.embed.distortion import distorted_boxes, with_two_vectors
+from visualsearch.embed.embedding import corners_of, embed_boxes, embed_distorted
 
 IMAGES = 12
 

@@ -17,7 +17,7 @@ from visualsearch.detect import BUNDLED, bundled, load_detector
 from visualsearch.detect.base import Detector, DetectorSettings
 from visualsearch.detect.ssdlite import load_ssdlite
 from visualsearch.detect.torchvision_models import build_model
-from visualsearch.embedding import (
+from visualsearch.embed.embedding import (
     CROPS_A_BATCH,
     MAPS,
     POOLINGS,

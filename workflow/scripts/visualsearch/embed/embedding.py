@@ -36,7 +36,7 @@ from visualsearch.data.tables import (
     with_full_length,
 )
 from visualsearch.detect.base import STRIDES, Detector
-from visualsearch.distortion import VECTORS, distorted_boxes, with_two_vectors
+from visualsearch.embed.distortion import VECTORS, distorted_boxes, with_two_vectors
 
 # By precision, for each image that the detector takes at a time. Even, so that a box and its mirror
 # image stay together. More make a CPU hardly faster, or slower (benchmarks/embedding.py), and a
