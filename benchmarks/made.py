@@ -32,7 +32,7 @@ from visualsearch.data.tables import (
 from visualsearch.detect.run import write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.fetch.walk import pictures_in
-from visualsearch.fitting import fit_reduction
+from visualsearch.reduce.fit_pca import fit_reduction
 
 DIRECTIONS = 64
 PERSONS_AN_IMAGE = 3

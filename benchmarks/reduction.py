@@ -41,7 +41,7 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.nearest import Nearest, share_found
-from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
 from visualsearch.settings.checking import load_schema
 
 SCHEMA = load_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
@@ -166,7 +166,7 @@ def plain_transform(paths: Sequence[Path], rows: int, model: Path, folder: Path)
 
 def fit(paths: Sequence[Path], fit_persons: int, target: Path) -> None:
     """What the script fit_pca does, its figure aside."""
-    from visualsearch.fitting import fit_reduction
+    from visualsearch.reduce.fit_pca import fit_reduction
 
     persons = evenly_spaced(count_rows(paths), fit_persons)
     tables = in_person_order(paths, BATCH_SIZE, ["vector"], persons)

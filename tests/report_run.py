@@ -32,11 +32,11 @@ from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
-from visualsearch.fitting import fit_reduction
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.index.timing import time_index
 from visualsearch.queries import select_queries
+from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.report.model import ResultFiles, Results, load_results
 from visualsearch.report.wording import detector
 from visualsearch.report.writing import write_report

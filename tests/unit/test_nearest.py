@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
-from visualsearch.reduction import l2_normalised
+from visualsearch.reduce.reduction import l2_normalised
 
 
 def made(n: int = 300, dimension: int = 8) -> tuple[np.ndarray, np.ndarray]:

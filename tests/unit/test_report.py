@@ -45,7 +45,7 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.figures import draw_components, draw_recall
-from visualsearch.reduction import Reduction
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.costs import STAGES, Job, read_costs
 from visualsearch.report.crops import DENSITY, WIDEST
 from visualsearch.report.drawings import COLORS, inline_svg

@@ -15,9 +15,9 @@ from visualsearch.data.tables import (
     vectors_of_rows,
     write_table,
 )
-from visualsearch.fitting import fit_reduction
 from visualsearch.queries import Evidence, select_queries
-from visualsearch.reduction import Reduction, l2_normalised
+from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.reduce.reduction import Reduction, l2_normalised
 from visualsearch.revealing import Surroundings, choose_revealing, surroundings
 from visualsearch.second_look import centred
 

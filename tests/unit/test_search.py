@@ -10,9 +10,9 @@ import pytest
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import HITS, QUERIES, vector_column, with_vector, write_table
-from visualsearch.fitting import fit_reduction
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
+from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.search import (
     find_neighbours,
     search_all,

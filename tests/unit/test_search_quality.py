@@ -12,8 +12,8 @@ import pytest
 from visualsearch import search_quality
 from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
 from visualsearch.embed.distortion import with_two_vectors
-from visualsearch.fitting import fit_reduction
-from visualsearch.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
 from visualsearch.relevance import average_precision
 from visualsearch.search_quality import (
     component_numbers,

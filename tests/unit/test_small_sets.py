@@ -9,8 +9,8 @@ from report_run import Run
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import read_table
 from visualsearch.explorer.neighbours import search_everyone
-from visualsearch.explorer.projection import write_map
 from visualsearch.index.opening import open_index
+from visualsearch.reduce.map import write_map
 from visualsearch.report.model import load_results
 from visualsearch.report.wording import gallery
 

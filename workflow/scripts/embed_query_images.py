@@ -7,7 +7,7 @@ from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.base import DetectorSettings
 from visualsearch.query_images import embed_query_images
-from visualsearch.reduction import Reduction
+from visualsearch.reduce.reduction import Reduction
 
 with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)

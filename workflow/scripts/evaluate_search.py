@@ -8,7 +8,7 @@ from visualsearch.data.tables import PERSONS, common_metadata, read_table, rows_
 from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluation import labels_by_image
 from visualsearch.figures import draw_components
-from visualsearch.reduction import Reduction
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.search_quality import measure_search, person_facts
 
 # A sum's last bits depend on the threads, and a choice may hang on them.

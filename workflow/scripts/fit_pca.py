@@ -11,8 +11,8 @@ from visualsearch.data.tables import (
     vectors_of,
 )
 from visualsearch.figures import draw_explained_variance
-from visualsearch.fitting import fit_reduction
-from visualsearch.reduction import write_explained_variance
+from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.reduce.reduction import write_explained_variance
 
 with job(snakemake):
     shards = list(snakemake.input.embeddings)

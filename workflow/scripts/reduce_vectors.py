@@ -2,7 +2,7 @@
 
 from visualsearch.core.job import job
 from visualsearch.data.tables import PERSONS, open_table, with_vector, write_table
-from visualsearch.reduction import Reduction, reduced_tables
+from visualsearch.reduce.reduction import Reduction, reduced_tables
 
 with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)

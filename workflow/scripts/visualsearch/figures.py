@@ -19,7 +19,7 @@ from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
 from visualsearch.core.files import replacing
 
 if TYPE_CHECKING:
-    from visualsearch.reduction import Reduction
+    from visualsearch.reduce.reduction import Reduction
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "visualsearch",

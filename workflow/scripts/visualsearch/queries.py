@@ -22,7 +22,7 @@ from visualsearch.data.tables import (
     vectors_of_rows,
     with_vector,
 )
-from visualsearch.reduction import Reduction
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from visualsearch.data.tables import (
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_boxes, in_search_set
-from visualsearch.reduction import Reduction
+from visualsearch.reduce.reduction import Reduction
 
 
 def embed_query_images(

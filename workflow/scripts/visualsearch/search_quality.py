@@ -24,7 +24,7 @@ from visualsearch.data.tables import (
 )
 from visualsearch.embed.distortion import VECTORS
 from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
-from visualsearch.reduction import Reduction, l2_normalised
+from visualsearch.reduce.reduction import Reduction, l2_normalised
 from visualsearch.relevance import (
     KEYPOINT_SIGMAS,
     Bootstrap,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.data.tables import read_table, vectors_of, vectors_of_rows
-from visualsearch.reduction import Reduction, l2_normalised
+from visualsearch.reduce.reduction import Reduction, l2_normalised
 
 
 def centred(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from visualsearch.data.manifest import MANIFEST_SCHEMA, Skipped, labels_of, read
 from visualsearch.data.pictures import Picture as Stored
 from visualsearch.data.pictures import Places
 from visualsearch.data.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
-from visualsearch.reduction import Reduction
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.costs import Cost, read_costs
 
 Box = tuple[float, float, float, float]

@@ -9,7 +9,7 @@ from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits
 
 from visualsearch.core.errors import InputError
-from visualsearch.reduction import Reduction, l2_normalised, unreduced
+from visualsearch.reduce.reduction import Reduction, l2_normalised, unreduced
 
 log = logging.getLogger(__name__)
 

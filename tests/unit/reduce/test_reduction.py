@@ -21,8 +21,8 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.figures import draw_explained_variance
-from visualsearch.fitting import fit_reduction
-from visualsearch.reduction import (
+from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.reduce.reduction import (
     COMPONENT_BITS,
     VECTOR_BITS,
     Reduction,
