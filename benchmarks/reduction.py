@@ -40,7 +40,7 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.nearest import Nearest, share_found
+from visualsearch.index.nearest import Nearest, share_found
 from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
 from visualsearch.settings.checking import load_schema
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.nearest import Nearest
+from visualsearch.index.nearest import Nearest
 
 NEIGHBOURS_AS_COMPANY = 10
 BLOCK_ROWS = 1024

@@ -23,7 +23,7 @@ from visualsearch.data.tables import (
     vectors_of_rows,
 )
 from visualsearch.embed.distortion import VECTORS
-from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
+from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduce.reduction import Reduction, l2_normalised
 from visualsearch.relevance import (
     KEYPOINT_SIGMAS,

@@ -39,6 +39,7 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.index import BUILDS_PART, PACKAGES, backend, parts_of
+from visualsearch.index.nearest import Nearest
 from visualsearch.index.opening import Index, Paths, load_index, paths_of
 from visualsearch.index.recall import (
     RECALL_AT,
@@ -55,7 +56,6 @@ from visualsearch.index.tuning import (
     try_builds,
     tuned,
 )
-from visualsearch.nearest import Nearest
 
 log = logging.getLogger(__name__)
 

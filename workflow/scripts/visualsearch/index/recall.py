@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.core.sampling import evenly_spaced
+from visualsearch.index.nearest import Nearest
 from visualsearch.index.opening import Index
-from visualsearch.nearest import Nearest
 from visualsearch.relevance import Bootstrap
 
 RECALL_AT = (1, 10)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from visualsearch.nearest import Nearest, Ranks, Rescored, share_found
+from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduce.reduction import l2_normalised
 
 
