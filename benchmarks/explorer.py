@@ -29,12 +29,12 @@ from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy, xyxy_to_xywh
 from visualsearch.data.images import read_image
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.tables import PERSONS, read_table, vector_column, with_vector, write_table
-from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.fetch.walk import pictures_in
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
+from visualsearch.search.everyone import NEIGHBOURS, search_everyone
 from visualsearch.settings import checking as configuration
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"

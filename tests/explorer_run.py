@@ -14,11 +14,11 @@ from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.tables import write_table
-from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
 from visualsearch.reduce.map import write_map
+from visualsearch.search.everyone import NEIGHBOURS, search_everyone
 from visualsearch.settings import checking as configuration
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

@@ -35,14 +35,14 @@ from visualsearch.figures import draw_components, draw_explained_variance, draw_
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.index.timing import time_index
-from visualsearch.queries import select_queries
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.report.model import ResultFiles, Results, load_results
 from visualsearch.report.wording import detector
 from visualsearch.report.writing import write_report
-from visualsearch.search import search_all
+from visualsearch.search.hits import search_all
+from visualsearch.search.queries import select_queries
+from visualsearch.search.rerank import SecondLook
 from visualsearch.search_quality import measure_search
-from visualsearch.second_look import SecondLook
 from visualsearch.settings import checking as configuration
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"

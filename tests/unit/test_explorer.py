@@ -39,10 +39,10 @@ from visualsearch.data.tables import (
 )
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
 from visualsearch.explorer.facts import page_facts
-from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
 from visualsearch.reduce.map import MAP, project, write_map
-from visualsearch.search import find_neighbours, search_all
+from visualsearch.search.everyone import NEIGHBOURS, search_everyone
+from visualsearch.search.hits import find_neighbours, search_all
 
 N = 330
 

@@ -6,8 +6,8 @@ from visualsearch.data.manifest import write_skipped
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.base import DetectorSettings
-from visualsearch.query_images import embed_query_images
 from visualsearch.reduce.reduction import Reduction
+from visualsearch.search.own_pictures import embed_query_images
 
 with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)

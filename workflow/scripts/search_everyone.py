@@ -5,8 +5,8 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import read_table, write_table
-from visualsearch.explorer.neighbours import NEIGHBOURS, search_everyone
 from visualsearch.index.opening import open_index
+from visualsearch.search.everyone import NEIGHBOURS, search_everyone
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake), threadpool_limits(1):

@@ -6,8 +6,8 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import HITS, PERSONS, QUERIES, read_table, write_table
 from visualsearch.index.opening import open_index
-from visualsearch.search import search_all
-from visualsearch.second_look import second_look_of
+from visualsearch.search.hits import search_all
+from visualsearch.search.rerank import second_look_of
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake), threadpool_limits(1):

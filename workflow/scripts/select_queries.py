@@ -4,7 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.core.job import job
 from visualsearch.data.tables import PERSONS, read_table, write_table
-from visualsearch.queries import Evidence, select_queries
+from visualsearch.search.queries import Evidence, select_queries
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake), threadpool_limits(1):

@@ -37,7 +37,7 @@ from visualsearch.relevance import (
     pose_similarity,
     summary,
 )
-from visualsearch.second_look import centred
+from visualsearch.search.rerank import centred
 
 NEIGHBOURS = 10
 # Pixels of box height between small, medium and tall persons.

@@ -13,11 +13,11 @@ from visualsearch.data.tables import HITS, QUERIES, vector_column, with_vector, 
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.search import (
+from visualsearch.search.hits import (
     find_neighbours,
     search_all,
 )
-from visualsearch.second_look import second_look_of
+from visualsearch.search.rerank import second_look_of
 
 N, LENGTH = 90, 8
 VECTORS = unit_vectors(N, LENGTH)

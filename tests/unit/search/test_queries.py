@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
-from visualsearch.company import company
 from visualsearch.core.errors import InputError
 from visualsearch.data.tables import QUERIES, vectors_of, vectors_of_rows, with_vector, write_table
-from visualsearch.queries import Before, candidates, choose_diverse, select_queries
+from visualsearch.search.local_density import company
+from visualsearch.search.queries import Before, candidates, choose_diverse, select_queries
 
 SETTINGS = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
 # Four tight groups and one stray vector, each person in an image of its own.

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
-from visualsearch.company import nearest_elsewhere
 from visualsearch.data.tables import (
     in_person_order,
     vector_column,
@@ -15,11 +14,12 @@ from visualsearch.data.tables import (
     vectors_of_rows,
     write_table,
 )
-from visualsearch.queries import Evidence, select_queries
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised
-from visualsearch.revealing import Surroundings, choose_revealing, surroundings
-from visualsearch.second_look import centred
+from visualsearch.search.local_density import nearest_elsewhere
+from visualsearch.search.queries import Evidence, select_queries
+from visualsearch.search.rerank import centred
+from visualsearch.search.revealing import Surroundings, choose_revealing, surroundings
 
 LENGTH, KEPT = 40, 12
 SETTINGS = {"count": 5, "strategy": "revealing", "seed": 0, "persons": []}

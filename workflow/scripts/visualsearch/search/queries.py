@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from visualsearch.company import company
 from visualsearch.core.errors import InputError
 from visualsearch.core.sampling import evenly_spaced
 from visualsearch.data.tables import (
@@ -23,7 +22,8 @@ from visualsearch.data.tables import (
     with_vector,
 )
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
+from visualsearch.search.local_density import company
+from visualsearch.search.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
 
 log = logging.getLogger(__name__)
 

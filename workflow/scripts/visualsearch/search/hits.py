@@ -14,7 +14,7 @@ from visualsearch.data.tables import HITS, PERSONS
 from visualsearch.index.opening import Index
 
 if TYPE_CHECKING:
-    from visualsearch.second_look import SecondLook
+    from visualsearch.search.rerank import SecondLook
 
 # Rounding leaves equal vectors a cosine just below 1.
 ROUNDING = 1e-6

@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.company import (
+from visualsearch.data.boxes import iou, xywh_to_xyxy
+from visualsearch.data.tables import boxes_of, vectors_and_images, vectors_of_rows
+from visualsearch.search.local_density import (
     BLOCK_ROWS,
     NEIGHBOURS_AS_COMPANY,
     mean_of_found,
     nearest_elsewhere,
 )
-from visualsearch.data.boxes import iou, xywh_to_xyxy
-from visualsearch.data.tables import boxes_of, vectors_and_images, vectors_of_rows
-from visualsearch.second_look import centred
+from visualsearch.search.rerank import centred
 
 # Clear detections that are compared with the whole set; more are thinned out evenly.
 MOST_COMPARED = 1000

@@ -8,11 +8,11 @@ import pytest
 from report_run import Run
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import read_table
-from visualsearch.explorer.neighbours import search_everyone
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.report.model import load_results
 from visualsearch.report.wording import gallery
+from visualsearch.search.everyone import search_everyone
 
 
 def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:

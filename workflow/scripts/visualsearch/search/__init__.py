@@ -1,0 +1,1 @@
+"""Stage search: which persons are queries, and the nearest of each."""
