@@ -39,11 +39,11 @@ from visualsearch.detect import BUNDLED, load_detector
 from visualsearch.detect.base import DetectorSettings
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import MAPS, embed_boxes
+from visualsearch.evaluate.relevance import Bootstrap, interval_of
+from visualsearch.evaluate.search_quality import NEIGHBOURS, Alikeness, Sample, person_facts
 from visualsearch.index.nearest import Nearest, Ranks
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import l2_normalised
-from visualsearch.relevance import Bootstrap, interval_of
-from visualsearch.search_quality import NEIGHBOURS, Alikeness, Sample, person_facts
 
 MIN_HEIGHT = 48
 RESAMPLES = 2000

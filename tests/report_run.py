@@ -30,7 +30,8 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
-from visualsearch.evaluation import labels_by_image
+from visualsearch.evaluate.detections import labels_by_image
+from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
@@ -42,7 +43,6 @@ from visualsearch.report.writing import write_report
 from visualsearch.search.hits import search_all
 from visualsearch.search.queries import select_queries
 from visualsearch.search.rerank import SecondLook
-from visualsearch.search_quality import measure_search
 from visualsearch.settings import checking as configuration
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"

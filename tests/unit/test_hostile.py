@@ -27,7 +27,7 @@ from visualsearch.data.manifest import ImageList, Skipped, read_skipped, write_l
 from visualsearch.detect import BUNDLED, load_detector, ssdlite
 from visualsearch.detect.base import DetectorSettings
 from visualsearch.detect.torchvision_models import load_weights
-from visualsearch.evaluation import evaluate_detections
+from visualsearch.evaluate.detections import evaluate_detections
 from visualsearch.fetch import coco, folder
 from visualsearch.report.hits_table import cell
 

@@ -46,7 +46,7 @@ from visualsearch.data.manifest import (
     write_manifest,
     write_skipped,
 )
-from visualsearch.evaluation import evaluate_detections
+from visualsearch.evaluate.detections import evaluate_detections
 from visualsearch.fetch import folder
 from visualsearch.fetch.folder import id_of_name
 from visualsearch.fetch.instances import read_instances

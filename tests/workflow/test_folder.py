@@ -11,7 +11,7 @@ from PIL import Image
 
 from running import Workspace
 from visualsearch.data.manifest import read_skipped
-from visualsearch.evaluation import evaluate_detections
+from visualsearch.evaluate.detections import evaluate_detections
 
 # In fp32, for the same boxes on every machine.
 BUNDLED = {"name": "ssdlite_mobilenet_v2_person", "precision": "fp32"}

@@ -3,7 +3,7 @@
 from visualsearch.core.files import write_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import read_table
-from visualsearch.evaluation import evaluate_detections, write_precision_recall
+from visualsearch.evaluate.detections import evaluate_detections, write_precision_recall
 from visualsearch.figures import draw_precision_recall
 
 with job(snakemake):

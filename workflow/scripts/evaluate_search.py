@@ -6,10 +6,10 @@ from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import PERSONS, common_metadata, read_table, rows_of_shards
 from visualsearch.embed.distortion import DISTORTED, VECTORS
-from visualsearch.evaluation import labels_by_image
+from visualsearch.evaluate.detections import labels_by_image
+from visualsearch.evaluate.search_quality import measure_search, person_facts
 from visualsearch.figures import draw_components
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.search_quality import measure_search, person_facts
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake), threadpool_limits(1):

@@ -7,7 +7,7 @@ from visualsearch.core.sampling import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.detect import load_described
 from visualsearch.detect.base import DetectorSettings
-from visualsearch.parity import measure_parity, parity_lines
+from visualsearch.evaluate.parity import measure_parity, parity_lines
 
 with job(snakemake):
     described = read_json(snakemake.input.detector)

@@ -21,7 +21,7 @@ from visualsearch.detect.precision import DTYPES, compute_in, resolve
 from visualsearch.detect.roi_pooling import RowRoIAlign, roi_align_rows
 from visualsearch.detect.run import detect_images
 from visualsearch.detect.torchvision_models import build_model, make_fast
-from visualsearch.parity import measure_parity, parity_lines
+from visualsearch.evaluate.parity import measure_parity, parity_lines
 
 CPU = torch.device("cpu")
 EMBEDDING = {

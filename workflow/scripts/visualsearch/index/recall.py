@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.core.sampling import evenly_spaced
+from visualsearch.evaluate.relevance import Bootstrap
 from visualsearch.index.nearest import Nearest
 from visualsearch.index.opening import Index
-from visualsearch.relevance import Bootstrap
 
 RECALL_AT = (1, 10)
 # Rows of each of the two samples. A thousand tell a recall of 0.99 to about 0.002.

@@ -9,19 +9,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from visualsearch import search_quality
 from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
 from visualsearch.embed.distortion import with_two_vectors
-from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
-from visualsearch.relevance import average_precision
-from visualsearch.search_quality import (
+from visualsearch.evaluate import search_quality
+from visualsearch.evaluate.relevance import average_precision
+from visualsearch.evaluate.search_quality import (
     component_numbers,
     measure_search,
     person_facts,
     prefix,
     random_average_precision,
 )
+from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
 
 SETTINGS = {"persons": 1000, "resamples": 200, "seed": 0}
 LENGTH = 16

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from visualsearch.relevance import (
+from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,
     Bootstrap,
     average_precision,

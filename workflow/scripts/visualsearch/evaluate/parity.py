@@ -15,7 +15,7 @@ from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category, detections_table, write_coco_results
 from visualsearch.embed.embedding import embed_boxes
-from visualsearch.evaluation import evaluate_detections
+from visualsearch.evaluate.detections import evaluate_detections
 
 # Boxes that overlap by this are of one person, as in COCO's AP50.
 SAME = 0.5

@@ -12,7 +12,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect.run import detections_table, write_coco_results
-from visualsearch.evaluation import (
+from visualsearch.evaluate.detections import (
     evaluate_detections,
     labels_by_image,
     write_precision_recall,

@@ -23,9 +23,7 @@ from visualsearch.data.tables import (
     vectors_of_rows,
 )
 from visualsearch.embed.distortion import VECTORS
-from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
-from visualsearch.reduce.reduction import Reduction, l2_normalised
-from visualsearch.relevance import (
+from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,
     Bootstrap,
     average_precision,
@@ -37,6 +35,8 @@ from visualsearch.relevance import (
     pose_similarity,
     summary,
 )
+from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
+from visualsearch.reduce.reduction import Reduction, l2_normalised
 from visualsearch.search.rerank import centred
 
 NEIGHBOURS = 10

@@ -1,0 +1,1 @@
+"""Stage evaluate: how good detections and neighbours are."""
