@@ -95,8 +95,8 @@ def peaks(runs: list[Measured]) -> str:
 
 def draw(path: Path, runs: list[Measured]) -> None:
     """Times with their straight lines, and below them the memory of each stage."""
-    from visualsearch.colours import INK
-    from visualsearch.figures import LOOKS, drawing_panels
+    from visualsearch.report.charts import LOOKS, drawing_panels
+    from visualsearch.web.colours import INK
 
     pictures = [run.pictures for run in runs]
     looks = [*LOOKS, *({**look, "marker": "^", "linestyle": "-."} for look in LOOKS)]

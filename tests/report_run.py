@@ -32,11 +32,15 @@ from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluate.detections import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search
-from visualsearch.figures import draw_components, draw_explained_variance, draw_precision_recall
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.index.timing import time_index
 from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.report.charts import (
+    draw_components,
+    draw_explained_variance,
+    draw_precision_recall,
+)
 from visualsearch.report.model import ResultFiles, Results, load_results
 from visualsearch.report.wording import detector
 from visualsearch.report.writing import write_report

@@ -17,10 +17,10 @@ from PIL import Image
 
 from conftest import ROOT
 from running import Workspace, demo_config
-from visualsearch import notebook
 from visualsearch.core.errors import InputError
 from visualsearch.core.job import job
 from visualsearch.dependencies import imported_names
+from visualsearch.report import notebook
 
 TEXT = ROOT / "notebooks/walkthrough.py"
 SEARCH = {

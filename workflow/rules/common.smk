@@ -16,7 +16,7 @@ from visualsearch.detect import is_file_name, uses_gpu
 from visualsearch.core.disk import tell_if_full
 from visualsearch.core.errors import InputError
 from visualsearch.index import check_backend, index_files
-from visualsearch.notebook import check_packages
+from visualsearch.report.notebook import check_packages
 from visualsearch.fetch.walk import fingerprint_of
 
 if dependencies.PACKAGE.parent != SCRIPTS:

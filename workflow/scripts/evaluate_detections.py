@@ -4,7 +4,7 @@ from visualsearch.core.files import write_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import read_table
 from visualsearch.evaluate.detections import evaluate_detections, write_precision_recall
-from visualsearch.figures import draw_precision_recall
+from visualsearch.report.charts import draw_precision_recall
 
 with job(snakemake):
     image_ids = read_table(snakemake.input.manifest, ["image_id"])["image_id"].to_pylist()

@@ -8,8 +8,8 @@ from visualsearch.data.tables import PERSONS, common_metadata, read_table, rows_
 from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluate.detections import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search, person_facts
-from visualsearch.figures import draw_components
 from visualsearch.reduce.reduction import Reduction
+from visualsearch.report.charts import draw_components
 
 # A sum's last bits depend on the threads, and a choice may hang on them.
 with job(snakemake), threadpool_limits(1):

@@ -10,9 +10,9 @@ from visualsearch.data.tables import (
     vector_length,
     vectors_of,
 )
-from visualsearch.figures import draw_explained_variance
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import write_explained_variance
+from visualsearch.report.charts import draw_explained_variance
 
 with job(snakemake):
     shards = list(snakemake.input.embeddings)

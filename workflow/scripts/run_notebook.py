@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from visualsearch.core.job import job
-from visualsearch.notebook import run_notebook
+from visualsearch.report.notebook import run_notebook
 
 with job(snakemake):
     output = Path(snakemake.output.notebook).resolve()

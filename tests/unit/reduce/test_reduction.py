@@ -20,7 +20,6 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.figures import draw_explained_variance
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import (
     COMPONENT_BITS,
@@ -30,6 +29,7 @@ from visualsearch.reduce.reduction import (
     reduced_tables,
     write_explained_variance,
 )
+from visualsearch.report.charts import draw_explained_variance
 
 
 def relu_features(n: int = 400, length: int = 40, seed: int = 0) -> np.ndarray:

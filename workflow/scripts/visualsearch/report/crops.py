@@ -6,10 +6,10 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from visualsearch.colours import INK, PAPER
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.report.model import Person, Query, Results
+from visualsearch.web.colours import INK, PAPER
 
 CROP_QUALITY = 80
 PICTURE_QUALITY = 70

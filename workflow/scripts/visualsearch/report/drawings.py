@@ -6,8 +6,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
 from visualsearch.core.errors import InputError
+from visualsearch.web.colours import BLUE, GREEN, INK, ORANGE, PAPER
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"

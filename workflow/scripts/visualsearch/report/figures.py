@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visualsearch.core.files import replacing
-from visualsearch.figures import draw_recall
+from visualsearch.report.charts import draw_recall
 from visualsearch.report.model import ResultFiles, Results
 from visualsearch.report.wording import components, detector, index, vectors
 

@@ -32,7 +32,6 @@ from report_run import (
     config_of,
 )
 from running import CLOCK
-from visualsearch import figures
 from visualsearch.core.files import write_json
 from visualsearch.data.attribution import license_name, web_address
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
@@ -44,8 +43,9 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.figures import draw_components, draw_recall
 from visualsearch.reduce.reduction import Reduction
+from visualsearch.report import charts as figures
+from visualsearch.report.charts import draw_components, draw_recall
 from visualsearch.report.costs import STAGES, Job, read_costs
 from visualsearch.report.crops import DENSITY, WIDEST
 from visualsearch.report.drawings import COLORS, inline_svg

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
-from visualsearch.colours import BLUE, GREEN, INK, ORANGE, PAPER
 from visualsearch.core.files import replacing
+from visualsearch.web.colours import BLUE, GREEN, INK, ORANGE, PAPER
 
 if TYPE_CHECKING:
     from visualsearch.reduce.reduction import Reduction
