@@ -58,7 +58,7 @@ def rules_of(stage: str) -> list[str]:
 def imports_of(stage: str) -> set[str]:
     """Dotted names of other packages that a stage's scripts and their library import anywhere."""
     # Not above: the stand-in for conda, which reads this too, runs without the library.
-    from visualsearch.dependencies import imported_names, modules_of
+    from visualsearch.workflow.digests import imported_names, modules_of
 
     names: set[str] = set()
     for rule in rules_of(stage):

@@ -19,8 +19,8 @@ from conftest import ROOT
 from running import Workspace, demo_config
 from visualsearch.core.errors import InputError
 from visualsearch.core.job import job
-from visualsearch.dependencies import imported_names
 from visualsearch.report import notebook
+from visualsearch.workflow.digests import imported_names
 
 TEXT = ROOT / "notebooks/walkthrough.py"
 SEARCH = {

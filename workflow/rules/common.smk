@@ -9,7 +9,11 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import dependencies, run_lock, slurm, fetch as sources, stopping
+from visualsearch import fetch as sources
+from visualsearch.workflow import digests as dependencies
+from visualsearch.workflow import run_lock
+from visualsearch.workflow import slurm
+from visualsearch.workflow import stopping
 from visualsearch.settings import checking as configuration
 from visualsearch.core.files import remove_leftovers
 from visualsearch.detect import is_file_name, uses_gpu

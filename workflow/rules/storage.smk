@@ -6,7 +6,7 @@ import os
 
 from visualsearch.core import checksums
 from visualsearch.detect import BUNDLED
-from visualsearch.summary import summary_lines
+from visualsearch.workflow.summary import summary_lines
 
 STORAGE = workflow.storage_registry.default_storage_provider
 OWN = ("dataset", "detector", "queries")

@@ -15,7 +15,7 @@ from visualsearch.core.files import remove_leftovers
 
 RUN = """
 import subprocess, sys, time
-from visualsearch import stopping
+from visualsearch.workflow import stopping
 job = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); "
 job = subprocess.Popen([sys.executable, "-c", job + "time.sleep(600)"], stdout=subprocess.PIPE)
 job.stdout.readline()
@@ -33,7 +33,7 @@ except KeyboardInterrupt:
 LOGGING = """
 import logging, os, sys, time
 from snakemake.logging import ColorizingTextHandler
-from visualsearch import stopping
+from visualsearch.workflow import stopping
 
 class Slow:
     def write(self, text):
@@ -56,7 +56,7 @@ except KeyboardInterrupt:
 # Told to stop when a thread, as Snakemake's, is about to start a job, for which it then waits.
 ABOUT_TO_START = """
 import subprocess, sys, threading, time
-from visualsearch import stopping
+from visualsearch.workflow import stopping
 
 def job():
     time.sleep(1)
@@ -76,7 +76,7 @@ except KeyboardInterrupt:
 # As with Snakemake's executors for clusters, which wait for a thread that sleeps for minutes.
 ELSEWHERE = """
 import threading, time
-from visualsearch import stopping
+from visualsearch.workflow import stopping
 def cancel():
     time.sleep(1)
     print("cancelled", flush=True)

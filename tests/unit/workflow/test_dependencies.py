@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from visualsearch import dependencies
+from visualsearch.workflow import digests as dependencies
 
 SCRIPTS = ROOT / "workflow/scripts"
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from visualsearch import slurm
 from visualsearch.core.errors import InputError
+from visualsearch.workflow import slurm
 
 ELSEWHERE = SimpleNamespace()
 IN_QUEUE = SimpleNamespace(run_uuid="this-run")

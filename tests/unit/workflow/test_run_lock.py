@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from visualsearch import run_lock
 from visualsearch.core.errors import InputError
+from visualsearch.workflow import run_lock
 
 HOLD = """
 import sys
-from visualsearch import run_lock
+from visualsearch.workflow import run_lock
 run_lock.hold(sys.argv[1])
 print(1, flush=True)
 sys.stdin.read()

@@ -10,7 +10,7 @@ import pytest
 from helpers import persons_table, unit_vectors
 from visualsearch.core.files import write_json
 from visualsearch.data.tables import PERSONS, write_table
-from visualsearch.summary import summary_lines
+from visualsearch.workflow.summary import summary_lines
 
 WITHOUT = {"source": "openpeople", "category": "person", "folder": {"annotations": None}}
 MINITRAIN = {"source": "coco-minitrain", "category": "dog", "folder": {"annotations": None}}

@@ -1,0 +1,1 @@
+"""What the Snakefiles need beside the rules: digests of scripts, the lock, stopping, the summary."""
