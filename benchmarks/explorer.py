@@ -35,7 +35,7 @@ from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import NEIGHBOURS, search_everyone
-from visualsearch.settings import checking as configuration
+from visualsearch.settings import checking
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 LENGTH = 256
@@ -291,10 +291,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="make it in this folder, and keep it")
     parser.add_argument("--built", type=Path, help="an explorer to measure; none is made then")
     options = parser.parse_args()
-    schema = configuration.load_schema(SCHEMA)
+    schema = checking.load_schema(SCHEMA)
     sections = {"dataset": {"source": "coco-val2017"}}
     sections["explorer"] = {"projection": options.projection}
-    config = configuration.checked(sections, schema)
+    config = checking.checked(sections, schema)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         explorer = options.built or folder / "explorer"

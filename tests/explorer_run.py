@@ -19,7 +19,7 @@ from visualsearch.index.building import build_index
 from visualsearch.index.opening import Index, open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import NEIGHBOURS, search_everyone
-from visualsearch.settings import checking as configuration
+from visualsearch.settings import checking
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
@@ -35,7 +35,7 @@ HOSTILE_LICENSE = "<script>alert(1)</script>"
 def checked(**sections: dict[str, Any]) -> dict[str, Any]:
     """A configuration with some sections given."""
     given = {"dataset": {"source": "folder", "folder": {"path": "."}}}
-    return configuration.checked({**given, **sections}, configuration.load_schema(SCHEMA))
+    return checking.checked({**given, **sections}, checking.load_schema(SCHEMA))
 
 
 def opened(folder: Path, table: pa.Table, backend: str, search_k: int = 1000) -> Index:

@@ -51,13 +51,13 @@ from visualsearch.data.manifest import ImageList, write_listed, write_skipped
 from visualsearch.detect.torchvision_models import load_weights
 from visualsearch.fetch import coco, folder
 from visualsearch.fetch.instances import read_image_ids
-from visualsearch.settings import checking as configuration
+from visualsearch.settings import checking
 
 SECONDS = 5
 # Of address space, over what the process has after its imports.
 MEGABYTES = 3000
-SCHEMA = configuration.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
-DATASET = configuration.checked({}, SCHEMA)["dataset"]
+SCHEMA = checking.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+DATASET = checking.checked({}, SCHEMA)["dataset"]
 
 # Written over or into a file: numbers at the edge of their type, and what has a meaning in JSON,
 # YAML, pickle, zip and markup.
@@ -253,7 +253,7 @@ def parse_configuration(path: Path) -> None:
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # Snakemake reads the file, and says so.
     if isinstance(given, dict):
-        configuration.checked(given, SCHEMA)
+        checking.checked(given, SCHEMA)
 
 
 PARSERS = {

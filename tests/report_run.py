@@ -47,7 +47,7 @@ from visualsearch.report.writing import write_report
 from visualsearch.search.hits import search_all
 from visualsearch.search.queries import select_queries
 from visualsearch.search.rerank import SecondLook
-from visualsearch.settings import checking as configuration
+from visualsearch.settings import checking
 
 SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
@@ -113,7 +113,7 @@ PLAIN = {"fit": "stretch", "size": [256, 128], "pooling": "average", "mirrored":
 
 
 def config_of(**sections: dict[str, Any]) -> dict[str, Any]:
-    return configuration.checked(sections, configuration.load_schema(SCHEMA))
+    return checking.checked(sections, checking.load_schema(SCHEMA))
 
 
 def color_of(image_id: int) -> tuple[int, int, int]:

@@ -99,7 +99,8 @@ def test_nothing_is_left_to_do(example: Workspace) -> None:
 
 def test_a_second_run_is_refused(example: Workspace) -> None:
     """By the handler that the example calls, for the second of its modules."""
-    held = f"from visualsearch.workflow.run_lock import hold; hold({str(example.folder / 'results/winter')!r})"
+    results = str(example.folder / "results/winter")
+    held = f"from visualsearch.workflow.run_lock import hold; hold({results!r})"
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'workflow/scripts')!r}); {held}; print(1)"
     holder = subprocess.Popen(
         [sys.executable, "-c", f"{code}; sys.stdout.flush(); sys.stdin.read()"],

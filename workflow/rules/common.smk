@@ -9,12 +9,12 @@ from snakemake.settings.types import DeploymentMethod
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from visualsearch import fetch as sources
-from visualsearch.workflow import digests as dependencies
+from visualsearch import fetch
+from visualsearch.workflow import digests
 from visualsearch.workflow import run_lock
 from visualsearch.workflow import slurm
 from visualsearch.workflow import stopping
-from visualsearch.settings import checking as configuration
+from visualsearch.settings import checking
 from visualsearch.core.files import remove_leftovers
 from visualsearch.detect import is_file_name, uses_gpu
 from visualsearch.core.disk import tell_if_full
@@ -23,9 +23,9 @@ from visualsearch.index import check_backend, index_files
 from visualsearch.report.notebook import check_packages
 from visualsearch.fetch.walk import fingerprint_of
 
-if dependencies.PACKAGE.parent != SCRIPTS:
+if digests.PACKAGE.parent != SCRIPTS:
     raise WorkflowError(
-        f"{dependencies.PACKAGE.parent} and {SCRIPTS} are two versions of this workflow, and Python"
+        f"{digests.PACKAGE.parent} and {SCRIPTS} are two versions of this workflow, and Python"
         " can load only one of them; use one version for all modules"
     )
 
@@ -36,17 +36,17 @@ OWN_PYTHON = (
 
 try:
     for file in workflow.configfiles:
-        configuration.check_file(file)
-    schema = configuration.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
+        checking.check_file(file)
+    schema = checking.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
     # Another dict: as a module, this one belongs to the workflow that uses it.
-    config = configuration.checked(config, schema, workflow.remote_exec)
+    config = checking.checked(config, schema, workflow.remote_exec)
     if OWN_PYTHON:
         check_backend(config["index"]["backend"])
 except InputError as error:
     raise WorkflowError(str(error))
 
 SHARDS = range(config["shards"])
-ANNOTATED = sources.has_annotations(config["dataset"])
+ANNOTATED = fetch.has_annotations(config["dataset"])
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
 GPUS = int(uses_gpu(config["detector"]["device"]))
 INDEX_SHARDS = range(config["index"]["shards"])
@@ -62,14 +62,14 @@ wildcard_constraints:
 
 def library(rule_name):
     """Digest of the library modules a rule's script uses: a changed one reruns the rule."""
-    return dependencies.digest(SCRIPTS / f"{rule_name}.py")
+    return digests.digest(SCRIPTS / f"{rule_name}.py")
 
 
 def own_pictures():
     """The user's folder of pictures, or None where pictures lie in the results."""
     if PACKED:
         return None
-    return sources.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
+    return fetch.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
 
 
 def weights_fingerprint():

@@ -19,7 +19,7 @@ def addresses(settings):
     if isinstance(settings, (dict, list)):
         values = settings.values() if isinstance(settings, dict) else settings
         return [address for value in values for address in addresses(value)]
-    return [settings] if sources.is_address(settings) else []
+    return [settings] if fetch.is_address(settings) else []
 
 
 def with_copies(settings):
@@ -28,12 +28,12 @@ def with_copies(settings):
         return {key: with_copies(value) for key, value in settings.items()}
     if isinstance(settings, list):
         return [with_copies(value) for value in settings]
-    return str(storage(settings)) if sources.is_address(settings) else settings
+    return str(storage(settings)) if fetch.is_address(settings) else settings
 
 
 def own_file(name):
     """One of the user's own files as an input: from a bucket, or from this machine."""
-    return storage(name) if sources.is_address(name) else local(name)
+    return storage(name) if fetch.is_address(name) else local(name)
 
 
 def own_files(section):
@@ -105,7 +105,7 @@ SAFETENSORS = BUNDLED_WEIGHTS or OWN_WEIGHTS.endswith(".safetensors")
 WEIGHTS = f"weights.{'safetensors' if SAFETENSORS else 'pth'}"
 
 # Files of this machine are read on this machine, wherever other jobs run.
-if PACKED and sources.local_files(GIVEN["dataset"]):
+if PACKED and fetch.local_files(GIVEN["dataset"]):
 
     localrules:
         fetch_annotations,
@@ -114,7 +114,7 @@ if PACKED and sources.local_files(GIVEN["dataset"]):
 
 if PACKED and (
     BUNDLED_WEIGHTS
-    or (is_file_name(OWN_WEIGHTS) and not sources.is_address(OWN_WEIGHTS))
+    or (is_file_name(OWN_WEIGHTS) and not fetch.is_address(OWN_WEIGHTS))
 ):
 
     localrules:

@@ -21,7 +21,7 @@ from torchvision.ops import box_iou
 from visualsearch.core.errors import InputError
 from visualsearch.detect import ssdlite
 
-RESOURCE = Path(__file__).parents[2] / "resources" / "ssdlite_mobilenet_v2_person"
+RESOURCE = Path(__file__).parents[3] / "resources" / "ssdlite_mobilenet_v2_person"
 WEIGHTS = RESOURCE / "model.safetensors"
 IMAGES = ("image0", "image1")
 TOLERANCE = 2e-4

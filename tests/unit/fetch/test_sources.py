@@ -32,7 +32,7 @@ from coco_server import (
     TRUNCATED,
     CocoServer,
 )
-from visualsearch import fetch as sources
+from visualsearch import fetch
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.fetch import coco, folder, openpeople
@@ -143,7 +143,7 @@ def ids(listed: ImageList) -> list[int]:
 
 
 def fetch(made: Settings, images: list[ListedImage], root: Path) -> Fetched:
-    results = list(sources.load(made).fetch(images, root, made))
+    results = list(fetch.load(made).fetch(images, root, made))
     fetched = {result.listed.file: result for result in results if isinstance(result, FetchedImage)}
     skipped = {result.file: result for result in results if isinstance(result, Skipped)}
     assert len(fetched) + len(skipped) == len(results)
@@ -464,7 +464,7 @@ def test_local_pictures_are_checked_where_they_are(
 ) -> None:
     made = minitrain(server, coco={"images": str(pictures)})
     listed = coco.list_images(made, tmp_path / "download")
-    root = Path(sources.image_root(made, "results/x"))
+    root = Path(fetch.image_root(made, "results/x"))
     assert root == pictures
     before = sorted(path.name for path in pictures.iterdir())
     (pictures / file_of(2)).write_bytes(b"")
@@ -596,7 +596,7 @@ def test_folder_with_annotations(pictures: Path, instances: dict[str, Any], tmp_
     path.write_text(json.dumps(instances))
 
     made = in_folder(pictures, path)
-    assert sources.has_annotations(made)
+    assert fetch.has_annotations(made)
     listed = folder.list_images(made, tmp_path)
     assert ids(listed) == [1, 2, 3, 5]
     left_out = {entry.file: (entry.image_id, entry.reason) for entry in listed.skipped}
@@ -1026,7 +1026,7 @@ def test_openpeople_with_a_changed_picture(tmp_path: Path) -> None:
     changed.unlink()
     changed.write_bytes(data[:-1] + b"x")
     code = "from visualsearch.fetch import openpeople; openpeople.list_images({}, None)"
-    path = os.pathsep.join([str(tmp_path), str(Path(sources.__file__).parents[2])])
+    path = os.pathsep.join([str(tmp_path), str(Path(fetch.__file__).parents[2])])
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path},
         capture_output=True, text=True,
@@ -1043,7 +1043,7 @@ def test_openpeople_absent(tmp_path: Path) -> None:
         "try:\n    openpeople.list_images({'max_images': None}, None)\n"
         "except InputError as error:\n    print(error)\n"
     )
-    scripts = Path(sources.__file__).parents[2]
+    scripts = Path(fetch.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(scripts)},
         capture_output=True, text=True, check=True,
@@ -1056,29 +1056,29 @@ def test_openpeople_absent(tmp_path: Path) -> None:
 
 def test_questions_at_parse_time(pictures: Path) -> None:
     made = settings("coco-minitrain")
-    assert sources.has_annotations(made)
-    assert sources.image_root(made, "results/x") == "results/x/dataset/images"
-    assert sources.fingerprint(made) == ""
+    assert fetch.has_annotations(made)
+    assert fetch.image_root(made, "results/x") == "results/x/dataset/images"
+    assert fetch.fingerprint(made) == ""
     made = in_folder(pictures)
-    assert not sources.has_annotations(made)
-    assert sources.image_root(made, "results/x") == str(pictures)
-    assert sources.image_root(in_folder(Path("~/p")), "r") == str(Path.home() / "p")
+    assert not fetch.has_annotations(made)
+    assert fetch.image_root(made, "results/x") == str(pictures)
+    assert fetch.image_root(in_folder(Path("~/p")), "r") == str(Path.home() / "p")
     made = settings("openpeople")
-    assert not sources.has_annotations(made)
-    assert sources.image_root(made, "results/x") == "results/x/dataset/images"
-    assert set(sources.SOURCES) == {"coco-minitrain", "coco-val2017", "folder", "openpeople"}
+    assert not fetch.has_annotations(made)
+    assert fetch.image_root(made, "results/x") == "results/x/dataset/images"
+    assert set(fetch.SOURCES) == {"coco-minitrain", "coco-val2017", "folder", "openpeople"}
 
 
 def test_fingerprint_notices_changes(pictures: Path, tmp_path: Path) -> None:
     annotations = tmp_path / "instances.json"
     made = in_folder(pictures, annotations)
-    seen = [sources.fingerprint(made)]
+    seen = [fetch.fingerprint(made)]
 
     def changed() -> bool:
-        seen.append(sources.fingerprint(made))
+        seen.append(fetch.fingerprint(made))
         return seen[-1] not in seen[:-1]
 
-    assert sources.fingerprint(made) == seen[0]
+    assert fetch.fingerprint(made) == seen[0]
     (pictures / "notes.txt").write_text("no picture")
     assert not changed()
     annotations.write_text("{}")
@@ -1089,20 +1089,18 @@ def test_fingerprint_notices_changes(pictures: Path, tmp_path: Path) -> None:
     assert changed()
     (pictures / "new.png").rename(pictures / "newer.png")
     assert changed()
-    assert sources.fingerprint(in_folder(tmp_path / "absent")) != ""
+    assert fetch.fingerprint(in_folder(tmp_path / "absent")) != ""
 
 
 @pytest.mark.parametrize(("source", "section"), [("coco-val2017", "coco"), ("folder", "folder")])
 def test_fingerprint_notices_changed_keypoints(source: str, section: str, tmp_path: Path) -> None:
     path = tmp_path / "person_keypoints.json"
     made = settings(source, **{section: {"keypoints": str(path)}})
-    absent = sources.fingerprint(made)
+    absent = fetch.fingerprint(made)
     path.write_text("{}")
-    first = sources.fingerprint(made)
+    first = fetch.fingerprint(made)
     path.write_text('{"annotations": []}')
-    assert (
-        len({absent, first, sources.fingerprint(made), sources.fingerprint(settings(source))}) == 4
-    )
+    assert len({absent, first, fetch.fingerprint(made), fetch.fingerprint(settings(source))}) == 4
 
 
 def test_parse_time_imports_are_light() -> None:
@@ -1110,7 +1108,7 @@ def test_parse_time_imports_are_light() -> None:
         "import sys; import visualsearch.sources\n"
         "print({'numpy', 'pyarrow', 'PIL', 'requests', 'pandas'} & set(sys.modules))"
     )
-    scripts = Path(sources.__file__).parents[2]
+    scripts = Path(fetch.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(scripts)},
         capture_output=True, text=True, check=True,
@@ -1120,7 +1118,7 @@ def test_parse_time_imports_are_light() -> None:
 
 @pytest.mark.parametrize("text", ["s3://bucket/pictures", "gs://b", "az+x://b/c d"])
 def test_addresses_in_a_bucket(text: str) -> None:
-    assert sources.is_address(text)
+    assert fetch.is_address(text)
 
 
 @pytest.mark.parametrize(
@@ -1128,10 +1126,10 @@ def test_addresses_in_a_bucket(text: str) -> None:
     ["http://host/x", "https://host/x", "pictures", "/a/b", "a/s3://b", "S3://b", "", None, 1],
 )
 def test_what_is_no_address_in_a_bucket(text: object) -> None:
-    assert not sources.is_address(text)
+    assert not fetch.is_address(text)
 
 
 def test_local_files_are_those_of_this_machine() -> None:
     made = in_folder("s3://bucket/pictures", annotations="/here/instances.json")
-    assert sources.local_files(made) == ["/here/instances.json"]
-    assert sources.local_files(in_folder("/here")) == ["/here"]
+    assert fetch.local_files(made) == ["/here/instances.json"]
+    assert fetch.local_files(in_folder("/here")) == ["/here"]

@@ -44,7 +44,7 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.report import charts as figures
+from visualsearch.report import charts
 from visualsearch.report.charts import draw_components, draw_recall
 from visualsearch.report.costs import STAGES, Job, read_costs
 from visualsearch.report.crops import DENSITY, WIDEST
@@ -544,7 +544,7 @@ def test_decimals(value: float | None, text: str) -> None:
 def test_drawings_follow_the_page(run: Run) -> None:
     drawn = (run.folder / "precision_recall.svg").read_text(encoding="utf-8")
     # What is replaced must be what the figures are drawn with.
-    for color in (figures.INK, figures.PAPER, figures.BLUE, figures.ORANGE, figures.GREEN):
+    for color in (charts.INK, charts.PAPER, charts.BLUE, charts.ORANGE, charts.GREEN):
         assert color in drawn and color in COLORS
     svg = inline_svg(run.folder / "precision_recall.svg", "a-", 'what "is" seen')
     assert not re.search(r"#[0-9a-f]{6}\b(?!\")", re.sub(r'(id|href)="[^"]*"', "", svg))

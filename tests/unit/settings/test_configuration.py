@@ -7,9 +7,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from visualsearch import detect as detectors
-from visualsearch import fetch as sources
-from visualsearch import index
+from visualsearch import detect, fetch, index
 from visualsearch.core.errors import InputError
 from visualsearch.settings.checking import as_markdown, check_file, checked, load_schema
 from wrong_configurations import WRONG
@@ -123,9 +121,9 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 def test_schema_and_registries_know_the_same_names() -> None:
     properties = SCHEMA["properties"]
-    assert properties["detector"]["properties"]["name"]["enum"] == list(detectors.NAMES)
+    assert properties["detector"]["properties"]["name"]["enum"] == list(detect.NAMES)
     assert properties["index"]["properties"]["backend"]["enum"] == list(index.SUFFIXES)
-    assert properties["dataset"]["properties"]["source"]["enum"] == list(sources.SOURCES)
+    assert properties["dataset"]["properties"]["source"]["enum"] == list(fetch.SOURCES)
 
 
 def test_categories_are_those_of_coco() -> None:

@@ -1,1 +1,1 @@
-"""What the Snakefiles need beside the rules: digests of scripts, the lock, stopping, the summary."""
+"""What the Snakefiles need beside the rules: digests of scripts, run lock, stopping, summary."""

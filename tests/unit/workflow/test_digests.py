@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from visualsearch.workflow import digests as dependencies
+from visualsearch.workflow import digests
 
 SCRIPTS = ROOT / "workflow/scripts"
 
 
 def names(script: str) -> set[str]:
-    package = dependencies.PACKAGE
-    return {str(p.relative_to(package)) for p in dependencies.modules_of(SCRIPTS / script)}
+    package = digests.PACKAGE
+    return {str(p.relative_to(package)) for p in digests.modules_of(SCRIPTS / script)}
 
 
 def test_modules_imported_in_functions_are_found() -> None:
@@ -43,8 +43,8 @@ def test_digest_changes_with_a_module(tmp_path: Path, monkeypatch: pytest.Monkey
     (package / "b.py").write_text("def f(): return 1\n")
     script = tmp_path / "script.py"
     script.write_text("def main():\n    import visualsearch.a\n")
-    monkeypatch.setattr(dependencies, "PACKAGE", package)
-    before = dependencies.digest(script)
-    assert before == dependencies.digest(script)
+    monkeypatch.setattr(digests, "PACKAGE", package)
+    before = digests.digest(script)
+    assert before == digests.digest(script)
     (package / "b.py").write_text("def f(): return 2\n")
-    assert before != dependencies.digest(script)
+    assert before != digests.digest(script)

@@ -1,5 +1,7 @@
 # Requires: what the stages up to the reduction hand on. Gives: evaluation/*.json with tables and figures.
 # Without annotations detections are not evaluated, nor what needs them of the search.
+# On request (`snakemake parity`): evaluation/parity.json, what computing in bf16 changes on some of the
+# pictures.
 
 
 rule evaluate_detections:
@@ -70,3 +72,40 @@ rule evaluate:
     input:
         rules.evaluate_search.output,
         rules.evaluate_detections.output if ANNOTATED else [],
+
+
+rule measure_parity:
+    input:
+        packed(),
+        weights(),
+        **({"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {}),
+        manifest=rules.build_manifest.output.manifest,
+        detector=rules.fetch_weights.output.detector,
+    output:
+        parity="<results>/evaluation/parity.json",
+    log:
+        "<logs>/measure_parity.log",
+    benchmark:
+        "<benchmarks>/measure_parity.tsv"
+    conda:
+        "../../envs/parity.yaml"
+    resources:
+        mem_mb=memory(6000),
+        gpu=GPUS,
+    params:
+        detector=DETECTOR,
+        embedding=config["embedding"],
+        category=lookup(within=config, dpath="dataset/category"),
+        min_score=lookup(within=config, dpath="search_set/min_score"),
+        images=lookup(within=config, dpath="evaluation/parity_images"),
+        pictures=own_pictures(),
+        library=library("measure_parity"),
+    message:
+        "Comparing the run's precision with fp32"
+    script:
+        "../scripts/measure_parity.py"
+
+
+rule parity:
+    input:
+        rules.measure_parity.output,
