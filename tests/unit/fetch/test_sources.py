@@ -142,7 +142,7 @@ def ids(listed: ImageList) -> list[int]:
     return [image.image_id for image in listed.images]
 
 
-def fetch(made: Settings, images: list[ListedImage], root: Path) -> Fetched:
+def fetch_all(made: Settings, images: list[ListedImage], root: Path) -> Fetched:
     results = list(fetch.load(made).fetch(images, root, made))
     fetched = {result.listed.file: result for result in results if isinstance(result, FetchedImage)}
     skipped = {result.file: result for result in results if isinstance(result, Skipped)}
@@ -301,7 +301,7 @@ def test_fetch_through_all_faults_and_resume(server: CocoServer, tmp_path: Path)
         server.fail(f"/train2017/{file_of(image_id)}", fault)
     server.fail(f"/train2017/{file_of(13)}", BUSY)
     root = tmp_path / "images"
-    fetched, skipped = fetch(made, listed.images, root)
+    fetched, skipped = fetch_all(made, listed.images, root)
     assert sorted(fetched) == [file_of(i) for i in (1, 2, 3, 13)] and not skipped
     for image_id in (1, 2, 3, 13):
         row = fetched[file_of(image_id)]
@@ -311,13 +311,13 @@ def test_fetch_through_all_faults_and_resume(server: CocoServer, tmp_path: Path)
     assert len(server.asked("/train2017")) == 8
 
     server.requests.clear()
-    assert fetch(made, listed.images, root) == (fetched, {})
+    assert fetch_all(made, listed.images, root) == (fetched, {})
     assert server.asked() == []
 
     # A picture that was spoilt or deleted since is the only one asked for again.
     (root / file_of(1)).write_bytes(b"spoilt")
     (root / file_of(3)).unlink()
-    assert fetch(made, listed.images, root) == (fetched, {})
+    assert fetch_all(made, listed.images, root) == (fetched, {})
     assert sorted(server.asked()) == [f"/train2017/{file_of(i)}" for i in (1, 3)]
 
 
@@ -329,7 +329,7 @@ def test_missing_pictures_fail_by_name_after_all_others(server: CocoServer, tmp_
     root = tmp_path / "images"
     message = rf"2 of 4 pictures .*{file_of(1)} \(HTTP 404.*{file_of(3)} \(the conn.*rerun the same"
     with pytest.raises(InputError, match=message):
-        fetch(made, listed.images, root)
+        fetch_all(made, listed.images, root)
     assert sorted(path.name for path in root.iterdir()) == [file_of(2), file_of(13)]
 
 
@@ -340,7 +340,7 @@ def test_pictures_that_never_come_right_are_skipped(
     made = minitrain(server)
     listed = coco.list_images(made, tmp_path / "download")
     server.fail(f"/train2017/{file_of(2)}", fault, forever=True)
-    fetched, skipped = fetch(made, listed.images, tmp_path / "images")
+    fetched, skipped = fetch_all(made, listed.images, tmp_path / "images")
     assert sorted(fetched) == [file_of(i) for i in (1, 3, 13)]
     assert skipped[file_of(2)].image_id == 2
     assert len(server.asked(f"/train2017/{file_of(2)}")) == 3
@@ -353,7 +353,7 @@ def test_size_is_checked_against_the_annotations(
     made = minitrain(server)
     listed = coco.list_images(made, tmp_path / "download")
     Image.new("RGB", (30, 40)).save(pictures / file_of(1))
-    _, skipped = fetch(made, listed.images, tmp_path / "images")
+    _, skipped = fetch_all(made, listed.images, tmp_path / "images")
     assert skipped[file_of(1)].reason == "30 x 40 pixels upright, 40 x 30 in the annotations"
 
 
@@ -366,7 +366,7 @@ def test_a_dead_source_is_given_up_early(
         server.fail(f"/train2017/{image.file}", fault, forever=True)
         (pictures / image.file).write_bytes(b"")
     with pytest.raises(InputError, match=r"gave up after 20 failures in a row.*rerun"):
-        fetch(minitrain(server, retries=0), images, tmp_path / "images")
+        fetch_all(minitrain(server, retries=0), images, tmp_path / "images")
     assert len(server.asked()) < 100
 
 
@@ -376,7 +376,7 @@ def test_a_dead_host_is_given_up_after_the_retries_of_one_round(tmp_path: Path) 
     made["coco"]["images"] = "http://127.0.0.1:9/"
     start = time.monotonic()
     with pytest.raises(InputError, match=r"gave up after 4 failures in a row.*no answer.*rerun"):
-        fetch(made, images, tmp_path / "images")
+        fetch_all(made, images, tmp_path / "images")
     # A picture waits 0.2 + 0.4 + 0.8 s, and up to 0.2 s more each time: no second round.
     assert 1.4 <= time.monotonic() - start < 2.8
 
@@ -390,7 +390,7 @@ def test_pictures_that_cannot_be_written_are_one_line(
     root.mkdir()
     (root / "a.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"cannot be written \(.*rerun") as caught:
-        fetch(minitrain(server), [ListedImage(1, name, 40, 30)], root)
+        fetch_all(minitrain(server), [ListedImage(1, name, 40, 30)], root)
     assert "\n" not in str(caught.value)
 
 
@@ -448,10 +448,10 @@ def test_urls_in_annotations_are_data(
         listed = coco.list_images(made, tmp_path / "download")
         root = tmp_path / "images"
         with pytest.raises(InputError, match=rf"{len(names)} of {len(names)} pictures .*HTTP 404"):
-            fetch(made, listed.images, root)
+            fetch_all(made, listed.images, root)
         # From one's own folder neither.
         own = in_folder(pictures, path)
-        fetched, skipped = fetch(own, folder.list_images(own, tmp_path).images, pictures)
+        fetched, skipped = fetch_all(own, folder.list_images(own, tmp_path).images, pictures)
         assert not fetched and len(skipped) + len(folder.list_images(own, tmp_path).skipped) > 0
         assert trap.requests == []
     asked = [unquote(path) for path in server.asked()]
@@ -468,14 +468,14 @@ def test_local_pictures_are_checked_where_they_are(
     assert root == pictures
     before = sorted(path.name for path in pictures.iterdir())
     (pictures / file_of(2)).write_bytes(b"")
-    fetched, skipped = fetch(made, listed.images, root)
+    fetched, skipped = fetch_all(made, listed.images, root)
     assert sorted(fetched) == [file_of(i) for i in (1, 3, 13)]
     assert skipped[file_of(2)].reason == "the file is empty"
     assert server.asked("/train2017") == []
     assert sorted(path.name for path in pictures.iterdir()) == before
     (pictures / file_of(3)).unlink()
     with pytest.raises(InputError, match=f"1 of 4 pictures are missing: {file_of(3)};"):
-        fetch(made, listed.images, root)
+        fetch_all(made, listed.images, root)
     made["coco"]["images"] = str(tmp_path / "nowhere")
     with pytest.raises(InputError, match="nowhere is not a folder"):
         coco.list_images(made, tmp_path / "download")
@@ -489,7 +489,7 @@ def test_real_coco_images_by_http(
     with CocoServer(coco_sample / "images", document) as server:
         made = minitrain(server, max_images=40)
         listed = coco.list_images(made, tmp_path / "download")
-        fetched, skipped = fetch(made, listed.images, tmp_path / "images")
+        fetched, skipped = fetch_all(made, listed.images, tmp_path / "images")
     assert len(fetched) == 40 and not skipped
     persons = {a["image_id"] for a in document["annotations"] if a["category_id"] == 1}
     assert ids(listed) == sorted(persons)[:40]
@@ -527,7 +527,7 @@ def test_folder_finds_pictures_in_all_folders(pictures: Path) -> None:
     made = in_folder(pictures)
     listed = folder.list_images(made, pictures)
     assert ids(listed) == sorted(ids(listed)) and len(set(ids(listed))) == 9
-    fetched, skipped = fetch(made, listed.images, pictures)
+    fetched, skipped = fetch_all(made, listed.images, pictures)
     assert sorted(fetched) == files and not skipped
     assert listed.annotations is None
     assert ids(folder.list_images(in_folder(pictures, max_images=4), pictures)) == ids(listed)[:4]
@@ -569,7 +569,7 @@ def test_bad_pictures_are_skipped_and_nothing_else_is_lost(pictures: Path) -> No
     made = in_folder(pictures)
     listed = folder.list_images(made, pictures)
     assert [(entry.file, entry.image_id) for entry in listed.skipped] == [(not_utf8, None)]
-    fetched, skipped = fetch(made, listed.images, pictures)
+    fetched, skipped = fetch_all(made, listed.images, pictures)
     assert sorted(fetched) == sorted([*(file_of(i) for i in PICTURES), "rotated.jpg"])
     assert (fetched["rotated.jpg"].width, fetched["rotated.jpg"].height) == (10, 20)
     reasons = {file: entry.reason for file, entry in skipped.items()}
@@ -614,7 +614,7 @@ def test_folder_with_annotations(pictures: Path, instances: dict[str, Any], tmp_
     numbers = [annotation["id"] for annotation in kept["annotations"]]
     assert len(set(numbers)) == len(numbers) and min(numbers) > 0
 
-    fetched, skipped = fetch(made, listed.images, pictures)
+    fetched, skipped = fetch_all(made, listed.images, pictures)
     assert sorted(fetched) == sorted([file_of(1), "sub/two.jpg", file_of(5)])
     assert "25 x 24 in the annotations" in skipped[file_of(3)].reason
 
@@ -1001,13 +1001,13 @@ def test_openpeople(tmp_path: Path) -> None:
     assert labels[-1] == {"person": "P010", "view": "studio posture"}
     root = tmp_path / "images"
     some = listed.images[::15]
-    fetched, skipped = fetch(made, some, root)
+    fetched, skipped = fetch_all(made, some, root)
     assert sorted(fetched) == sorted(image.file for image in some) and not skipped
     times = {path: path.stat().st_mtime_ns for path in root.rglob("*.jpg")}
     assert len(times) == 4
     spoilt = min(times)
     spoilt.write_bytes(b"spoilt")
-    assert fetch(made, some, root) == (fetched, {})
+    assert fetch_all(made, some, root) == (fetched, {})
     assert {path for path in times if path.stat().st_mtime_ns != times[path]} == {spoilt}
     assert ids(openpeople.list_images(settings("openpeople", max_images=3), root)) == [11, 12, 13]
 
