@@ -89,10 +89,9 @@ lint: $(VENV)/.test-installed
 	$(BIN)/snakemake --lint
 	$(BIN)/oxlint --deny-warnings .
 
-# config/README.md from the schema.
+# config/README.md and the schema, from visualsearch/settings.
 docs: $(VENV)/.installed
-	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.settings.checking workflow/schemas/config.schema.yaml > config/README.md.new
-	mv config/README.md.new config/README.md
+	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.settings.reference
 
 # docs/example from the demo, without what a clock measured: made anew, it changes only where
 # results do.

@@ -30,10 +30,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.data.images import read_image
 from visualsearch.data.tables import write_table
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.detect.torchvision_models import build_model, load_weights
 from visualsearch.fetch import openpeople
 from visualsearch.fetch.walk import pictures_in
+from visualsearch.settings import DetectorSettings
 
 CATEGORIES = 91
 Maker = Callable[..., Callable[[], object]]

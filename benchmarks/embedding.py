@@ -42,20 +42,20 @@ from visualsearch.data.tables import (
     with_full_length,
     write_table,
 )
-from visualsearch.detect import BUNDLED, load_detector
-from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect import load_detector
 from visualsearch.detect.run import detect_images
 from visualsearch.embed.embedding import CROPS_A_BATCH
-from visualsearch.settings.checking import load_schema
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.configuration import configuration_schema
+from visualsearch.settings.names import BUNDLED
 
-SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
 IMAGES_A_SHARD = 3125  # coco-minitrain in the 8 shards of the defaults
 NEIGHBOURS = 10
 
 
 def defaults(section: str) -> dict[str, Any]:
     """The settings that the schema gives a section that is left out."""
-    keys = load_schema(SCHEMA)["properties"][section]["properties"]
+    keys = configuration_schema()["properties"][section]["properties"]
     return {key: rule["default"] for key, rule in keys.items()}
 
 
@@ -199,7 +199,7 @@ def start_seconds(settings: DetectorSettings) -> float:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from visualsearch.detect import load_detector\n"
-        "from visualsearch.detect.base import DetectorSettings\n"
+        "from visualsearch.settings import DetectorSettings\n"
         "load_detector(DetectorSettings(sys.argv[2], sys.argv[3], 'cpu'))\n"
     )
     library = Path(__file__).parents[1] / "workflow" / "scripts"

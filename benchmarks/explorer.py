@@ -37,7 +37,6 @@ from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import NEIGHBOURS, search_everyone
 from visualsearch.settings import checking
 
-SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 LENGTH = 256
 A_GROUP = 50
 # Each side of a box moves by up to this part of its width or height.
@@ -60,8 +59,8 @@ def detected(folder: Path, config: dict[str, Any]) -> list[tuple[str, int, int, 
     import torch
 
     from visualsearch.detect import load_detector
-    from visualsearch.detect.base import DetectorSettings
     from visualsearch.detect.run import detect_category
+    from visualsearch.settings import DetectorSettings
 
     torch.set_num_threads(1)
     settings = {**config["detector"], "name": "ssdlite_mobilenet_v2_person"}
@@ -112,7 +111,7 @@ def make_run(folder: Path, pictures: Path, persons: int, config: dict[str, Any])
         "vector": vector_column(made_vectors(persons)),
     }
     schema = with_vector(PERSONS, LENGTH)
-    write_table(folder / "reduced.parquet", [pa.table(columns).cast(schema)], schema)
+    write_table(folder / "reduced.parquet", [pa.table(columns).cast(schema)])
     asked = pa.table({"person_id": columns["person_id"][persons // 2 : persons // 2 + 1]})
     write_table(folder / "queries.parquet", [asked], asked.schema)
     paths = (str(folder / name) for name in ("index", "persons.parquet", "index.json"))
@@ -291,10 +290,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="make it in this folder, and keep it")
     parser.add_argument("--built", type=Path, help="an explorer to measure; none is made then")
     options = parser.parse_args()
-    schema = checking.load_schema(SCHEMA)
     sections = {"dataset": {"source": "coco-val2017"}}
     sections["explorer"] = {"projection": options.projection}
-    config = checking.checked(sections, schema)
+    config = checking.checked(sections)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         explorer = options.built or folder / "explorer"

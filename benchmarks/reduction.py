@@ -42,10 +42,9 @@ from visualsearch.data.tables import (
 )
 from visualsearch.index.nearest import Nearest, share_found
 from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
-from visualsearch.settings.checking import load_schema
+from visualsearch.settings.configuration import configuration_schema
 
-SCHEMA = load_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
-REDUCTION = SCHEMA["properties"]["reduction"]["properties"]
+REDUCTION = configuration_schema()["properties"]["reduction"]["properties"]
 COMPONENTS = REDUCTION["n_components"]["default"]
 POWER = REDUCTION["whiten_power"]["default"]
 BATCH_SIZE = REDUCTION["batch_size"]["default"]

@@ -35,8 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
-from visualsearch.detect import BUNDLED, load_detector
-from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import MAPS, embed_boxes
 from visualsearch.evaluate.relevance import Bootstrap, interval_of
@@ -44,6 +43,8 @@ from visualsearch.evaluate.search_quality import NEIGHBOURS, Alikeness, Sample, 
 from visualsearch.index.nearest import Nearest, Ranks
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import l2_normalised
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
 
 MIN_HEIGHT = 48
 RESAMPLES = 2000

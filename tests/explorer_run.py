@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from conftest import ROOT
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
@@ -21,7 +20,6 @@ from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import NEIGHBOURS, search_everyone
 from visualsearch.settings import checking
 
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
 SIDE = 300
 # Left, top, width, height of a picture's three persons, and what fits of each into a cell of 112.
@@ -35,7 +33,7 @@ HOSTILE_LICENSE = "<script>alert(1)</script>"
 def checked(**sections: dict[str, Any]) -> dict[str, Any]:
     """A configuration with some sections given."""
     given = {"dataset": {"source": "folder", "folder": {"path": "."}}}
-    return checking.checked({**given, **sections}, checking.load_schema(SCHEMA))
+    return checking.checked({**given, **sections})
 
 
 def opened(folder: Path, table: pa.Table, backend: str, search_k: int = 1000) -> Index:

@@ -56,8 +56,7 @@ from visualsearch.settings import checking
 SECONDS = 5
 # Of address space, over what the process has after its imports.
 MEGABYTES = 3000
-SCHEMA = checking.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
-DATASET = checking.checked({}, SCHEMA)["dataset"]
+DATASET = checking.checked({})["dataset"]
 
 # Written over or into a file: numbers at the edge of their type, and what has a meaning in JSON,
 # YAML, pickle, zip and markup.
@@ -253,7 +252,7 @@ def parse_configuration(path: Path) -> None:
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # Snakemake reads the file, and says so.
     if isinstance(given, dict):
-        checking.checked(given, SCHEMA)
+        checking.checked(given)
 
 
 PARSERS = {

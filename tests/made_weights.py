@@ -2,8 +2,8 @@
 
 import torch
 
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.detect.torchvision_models import build_model
+from visualsearch.settings import DetectorSettings
 
 
 def random_weights(name: str, seed: int) -> dict[str, torch.Tensor]:

@@ -49,7 +49,6 @@ from visualsearch.search.queries import select_queries
 from visualsearch.search.rerank import SecondLook
 from visualsearch.settings import checking
 
-SCHEMA = Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml"
 OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
 SIDE = 160
 # A box of a colour of its own in a grey picture; stored without loss, whatever the file's name.
@@ -113,7 +112,7 @@ PLAIN = {"fit": "stretch", "size": [256, 128], "pooling": "average", "mirrored":
 
 
 def config_of(**sections: dict[str, Any]) -> dict[str, Any]:
-    return checking.checked(sections, checking.load_schema(SCHEMA))
+    return checking.checked(sections)
 
 
 def color_of(image_id: int) -> tuple[int, int, int]:
@@ -265,7 +264,7 @@ class Run:
         write_table(folder / "distorted.parquet", [rows], copies)
         schema = with_vector(PERSONS, self.reduction.n_components)
         reduced = str(folder / "reduced.parquet")
-        write_table(reduced, [pa.table(columns).cast(schema)], schema)
+        write_table(reduced, [pa.table(columns).cast(schema)])
         paths = {name: str(folder / name) for name in ("persons.index", "persons.parquet")}
         build_index(
             [reduced],

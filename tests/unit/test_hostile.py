@@ -24,12 +24,13 @@ from report_run import config_of
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
-from visualsearch.detect import BUNDLED, load_detector, ssdlite
-from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect import load_detector, ssdlite
 from visualsearch.detect.torchvision_models import load_weights
 from visualsearch.evaluate.detections import evaluate_detections
 from visualsearch.fetch import coco, folder
 from visualsearch.report.hits_table import cell
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
 
 FASTER_RCNN = "fasterrcnn_mobilenet_v3_large_fpn"
 

@@ -18,7 +18,6 @@ from hypothesis.extra import numpy as arrays
 from jsonschema import Draft202012Validator
 from pycocotools.coco import COCO
 
-from conftest import ROOT
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.boxes import (
@@ -51,10 +50,11 @@ from visualsearch.fetch import folder
 from visualsearch.fetch.folder import id_of_name
 from visualsearch.fetch.instances import read_instances
 from visualsearch.fetch.keypoints import add_keypoints
-from visualsearch.settings.checking import checked, load_schema
+from visualsearch.settings.checking import checked
+from visualsearch.settings.configuration import configuration_schema
 from wrong_configurations import WRONG
 
-SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+SCHEMA = configuration_schema()
 
 # Text as hostile files have it: control characters, half characters, other scripts.
 texts = st.text(max_size=12) | st.sampled_from(["", "\0", "\ud800", "a\nb", "../a", "~x", "null"])
@@ -121,7 +121,7 @@ def held(config: Any) -> Any:
 @example({"dataset": {"source": 5}})
 def test_a_configuration_is_right_or_a_line_for_each_problem(config: dict[str, Any]) -> None:
     try:
-        right = checked(config, SCHEMA)
+        right = checked(config)
     except InputError as error:
         heading, *lines = str(error).split("\n")
         assert heading == "the configuration is wrong:" and lines
@@ -129,7 +129,7 @@ def test_a_configuration_is_right_or_a_line_for_each_problem(config: dict[str, A
         assert len(set(lines)) == len(lines) and max(map(len, lines)) < 2000
         return
     assert list(Draft202012Validator(SCHEMA).iter_errors(held(right))) == []
-    assert checked(right, SCHEMA) == right
+    assert checked(right) == right
     # As jobs and reports get it.
     assert yaml.safe_load(yaml.safe_dump(right, allow_unicode=True)) == right
 
@@ -138,7 +138,7 @@ def test_a_configuration_is_right_or_a_line_for_each_problem(config: dict[str, A
 def test_two_wrongs_are_never_right(first: str, second: str) -> None:
     one, two = yaml.safe_load(first), yaml.safe_load(second)
     with pytest.raises(InputError):
-        checked({**one, **two}, SCHEMA)
+        checked({**one, **two})
 
 
 # Shards.

@@ -16,7 +16,9 @@ from visualsearch.workflow import slurm
 from visualsearch.workflow import stopping
 from visualsearch.settings import checking
 from visualsearch.core.files import remove_leftovers
-from visualsearch.detect import is_file_name, uses_gpu
+from visualsearch.detect import uses_gpu
+from visualsearch.settings import Settings
+from visualsearch.settings.values import is_address, is_weights_file
 from visualsearch.core.disk import tell_if_full
 from visualsearch.core.errors import InputError
 from visualsearch.index import check_backend, index_files
@@ -37,9 +39,11 @@ OWN_PYTHON = (
 try:
     for file in workflow.configfiles:
         checking.check_file(file)
-    schema = checking.load_schema(SCRIPTS.parent / "schemas/config.schema.yaml")
+    for line in checking.retired_lines(config):
+        logger.warning(line)
     # Another dict: as a module, this one belongs to the workflow that uses it.
-    config = checking.checked(config, schema, workflow.remote_exec)
+    config = checking.checked(config, workflow.remote_exec)
+    settings = Settings.of(config)
     if OWN_PYTHON:
         check_backend(config["index"]["backend"])
 except InputError as error:
@@ -75,7 +79,7 @@ def own_pictures():
 def weights_fingerprint():
     """Changes when the user's own weights file does."""
     weights = GIVEN["detector"]["weights"]
-    return fingerprint_of([weights] if is_file_name(weights) else [])
+    return fingerprint_of([weights] if is_weights_file(weights) else [])
 
 
 def picture_choice():

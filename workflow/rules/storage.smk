@@ -5,7 +5,7 @@
 import os
 
 from visualsearch.core import checksums
-from visualsearch.detect import BUNDLED
+from visualsearch.settings.names import BUNDLED
 from visualsearch.workflow.summary import summary_lines
 
 STORAGE = workflow.storage_registry.default_storage_provider
@@ -19,7 +19,7 @@ def addresses(settings):
     if isinstance(settings, (dict, list)):
         values = settings.values() if isinstance(settings, dict) else settings
         return [address for value in values for address in addresses(value)]
-    return [settings] if fetch.is_address(settings) else []
+    return [settings] if is_address(settings) else []
 
 
 def with_copies(settings):
@@ -28,12 +28,12 @@ def with_copies(settings):
         return {key: with_copies(value) for key, value in settings.items()}
     if isinstance(settings, list):
         return [with_copies(value) for value in settings]
-    return str(storage(settings)) if fetch.is_address(settings) else settings
+    return str(storage(settings)) if is_address(settings) else settings
 
 
 def own_file(name):
     """One of the user's own files as an input: from a bucket, or from this machine."""
-    return storage(name) if fetch.is_address(name) else local(name)
+    return storage(name) if is_address(name) else local(name)
 
 
 def own_files(section):
@@ -114,7 +114,7 @@ if PACKED and fetch.local_files(GIVEN["dataset"]):
 
 if PACKED and (
     BUNDLED_WEIGHTS
-    or (is_file_name(OWN_WEIGHTS) and not fetch.is_address(OWN_WEIGHTS))
+    or (is_weights_file(OWN_WEIGHTS) and not is_address(OWN_WEIGHTS))
 ):
 
     localrules:

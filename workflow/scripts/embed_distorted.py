@@ -6,9 +6,9 @@ from visualsearch.core.sampling import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import rows_of_shards, write_table
 from visualsearch.detect import load_described
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.embed.distortion import DISTORTED, with_two_vectors
 from visualsearch.embed.embedding import embed_distorted, embedding_length, embedding_metadata
+from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
     persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)

@@ -5,8 +5,8 @@ from visualsearch.core.job import job
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 from visualsearch.detect import load_described
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.embed.embedding import embed_images, embedding_length, embedding_metadata
+from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
     shard = int(snakemake.wildcards.shard)

@@ -5,9 +5,9 @@ from visualsearch.core.job import job
 from visualsearch.data.manifest import write_skipped
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.own_pictures import embed_query_images
+from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)

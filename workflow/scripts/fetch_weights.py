@@ -5,7 +5,7 @@ import shutil
 from visualsearch.core.files import replacing, write_json
 from visualsearch.core.job import job
 from visualsearch.detect import load_detector
-from visualsearch.detect.base import DetectorSettings
+from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
     detector = load_detector(DetectorSettings(**snakemake.params.detector))

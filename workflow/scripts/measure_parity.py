@@ -6,8 +6,8 @@ from visualsearch.core.job import job
 from visualsearch.core.sampling import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.detect import load_described
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.evaluate.parity import measure_parity, parity_lines
+from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
     described = read_json(snakemake.input.detector)

@@ -19,18 +19,13 @@ from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
 from visualsearch.core.errors import InputError
-from visualsearch.detect import (
-    BUNDLED,
-    NAMES,
-    TORCHVISION,
-    load_described,
-    load_detector,
-    torchvision_models,
-)
-from visualsearch.detect.base import Detector, DetectorSettings
+from visualsearch.detect import load_described, load_detector, torchvision_models
+from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
 from visualsearch.detect.torchvision_models import build_model, download_weights
 from visualsearch.embed.embedding import embed_boxes
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED, DETECTORS, TORCHVISION
 
 SMALL = {"min_size": 96, "max_size": 160}
 EXACT = {"precision": "fp32"}
@@ -168,7 +163,7 @@ def test_any_category_can_be_detected(weights_file: Path) -> None:
         detect_category(detector, [picture()], "unicorn")
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if "resnet50" in n])
+@pytest.mark.parametrize("name", [n for n in DETECTORS if "resnet50" in n])
 def test_resnet_detectors_give_2048_values(name: str) -> None:
     lengths = torchvision_models.VARIANTS[name].backbone.lengths
     assert lengths == {"before": 1024, "last": 2048}

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from visualsearch.detect import TORCHVISION, ssdlite
-from visualsearch.detect.base import DetectorSettings
+from visualsearch.detect import ssdlite
 from visualsearch.detect.folding import fold_norms
 from visualsearch.detect.torchvision_models import build_model
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import TORCHVISION
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 

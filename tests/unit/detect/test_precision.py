@@ -15,13 +15,15 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
 
 from visualsearch.data.pictures import Picture, Pictures, read_ahead
 from visualsearch.data.tables import write_table
-from visualsearch.detect import BUNDLED, TORCHVISION, load_described, load_detector
-from visualsearch.detect.base import Detections, Detector, DetectorSettings
+from visualsearch.detect import load_described, load_detector
+from visualsearch.detect.base import Detections, Detector
 from visualsearch.detect.precision import DTYPES, compute_in, resolve
 from visualsearch.detect.roi_pooling import RowRoIAlign, roi_align_rows
 from visualsearch.detect.run import detect_images
 from visualsearch.detect.torchvision_models import build_model, make_fast
 from visualsearch.evaluate.parity import measure_parity, parity_lines
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED, TORCHVISION
 
 CPU = torch.device("cpu")
 EMBEDDING = {

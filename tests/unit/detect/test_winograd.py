@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from visualsearch.detect.base import DetectorSettings
 from visualsearch.detect.torchvision_models import build_model
 from visualsearch.detect.winograd import SIDES, STRIP, Winograd3x3, transforms, with_winograd
+from visualsearch.settings import DetectorSettings
 
 
 def conv_of(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:

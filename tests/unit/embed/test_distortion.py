@@ -16,10 +16,12 @@ from visualsearch.data.images import read_image
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import vectors_of
-from visualsearch.detect import BUNDLED, load_detector
-from visualsearch.detect.base import Detector, DetectorSettings
+from visualsearch.detect import load_detector
+from visualsearch.detect.base import Detector
 from visualsearch.embed.distortion import distorted_boxes, with_two_vectors
 from visualsearch.embed.embedding import corners_of, embed_boxes, embed_distorted
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
 
 IMAGES = 12
 

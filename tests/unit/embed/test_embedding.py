@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 from test_detectors import SMALL, random_state
 
 from visualsearch.data.boxes import mirror
-from visualsearch.detect import BUNDLED, bundled, load_detector
-from visualsearch.detect.base import Detector, DetectorSettings
+from visualsearch.detect import bundled, load_detector
+from visualsearch.detect.base import Detector
 from visualsearch.detect.ssdlite import load_ssdlite
 from visualsearch.detect.torchvision_models import build_model
 from visualsearch.embed.embedding import (
@@ -28,6 +28,8 @@ from visualsearch.embed.embedding import (
     embedding_length,
     embedding_metadata,
 )
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
 
 PLAIN = {
     "region": "crop",

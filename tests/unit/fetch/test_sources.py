@@ -37,6 +37,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.fetch import coco, folder, openpeople
 from visualsearch.fetch.walk import pictures_in
+from visualsearch.settings.values import is_address
 
 Settings = dict[str, Any]
 Fetched = tuple[dict[str, FetchedImage], dict[str, Skipped]]
@@ -1118,7 +1119,7 @@ def test_parse_time_imports_are_light() -> None:
 
 @pytest.mark.parametrize("text", ["s3://bucket/pictures", "gs://b", "az+x://b/c d"])
 def test_addresses_in_a_bucket(text: str) -> None:
-    assert fetch.is_address(text)
+    assert is_address(text)
 
 
 @pytest.mark.parametrize(
@@ -1126,7 +1127,7 @@ def test_addresses_in_a_bucket(text: str) -> None:
     ["http://host/x", "https://host/x", "pictures", "/a/b", "a/s3://b", "S3://b", "", None, 1],
 )
 def test_what_is_no_address_in_a_bucket(text: object) -> None:
-    assert not fetch.is_address(text)
+    assert not is_address(text)
 
 
 def test_local_files_are_those_of_this_machine() -> None:

@@ -7,12 +7,15 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from visualsearch import detect, fetch, index
+from visualsearch import fetch, index
 from visualsearch.core.errors import InputError
-from visualsearch.settings.checking import as_markdown, check_file, checked, load_schema
+from visualsearch.settings.checking import check_file, checked, retired_lines
+from visualsearch.settings.configuration import Settings, configuration_schema
+from visualsearch.settings.names import BACKENDS, SOURCES
+from visualsearch.settings.reference import as_markdown, as_yaml
 from wrong_configurations import WRONG
 
-SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+SCHEMA = configuration_schema()
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "first-look.yaml", "folder.yaml"])
@@ -22,11 +25,11 @@ def test_shipped_configurations_are_right(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pictures").mkdir()  # what folder.yaml asks its reader to set
     config = yaml.safe_load((ROOT / "config" / name).read_text())
-    assert checked(config, SCHEMA)["search"]["neighbours"] == 10
+    assert checked(config)["search"]["neighbours"] == 10
 
 
 def test_defaults_fill_missing_and_empty_sections() -> None:
-    config = checked({"queries": None, "dataset": {"coco": {"images": "https://x"}}}, SCHEMA)
+    config = checked({"queries": None, "dataset": {"coco": {"images": "https://x"}}})
     assert config["queries"]["count"] == 5
     assert config["dataset"]["coco"]["definition_images"] == 25000
     assert config["dataset"]["coco"]["images"] == "https://x"
@@ -41,7 +44,7 @@ def test_text_from_the_command_line_is_read_as_what_is_meant() -> None:
         "embedding": {"size": ["128", "64"]},
         "report": {"title": "2026"},
     }
-    config = checked(given, SCHEMA)
+    config = checked(given)
     assert config["dataset"]["max_images"] == 5
     assert config["dataset"]["only_with_category"] is False
     assert config["dataset"]["coco"]["images"] is None
@@ -58,7 +61,7 @@ def test_home_directory_is_found_where_no_shell_put_it(
     (tmp_path / "me.jpg").touch()
     (tmp_path / "w.pth").touch()
     given = {"queries": {"images": ["~/me.jpg"]}, "detector": {"weights": "~/w.pth"}}
-    config = checked(given, SCHEMA)
+    config = checked(given)
     assert config["queries"]["images"] == [str(tmp_path / "me.jpg")]
     assert config["detector"]["weights"] == str(tmp_path / "w.pth")
 
@@ -66,7 +69,7 @@ def test_home_directory_is_found_where_no_shell_put_it(
 def test_default_configuration_file_says_what_the_schema_says() -> None:
     """Keys in config.yaml are there to be seen; except for shards they repeat the defaults."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    defaults = checked({}, SCHEMA)
+    defaults = checked({})
     del config["shards"]
     for section, values in config.items():
         assert values == {key: defaults[section][key] for key in values}, section
@@ -78,7 +81,7 @@ def test_a_wrong_configuration_gives_one_line(
 ) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(InputError) as error:
-        checked(yaml.safe_load(text), SCHEMA)
+        checked(yaml.safe_load(text))
     heading, *lines = str(error.value).splitlines()
     assert heading == "the configuration is wrong:" and len(lines) == 1, lines[:5]
     assert lines[0].startswith(f"  {WRONG[text]}"), lines[0][:500]
@@ -87,7 +90,7 @@ def test_a_wrong_configuration_gives_one_line(
 @pytest.mark.parametrize("value", [[], None, "text", 5])
 def test_a_configuration_is_a_section(value: Any) -> None:
     with pytest.raises(InputError, match=r"configuration: .* is not allowed; expected a section"):
-        checked(value, SCHEMA)
+        checked(value)
 
 
 @pytest.mark.parametrize(
@@ -115,15 +118,13 @@ def test_a_file_without_a_key_twice_is_let_through(text: str, tmp_path: Path) ->
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(InputError) as error:
-        checked({"shards": 0, "queries": {"count": -1}, "foo": 1}, SCHEMA)
+        checked({"shards": 0, "queries": {"count": -1}, "foo": 1})
     assert len(str(error.value).splitlines()) == 4
 
 
 def test_schema_and_registries_know_the_same_names() -> None:
-    properties = SCHEMA["properties"]
-    assert properties["detector"]["properties"]["name"]["enum"] == list(detect.NAMES)
-    assert properties["index"]["properties"]["backend"]["enum"] == list(index.SUFFIXES)
-    assert properties["dataset"]["properties"]["source"]["enum"] == list(fetch.SOURCES)
+    assert list(BACKENDS) == list(index.SUFFIXES)
+    assert list(SOURCES) == list(fetch.SOURCES)
 
 
 def test_categories_are_those_of_coco() -> None:
@@ -147,6 +148,27 @@ def test_every_key_has_a_description_and_a_default() -> None:
     walk(SCHEMA, "")
 
 
-def test_reference_is_made_from_the_schema() -> None:
+def test_reference_and_schema_file_are_made_from_the_settings() -> None:
     reference = Path(ROOT / "config/README.md").read_text()
-    assert reference == as_markdown(SCHEMA), "run `make docs`"
+    assert reference == as_markdown(), "run `make docs`"
+    schema = Path(ROOT / "workflow/schemas/config.schema.yaml").read_text()
+    assert schema == as_yaml(), "run `make docs`"
+
+
+def test_settings_are_the_checked_configuration_typed() -> None:
+    config = checked(
+        {"embedding": {"size": [128, 64]}, "dataset": {"coco": {"images": "https://x"}}}
+    )
+    settings = Settings.of(config)
+    assert settings.embedding.size == (128, 64)
+    assert settings.dataset.coco.images == "https://x"
+    assert settings.search.near_duplicate == config["search"]["near_duplicate"]
+    assert Settings.of(checked({})) == Settings()
+
+
+def test_a_key_of_an_earlier_release_is_told_and_does_nothing() -> None:
+    config = {"index": {"shards": 3}}
+    assert checked(config) == checked({})
+    (line,) = retired_lines(config)
+    assert line.startswith("index.shards no longer")
+    assert retired_lines({}) == []

@@ -11,26 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visualsearch.core.errors import InputError
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED, DETECTORS
 
 if TYPE_CHECKING:
-    from visualsearch.detect.base import Detector, DetectorSettings
-
-BUNDLED = "ssdlite_mobilenet_v2_person"
-TORCHVISION = (
-    "fasterrcnn_resnet50_fpn",
-    "fasterrcnn_resnet50_fpn_v2",
-    "fasterrcnn_mobilenet_v3_large_fpn",
-    "fasterrcnn_mobilenet_v3_large_320_fpn",
-    "retinanet_resnet50_fpn",
-    "retinanet_resnet50_fpn_v2",
-    "fcos_resnet50_fpn",
-)
-NAMES = (*TORCHVISION, BUNDLED)
-
-
-def is_file_name(weights: str) -> bool:
-    """Whether a `weights` setting names a file: it has a path separator or a weights suffix."""
-    return "/" in weights or weights.endswith((".pth", ".pt", ".safetensors"))
+    from visualsearch.detect.base import Detector
 
 
 def uses_gpu(device: str) -> bool:
@@ -61,8 +46,8 @@ def load_detector(settings: DetectorSettings) -> Detector:
     """
     import torch
 
-    if settings.name not in NAMES:
-        raise InputError(f"detector.name is {settings.name!r}; known are {', '.join(NAMES)}")
+    if settings.name not in DETECTORS:
+        raise InputError(f"detector.name is {settings.name!r}; known are {', '.join(DETECTORS)}")
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"

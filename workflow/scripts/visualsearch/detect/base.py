@@ -1,7 +1,6 @@
 """What every detector answers to. Needs torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -89,31 +88,11 @@ class Detector(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class DetectorSettings:
-    """The `detector` section of the configuration.
-
-    name: key of the registry. weights: "default", the name of a weights enum member, or a file.
-    device: "auto", "cpu" or "cuda". score_threshold: detections below it are dropped.
-    min_size, max_size: sides in pixels that an image is resized to.
-    None for any of these three means the detector's own.
-    precision: "auto", "fp32" or "bf16".
-    """
-
-    name: str
-    weights: str = "default"
-    device: str = "auto"
-    score_threshold: float | None = None
-    min_size: int | None = None
-    max_size: int | None = None
-    precision: str = "auto"
-
-    def torch_device(self) -> torch.device:
-        """The device to run on: with "auto" a GPU where torch sees one, else the CPU."""
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(name)
+def torch_device(name: str) -> torch.device:
+    """The device that `detector.device` names; "auto" is a GPU where torch sees one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -10,16 +10,18 @@ import torchvision
 from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visualsearch.detect import BUNDLED, ssdlite
+from visualsearch.detect import ssdlite
 from visualsearch.detect.base import (
     GPU_BATCH,
     Detections,
-    DetectorSettings,
     WholePicture,
     count_parameters,
+    torch_device,
 )
 from visualsearch.detect.folding import fold_norms
 from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
 
 WEIGHTS = Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors"
 
@@ -41,7 +43,7 @@ class BundledDetector:
             "last": ssdlite.FEATURE_CHANNELS,
         }
         self.categories = ["__background__", "person"]
-        self.device = settings.torch_device()
+        self.device = torch_device(settings.device)
         given = settings.score_threshold
         self.score_threshold = SCORE_THRESHOLD if given is None else given
         # Elsewhere a copy of them, on a machine that has this project's code and no more.

@@ -27,18 +27,19 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.hashing import sha256_file
-from visualsearch.detect import is_file_name
 from visualsearch.detect.base import (
     GPU_BATCH,
     Detections,
-    DetectorSettings,
     WholePicture,
     count_parameters,
+    torch_device,
 )
 from visualsearch.detect.folding import fold_norms
 from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
 from visualsearch.detect.roi_pooling import RowRoIAlign
 from visualsearch.detect.winograd import with_winograd
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.values import is_weights_file
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +114,9 @@ class TorchvisionDetector:
         self.variant = VARIANTS[settings.name]
         self.map_lengths = self.variant.backbone.lengths
         self.vector_length = self.map_lengths["last"]
-        self.device = settings.torch_device()
+        self.device = torch_device(settings.device)
         enum = get_model_weights(settings.name)
-        if is_file_name(settings.weights):
+        if is_weights_file(settings.weights):
             self.weights = enum.DEFAULT
             self.weights_file = Path(settings.weights)
         else:

@@ -7,13 +7,13 @@ module stays light: a source's own module is imported when a job calls it.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from visualsearch.fetch.walk import fingerprint_of
+from visualsearch.settings.values import is_address, is_url
 
 if TYPE_CHECKING:
     from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
@@ -50,18 +50,6 @@ class Source:
     has_annotations: Callable[[Settings], bool]
     local_root: Callable[[Settings], str | None]
     local_inputs: Callable[[Settings], list[str | None]]
-
-
-def is_url(text: str) -> bool:
-    """Whether a setting that may be a URL or a path is a URL."""
-    return text.startswith(("http://", "https://"))
-
-
-def is_address(setting: object) -> bool:
-    """Whether a setting names something in a bucket, as s3://bucket/pictures does."""
-    if not isinstance(setting, str) or is_url(setting):
-        return False
-    return re.match(r"[a-z][a-z0-9+.-]*://", setting) is not None
 
 
 def _coco() -> SourceModule:

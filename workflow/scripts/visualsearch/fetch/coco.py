@@ -19,7 +19,7 @@ from visualsearch.core.files import replacing
 from visualsearch.core.hashing import sha256_file
 from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.fetch import Settings, is_url
+from visualsearch.fetch import Settings
 from visualsearch.fetch.coco_json import has_member
 from visualsearch.fetch.download import Client, DownloadFailed, NotServed
 from visualsearch.fetch.google_drive import get_drive_file
@@ -34,6 +34,7 @@ from visualsearch.fetch.instances import (
 )
 from visualsearch.fetch.keypoints import PERSON, add_keypoints, given_file
 from visualsearch.fetch.verify import verified, verified_file
+from visualsearch.settings.values import is_url
 
 log = logging.getLogger(__name__)
 

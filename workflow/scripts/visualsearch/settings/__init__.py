@@ -1,1 +1,41 @@
-"""The configuration: what its keys are, and how a user's is checked."""
+"""The configuration: what its keys are, typed and with their defaults, and how one is checked."""
+
+from visualsearch.settings.computing import (
+    DetectorSettings,
+    EmbeddingSettings,
+    IndexSettings,
+    ReductionSettings,
+    SearchSetSettings,
+)
+from visualsearch.settings.configuration import Settings
+from visualsearch.settings.dataset import (
+    CocoSettings,
+    DatasetSettings,
+    FolderSettings,
+    PathvarsSettings,
+)
+from visualsearch.settings.showing import (
+    EvaluationSettings,
+    ExplorerSettings,
+    QueriesSettings,
+    ReportSettings,
+    SearchSettings,
+)
+
+__all__ = [
+    "CocoSettings",
+    "DatasetSettings",
+    "DetectorSettings",
+    "EmbeddingSettings",
+    "EvaluationSettings",
+    "ExplorerSettings",
+    "FolderSettings",
+    "IndexSettings",
+    "PathvarsSettings",
+    "QueriesSettings",
+    "ReductionSettings",
+    "ReportSettings",
+    "SearchSetSettings",
+    "SearchSettings",
+    "Settings",
+]

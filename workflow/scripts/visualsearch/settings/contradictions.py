@@ -1,0 +1,121 @@
+"""What each key of the configuration alone cannot show: keys that do not go together."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from visualsearch.settings.configuration import Settings
+from visualsearch.settings.dataset import CocoSettings, PathvarsSettings
+from visualsearch.settings.names import BUNDLED
+from visualsearch.settings.values import is_address, is_url, is_weights_file
+from visualsearch.settings.wording import not_allowed
+
+
+def contradictions(settings: Settings) -> Iterator[str]:
+    """Keys that do not go together, and files that are not there; a line each."""
+    yield from _impossible_folders(settings.pathvars)
+    dataset, detector, queries = settings.dataset, settings.detector, settings.queries
+    source, folder = dataset.source, dataset.folder.path
+    if source == "folder" and not folder:
+        yield not_allowed("dataset.folder.path", folder, "a directory of pictures")
+    elif source == "folder" and not _is_folder(folder):
+        yield not_allowed("dataset.folder.path", folder, "a directory that is there")
+    elif folder and source != "folder":
+        yield not_allowed("dataset.folder.path", folder, f"null, as dataset.source is {source!r}")
+    if detector.name == BUNDLED:
+        if dataset.category != "person":
+            expected = f"person, which is all that detector {BUNDLED} knows"
+            yield not_allowed("dataset.category", dataset.category, expected)
+        if detector.weights != "default":
+            expected = f"default, as detector {BUNDLED} brings its own"
+            yield not_allowed("detector.weights", detector.weights, expected)
+    weights = detector.weights
+    if is_weights_file(weights) and not _is_file(weights):
+        yield not_allowed("detector.weights", weights, "a weights file that is there")
+    annotations = dataset.folder.annotations
+    if source == "folder" and annotations and not _is_file(annotations):
+        yield not_allowed("dataset.folder.annotations", annotations, "a file that is there")
+    keypoints = dataset.folder.keypoints
+    if keypoints and source != "folder":
+        expected = f"null, as dataset.source is {source!r}"
+        yield not_allowed("dataset.folder.keypoints", keypoints, expected)
+    elif source == "folder" and keypoints and not _is_file(keypoints):
+        yield not_allowed("dataset.folder.keypoints", keypoints, "a file that is there")
+    elif source == "folder" and keypoints and not annotations:
+        expected = "null, as dataset.folder.annotations is null"
+        yield not_allowed("dataset.folder.keypoints", keypoints, expected)
+    if source.startswith("coco-"):
+        yield from _coco_contradictions(dataset.coco)
+    index, search = settings.index, settings.search
+    for key in ("n_trees", "search_k"):
+        if index.backend != "annoy" and index[key] is not None:
+            expected = f"null, as index.backend is {index['backend']}"
+            yield not_allowed(f"index.{key}", index[key], expected)
+    if 0 < search.rerank < search.neighbours:
+        expected = f"0, or {search['neighbours']} or more, as search.neighbours is"
+        yield not_allowed("search.rerank", search.rerank, expected)
+    embedding = settings.embedding
+    if embedding.region == "roi_align_last" and embedding.maps == "before":
+        expected = "crop or roi_align_before, as embedding.maps is before"
+        yield not_allowed("embedding.region", embedding.region, expected)
+    if not queries.count and not queries.persons and not queries.images:
+        expected = "an integer >= 1, as queries.persons and queries.images are empty"
+        yield not_allowed("queries.count", 0, expected)
+    for name in queries.images:
+        if set("{}<>") & set(name):
+            # Snakemake gives these a meaning of its own in the name of an input.
+            yield not_allowed("queries.images", name, "a path without any of { } < >")
+        elif not _is_file(name):
+            yield not_allowed("queries.images", name, "the path of a picture that is there")
+
+
+def _coco_contradictions(coco: CocoSettings) -> Iterator[str]:
+    for key, value in (("definition", coco.definition), ("annotations", coco.annotations)):
+        if value and not is_url(value) and not _is_file(value):
+            yield not_allowed(f"dataset.coco.{key}", value, "a URL, or a file that is there")
+    if is_url(coco.annotations) and coco.annotations_sha256 is None:
+        expected = "the sha256 of the file at the URL that dataset.coco.annotations is"
+        yield not_allowed("dataset.coco.annotations_sha256", None, expected)
+    if coco.images and not is_url(coco.images) and not _is_folder(coco.images):
+        expected = "a URL, or a directory that is there"
+        yield not_allowed("dataset.coco.images", coco.images, expected)
+    if coco.keypoints and not _is_file(coco.keypoints):
+        yield not_allowed("dataset.coco.keypoints", coco.keypoints, "a file that is there")
+
+
+def _impossible_folders(pathvars: PathvarsSettings) -> Iterator[str]:
+    for key, value in asdict(pathvars).items():
+        path = value if key == "results" else value.replace("<results>", pathvars.results)
+        if set("{}<>") & set(path) or not path.isprintable():
+            expected = "a path of printable characters, without any of { } < >"
+            yield not_allowed(f"pathvars.{key}", value, expected)
+        elif path.startswith("~"):
+            expected = "a path that does not start with ~, which stays as it is here"
+            yield not_allowed(f"pathvars.{key}", value, expected)
+        elif not _is_folder(_nearest_existing(path)):
+            expected = "a directory, or a path where one can be made"
+            yield not_allowed(f"pathvars.{key}", value, expected)
+        else:
+            continue
+        if key == "results":
+            return  # The others lie in it.
+
+
+def _nearest_existing(path: str) -> str:
+    while path and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path or "."
+
+
+# os.path, as pathlib raises for names that are too long. Snakemake looks for what lies in a bucket.
+def _is_file(path: str) -> bool:
+    return _in_bucket(path) or os.path.isfile(os.path.expanduser(path))
+
+
+def _is_folder(path: str) -> bool:
+    return _in_bucket(path) or os.path.isdir(os.path.expanduser(path))
+
+
+def _in_bucket(path: str) -> bool:
+    # Snakemake gives braces and angle brackets in the name of an input a meaning of its own.
+    return is_address(path) and not set("{}<>") & set(path)

@@ -1,0 +1,62 @@
+"""Files that are made from the settings by `make docs`: the JSON schema and config/README.md."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from visualsearch.settings.configuration import configuration_schema
+from visualsearch.settings.wording import allowed
+
+
+def as_markdown() -> str:
+    """config/README.md: a table of the keys of each section."""
+    schema = configuration_schema()
+    lines = [
+        "# Configuration",
+        "",
+        "`config.yaml` is the default and the real task; `demo.yaml` and `first-look.yaml` go over",
+        "it with `--configfile`. Single keys go over both: `--config shards=4`. All is checked",
+        "before anything runs.",
+        "",
+        "This page is made from `workflow/scripts/visualsearch/settings` by `make docs`.",
+    ]
+    for name, section in schema["properties"].items():
+        if section["type"] == "object":
+            lines += ["", f"## {name}", "", section["description"]]
+            rows = list(_rows(section, name))
+        else:
+            lines += ["", f"## {name}"]
+            rows = [_row(name, section)]
+        lines += ["", "| key | allowed | default | meaning |", "|---|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(section: dict[str, Any], path: str) -> Iterator[str]:
+    for key, part in section["properties"].items():
+        if part.get("type") == "object":
+            yield from _rows(part, f"{path}.{key}")
+        else:
+            yield _row(f"{path}.{key}", part)
+
+
+def _row(path: str, part: dict[str, Any]) -> str:
+    default = json.dumps(part["default"])
+    what = allowed(part)
+    if len(part.get("enum", ())) > 20:
+        what = f"one of {len(part['enum'])} names, {part['enum'][0]} to {part['enum'][-1]}"
+    cells = (f"`{path}`", what, f"`{default}`", part["description"])
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def as_yaml() -> str:
+    """workflow/schemas/config.schema.yaml, for editors and other programs."""
+    text = yaml.safe_dump(configuration_schema(), sort_keys=False, allow_unicode=True, width=100)
+    return f"# Made from workflow/scripts/visualsearch/settings by `make docs`.\n{text}"
+
+
+if __name__ == "__main__":
+    Path("config/README.md").write_text(as_markdown(), encoding="utf-8")
+    Path("workflow/schemas/config.schema.yaml").write_text(as_yaml(), encoding="utf-8")
