@@ -113,8 +113,7 @@ if PACKED and fetch.local_files(GIVEN["dataset"]):
 
 
 if PACKED and (
-    BUNDLED_WEIGHTS
-    or (is_weights_file(OWN_WEIGHTS) and not is_address(OWN_WEIGHTS))
+    BUNDLED_WEIGHTS or (is_weights_file(OWN_WEIGHTS) and not is_address(OWN_WEIGHTS))
 ):
 
     localrules:

@@ -89,7 +89,7 @@ class Detector(Protocol):
 
 
 def torch_device(name: str) -> torch.device:
-    """The device that `detector.device` names; "auto" is a GPU where torch sees one, else the CPU."""
+    """The device that `detector.device` names; auto is a GPU where torch sees one, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

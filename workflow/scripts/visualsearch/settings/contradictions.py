@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from visualsearch.settings.computing import DetectorSettings
 from visualsearch.settings.configuration import Settings
-from visualsearch.settings.dataset import CocoSettings, PathvarsSettings
+from visualsearch.settings.dataset import CocoSettings, DatasetSettings, PathvarsSettings
 from visualsearch.settings.names import BUNDLED
+from visualsearch.settings.showing import QueriesSettings
 from visualsearch.settings.values import is_address, is_url, is_weights_file
 from visualsearch.settings.wording import not_allowed
 
@@ -14,50 +16,58 @@ from visualsearch.settings.wording import not_allowed
 def contradictions(settings: Settings) -> Iterator[str]:
     """Keys that do not go together, and files that are not there; a line each."""
     yield from _impossible_folders(settings.pathvars)
-    dataset, detector, queries = settings.dataset, settings.detector, settings.queries
-    source, folder = dataset.source, dataset.folder.path
-    if source == "folder" and not folder:
-        yield not_allowed("dataset.folder.path", folder, "a directory of pictures")
-    elif source == "folder" and not _is_folder(folder):
-        yield not_allowed("dataset.folder.path", folder, "a directory that is there")
-    elif folder and source != "folder":
-        yield not_allowed("dataset.folder.path", folder, f"null, as dataset.source is {source!r}")
-    if detector.name == BUNDLED:
-        if dataset.category != "person":
-            expected = f"person, which is all that detector {BUNDLED} knows"
-            yield not_allowed("dataset.category", dataset.category, expected)
-        if detector.weights != "default":
-            expected = f"default, as detector {BUNDLED} brings its own"
-            yield not_allowed("detector.weights", detector.weights, expected)
-    weights = detector.weights
-    if is_weights_file(weights) and not _is_file(weights):
-        yield not_allowed("detector.weights", weights, "a weights file that is there")
-    annotations = dataset.folder.annotations
-    if source == "folder" and annotations and not _is_file(annotations):
-        yield not_allowed("dataset.folder.annotations", annotations, "a file that is there")
-    keypoints = dataset.folder.keypoints
-    if keypoints and source != "folder":
-        expected = f"null, as dataset.source is {source!r}"
-        yield not_allowed("dataset.folder.keypoints", keypoints, expected)
-    elif source == "folder" and keypoints and not _is_file(keypoints):
-        yield not_allowed("dataset.folder.keypoints", keypoints, "a file that is there")
-    elif source == "folder" and keypoints and not annotations:
-        expected = "null, as dataset.folder.annotations is null"
-        yield not_allowed("dataset.folder.keypoints", keypoints, expected)
-    if source.startswith("coco-"):
-        yield from _coco_contradictions(dataset.coco)
-    index, search = settings.index, settings.search
-    for key in ("n_trees", "search_k"):
-        if index.backend != "annoy" and index[key] is not None:
-            expected = f"null, as index.backend is {index['backend']}"
-            yield not_allowed(f"index.{key}", index[key], expected)
+    yield from _folder_contradictions(settings.dataset)
+    if settings.dataset.source.startswith("coco-"):
+        yield from _coco_contradictions(settings.dataset.coco)
+    yield from _detector_contradictions(settings.detector, settings.dataset.category)
+    index, search, embedding = settings.index, settings.search, settings.embedding
+    for key, value in (("n_trees", index.n_trees), ("search_k", index.search_k)):
+        if index.backend != "annoy" and value is not None:
+            yield not_allowed(f"index.{key}", value, f"null, as index.backend is {index.backend}")
     if 0 < search.rerank < search.neighbours:
-        expected = f"0, or {search['neighbours']} or more, as search.neighbours is"
+        expected = f"0, or {search.neighbours} or more, as search.neighbours is"
         yield not_allowed("search.rerank", search.rerank, expected)
-    embedding = settings.embedding
     if embedding.region == "roi_align_last" and embedding.maps == "before":
         expected = "crop or roi_align_before, as embedding.maps is before"
         yield not_allowed("embedding.region", embedding.region, expected)
+    yield from _query_contradictions(settings.queries)
+
+
+def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:
+    source, folder = dataset.source, dataset.folder
+    if source != "folder":
+        expected = f"null, as dataset.source is {source!r}"
+        for key, value in (("path", folder.path), ("keypoints", folder.keypoints)):
+            if value:
+                yield not_allowed(f"dataset.folder.{key}", value, expected)
+        return
+    if not folder.path:
+        yield not_allowed("dataset.folder.path", folder.path, "a directory of pictures")
+    elif not _is_folder(folder.path):
+        yield not_allowed("dataset.folder.path", folder.path, "a directory that is there")
+    if folder.annotations and not _is_file(folder.annotations):
+        yield not_allowed("dataset.folder.annotations", folder.annotations, "a file that is there")
+    if folder.keypoints and not _is_file(folder.keypoints):
+        yield not_allowed("dataset.folder.keypoints", folder.keypoints, "a file that is there")
+    elif folder.keypoints and not folder.annotations:
+        expected = "null, as dataset.folder.annotations is null"
+        yield not_allowed("dataset.folder.keypoints", folder.keypoints, expected)
+
+
+def _detector_contradictions(detector: DetectorSettings, category: str) -> Iterator[str]:
+    weights = detector.weights
+    if detector.name == BUNDLED and category != "person":
+        expected = f"person, which is all that detector {BUNDLED} knows"
+        yield not_allowed("dataset.category", category, expected)
+    if detector.name == BUNDLED and weights != "default":
+        yield not_allowed(
+            "detector.weights", weights, f"default, as detector {BUNDLED} brings its own"
+        )
+    if is_weights_file(weights) and not _is_file(weights):
+        yield not_allowed("detector.weights", weights, "a weights file that is there")
+
+
+def _query_contradictions(queries: QueriesSettings) -> Iterator[str]:
     if not queries.count and not queries.persons and not queries.images:
         expected = "an integer >= 1, as queries.persons and queries.images are empty"
         yield not_allowed("queries.count", 0, expected)

@@ -155,5 +155,5 @@ class DatasetSettings(Section):
         minimum=1,
         maximum=600,
     )
-    coco: CocoSettings = section(CocoSettings)  # noqa: RUF009
-    folder: FolderSettings = section(FolderSettings)  # noqa: RUF009
+    coco: CocoSettings = section(CocoSettings)
+    folder: FolderSettings = section(FolderSettings)
