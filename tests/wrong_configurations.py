@@ -232,7 +232,7 @@ BILLION = "&a [x], " + ", ".join(
 )
 UNKNOWN = "unknown key; allowed here: "
 TOP = f"{UNKNOWN}pathvars, shards, dataset, detector, search_set"
-MONSTROUS = "more than 100,000 values, or too deep within each other; write less"
+TOO_LARGE = "more than 100,000 values, or nested too deeply; write less"
 
 # YAML: how its line starts.
 OTHERS: dict[str, str] = {
@@ -250,8 +250,8 @@ OTHERS: dict[str, str] = {
     f"shards: 0x{'f' * 9000}": "shards: an integer of more than 64 bits is not allowed",
     f"queries: {{seed: {10**40}}}": "queries.seed: an integer of more than 64 bits is not allowed",
     # Printed 226 megabytes.
-    f"shards: [{BILLION}]": f"shards: {MONSTROUS}",
-    f"shards: {'[' * 200}{']' * 200}": f"shards: {MONSTROUS}",
+    f"shards: [{BILLION}]": f"shards: {TOO_LARGE}",
+    f"shards: {'[' * 200}{']' * 200}": f"shards: {TOO_LARGE}",
 }
 
 # YAML: the one line that must tell of it.
