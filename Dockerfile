@@ -5,7 +5,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends g++ make
 WORKDIR /build
 COPY Makefile requirements-lock.txt ./
 # As on any machine: the lock's very files, and annoy compiled to run anywhere.
-RUN PIP_NO_CACHE_DIR=1 make VENV=/opt/venv /opt/venv/.installed
+RUN PIP_NO_CACHE_DIR=1 make VENV=/opt/venv /opt/venv/.packages-installed
 
 FROM docker.io/library/python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="visual-search" org.opencontainers.image.licenses="MIT"

@@ -103,8 +103,8 @@ example: $(VENV)/.installed
 	cp results/example/report/figures/* docs/example/figures
 	cp results/example/report/report.md docs/example
 
-# All that requirements.txt brings along, with hashes, and the table of licences: after a change of
-# requirements.txt, or with UPGRADE=1 for what is newest of the rest.
+# requirements-lock.txt (every package that requirements.txt brings along, with hashes) and the table of
+# licences. Run it after a change of requirements.txt; UPGRADE=1 takes the newest versions of the rest.
 UV := $(shell grep '^uv==' requirements-test.txt)
 lock: export UV_CUSTOM_COMPILE_COMMAND := make lock
 lock:
@@ -118,19 +118,25 @@ lock:
 	mv docs/licences.md.new docs/licences.md
 
 clean:
-	rm -rf $(VENV) results .snakemake
+	rm -rf $(VENV) .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 
-# Only the very files that the lock names. annoy, which must be compiled, is built by the locked
-# setuptools: in pip's own isolation any would be fetched.
+# The library itself, as it lies here: `import visualsearch`, and the command `visualsearch`.
+$(VENV)/.installed: $(VENV)/.packages-installed pyproject.toml
+	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Only the files that the lock names. annoy must be compiled; --no-build-isolation has the locked
+# setuptools do it, as pip would otherwise fetch another.
 PIP := $(BIN)/pip install --quiet --require-hashes
-$(VENV)/.installed: requirements-lock.txt
+$(VENV)/.packages-installed: requirements-lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
 		|| { echo "Python 3.11 or 3.12 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	sed -n '/^setuptools==/,/[^\\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
 	sed -n '/^annoy==/,/[^\\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
 	$(PIP) -r $(VENV)/setuptools.txt
-	@# Neither from pip's cache nor into it: a wheel built there with other flags would be taken as it is.
+	@# Not from pip's cache, nor into it: a wheel in it may have been built with other flags.
 	$(PIP) --no-cache-dir --no-binary annoy --use-pep517 --no-build-isolation -r $(VENV)/annoy.txt
 	$(PIP) -r requirements-lock.txt
 	touch $@

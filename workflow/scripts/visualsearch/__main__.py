@@ -1,0 +1,47 @@
+"""The command `visualsearch`: prints the version, and the keys of the configuration.
+
+The workflow itself is run by `snakemake`.
+"""
+
+import argparse
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from visualsearch import __version__
+from visualsearch.settings.configuration import configuration_schema
+from visualsearch.settings.wording import allowed
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command with these arguments, or with those of the process."""
+    sections = configuration_schema()["properties"]
+    parser = argparse.ArgumentParser(
+        "visualsearch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    settings = commands.add_parser("settings", help="print all keys of the configuration")
+    settings.add_argument("section", nargs="?", choices=sections, help="print only these keys")
+    chosen = parser.parse_args(arguments).section
+    lines: list[str] = []
+    for name in [chosen] if chosen else sections:
+        for key, value in _keys(name, sections[name]):
+            meaning = f"{allowed(value)}; default {json.dumps(value['default'])}. "
+            meaning += value["description"]
+            text = textwrap.fill(meaning, 96, break_on_hyphens=False)
+            lines += [key, textwrap.indent(text, "    ")]
+    print("\n".join(lines))
+
+
+def _keys(name: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each key below `name`, with its part of the schema."""
+    if "properties" not in schema:
+        yield name, schema
+    for key, part in schema.get("properties", {}).items():
+        yield from _keys(f"{name}.{key}", part)
+
+
+if __name__ == "__main__":
+    main()
