@@ -1106,7 +1106,7 @@ def test_fingerprint_notices_changed_keypoints(source: str, section: str, tmp_pa
 
 def test_parse_time_imports_are_light() -> None:
     code = (
-        "import sys; import visualsearch.sources\n"
+        "import sys; import visualsearch.fetch\n"
         "print({'numpy', 'pyarrow', 'PIL', 'requests', 'pandas'} & set(sys.modules))"
     )
     scripts = Path(fetch.__file__).parents[2]
