@@ -76,7 +76,7 @@ class FolderSettings(Section):
         None,
         "Directory of pictures, searched through all its subfolders; nothing is copied or "
         "changed. In a bucket by its address, s3://bucket/pictures; so may all files of your "
-        "own be (docs/cloud.md).",
+        "own be (docs/past-one-machine.md).",
         min_length=1,
     )
     annotations: str | None = key(

@@ -1,4 +1,4 @@
-"""What docs/scale.md shows runs, and gives what exact search gives."""
+"""What docs/past-one-machine.md shows runs, and gives what exact search gives."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from conftest import ROOT
 from documented import code_of
 from helpers import persons_table, write_shards
 
-PAGE = ROOT / "docs/scale.md"
+PAGE = ROOT / "docs/past-one-machine.md"
 
 
 @pytest.fixture
