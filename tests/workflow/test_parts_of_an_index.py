@@ -88,7 +88,9 @@ def test_the_tables_of_a_run_load_into_the_database_of_the_documentation(
     hits = pq.read_table(runs.results / "search/hits.parquet").to_pylist()
     query = pq.read_table(runs.results / "search/queries.parquet").to_pylist()[0]
     monkeypatch.chdir(tmp_path)
-    found = code_of(ROOT / "docs/past-one-machine.md", 0, run=str(runs.results), person=query["person_id"])
+    found = code_of(
+        ROOT / "docs/past-one-machine.md", 0, run=str(runs.results), person=query["person_id"]
+    )
     got = found["nearest"].to_pylist()
     expected = [hit for hit in hits if hit["query"] == query["query"]]
     assert len(expected) == 10
