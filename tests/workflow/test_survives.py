@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -223,6 +224,22 @@ def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
     assert workspace.planned()
     end(run, signal.SIGKILL, whole_group=True)
     workspace.run("fetch")
+
+
+def test_two_processes_run_the_same_job_at_once(demo: Workspace, tmp_path: Path) -> None:
+    """As after a killed run on a cluster, whose jobs go on beside those of the next run."""
+    shutil.copytree(demo.folder, tmp_path / "copy")
+    workspace = Workspace(tmp_path / "copy", demo.config)
+    # What a cluster's executor runs on the node.
+    job = ["--target-jobs", "render_report:", "--allowed-rules", "render_report", "--force"]
+    job += ["--mode", "remote", "--no-hooks", "--nolock", "--latency-wait", "60"]
+    first, second = workspace.start(*job), workspace.start(*job)
+    for process in (first, second):
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said[-3000:]
+        assert "Writing the report" in said
+    assert results_of(workspace) == results_of(demo)
+    assert not list(workspace.results.rglob(".*.part"))
 
 
 @pytest.mark.torture

@@ -12,7 +12,6 @@ sys.path.insert(0, str(SCRIPTS))
 from visualsearch import fetch
 from visualsearch.workflow import digests
 from visualsearch.workflow import run_lock
-from visualsearch.workflow import slurm
 from visualsearch.workflow import stopping
 from visualsearch.settings import checking
 from visualsearch.core.files import remove_leftovers
@@ -131,18 +130,15 @@ def memory(megabytes):
 
 def before_the_first_job():
     """What would stop the run, told before hours of work."""
-    executor = workflow.scheduler._executor
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     results = results_folder()
     try:
         if OWN_PYTHON and name_of("run_notebook") in planned:
             check_packages()
         run_lock.hold(results)
-        slurm.take_over(results, executor)
     except InputError as error:
         raise WorkflowError(str(error))
     remove_leftovers(results)
-    atexit.register(slurm.forget, results, executor)
-    stopping.stop_on_signals(slurm.canceller(executor))
+    stopping.stop_on_signals(kill_jobs=workflow.local_exec)
     # Whatever else is said where Snakemake itself finds no room.
     atexit.register(tell_if_full, [results, "."])

@@ -32,7 +32,7 @@ from explorer_run import (
 )
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
-from visualsearch.core.files import replacing_folder
+from visualsearch.core.files import remove_leftovers, replacing_folder
 from visualsearch.data.tables import (
     metadata_of,
     read_table,
@@ -362,6 +362,7 @@ def test_a_killed_build_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(target)], env=environment)
     assert done.returncode == -signal.SIGKILL
     assert not target.exists() and list(tmp_path.iterdir())
+    remove_leftovers(tmp_path)
     with replacing_folder(target) as folder:
         (folder / "index.html").write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["explorer"]

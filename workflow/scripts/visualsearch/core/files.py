@@ -1,19 +1,21 @@
 """Outputs are written beside their place and renamed: a killed run leaves no half file."""
 
+import errno
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from visualsearch.core.disk import writing
 from visualsearch.core.errors import InputError
 
-# The names of `temporary_beside`.
+# The names of temporary files and folders.
 LEFTOVER = re.compile(r"\..+\.\d+\.part", re.DOTALL)
 
 
@@ -23,10 +25,9 @@ def temporary_beside(path: str | Path) -> Iterator[Path]:
 
     Parent folders are made. InputError where there is no room or no permission.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _beside(path)
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
         finally:
@@ -35,40 +36,46 @@ def temporary_beside(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """What `temporary_beside` yields, renamed to `path` when the block succeeds."""
+    """Like `temporary_beside`, but renames the file to `path` when the block succeeds."""
     with temporary_beside(path) as temporary:
         yield temporary
         os.replace(temporary, path)
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Remove what killed jobs have left of `temporary_beside`, anywhere below `folder`."""
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if LEFTOVER.fullmatch(name):
-                Path(parent, name).unlink(missing_ok=True)
-
-
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`, to take its place whole when the block succeeds.
-
-    What a killed run has left beside it is removed.
-    """
+    """Yield a new folder beside `path`, renamed to `path` when the block succeeds."""
     path = Path(path)
-    new, old = (path.with_name(f".{path.name}.{state}") for state in ("part", "old"))
-    for folder in (new, old):
-        shutil.rmtree(folder, ignore_errors=True)
+    new, old = _beside(path), _beside(path)
     with writing(path):
         new.mkdir(parents=True)
         try:
             yield new
-            if path.exists():
+            with suppress(FileNotFoundError):
                 path.rename(old)
-            new.rename(path)
+            try:
+                new.rename(path)
+            except OSError as error:
+                # Another process that runs the same job has just written the same folder.
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
         finally:
             for folder in (new, old):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove the temporary files and folders that killed jobs have left anywhere below `folder`."""
+    for parent, folders, files in os.walk(folder):
+        for name in filter(LEFTOVER.fullmatch, files):
+            Path(parent, name).unlink(missing_ok=True)
+        for name in filter(LEFTOVER.fullmatch, folders):
+            shutil.rmtree(Path(parent, name), ignore_errors=True)
+
+
+def _beside(path: str | Path) -> Path:
+    # Not the process id: two machines may write the same result at once.
+    return Path(path).with_name(f".{Path(path).name}.{secrets.randbits(48)}.part")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -1,86 +1,55 @@
-"""Ctrl-C or SIGTERM ends a run within seconds, and the same command goes on from there."""
+"""Ctrl-C or SIGTERM ends a run within seconds, and the same command continues it.
 
-import os
+On its own, Snakemake 9.27 waits for running jobs after SIGTERM, which may take hours. After SIGINT
+it waits for them too, and relies on the terminal to send them the signal.
+"""
+
 import signal
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
 import psutil
 
-# Jobs remove their temporary files meanwhile; one that is deep in compiled code does not hear it.
+# Jobs remove their temporary files in this time. Native code delays signal handlers, so a job that
+# is still running afterwards is killed.
 SECONDS_TO_CLEAN_UP = 5
-SECONDS_TO_LOG = 0.1
 
 
-def stop_on_signals(cancel: Callable[[], None] | None = None) -> None:
-    """From now on SIGINT and SIGTERM end this process' jobs, and raise KeyboardInterrupt in it.
+def stop_on_signals(kill_jobs: bool = True) -> None:
+    """From now on, SIGINT and SIGTERM send SIGINT to all jobs and raise KeyboardInterrupt here.
 
-    By itself Snakemake waits on SIGTERM until running jobs are done, which may take hours, and
-    relies on SIGINT having reached them too. Jobs get SIGINT, and are killed if they are still
-    there SECONDS_TO_CLEAN_UP later. Does nothing outside the main thread, where Python forbids it.
+    Call it in onstart, when Snakemake has installed its own handler for SIGTERM.
 
-    cancel: ends jobs that are no processes of this machine. It is called in a thread of its own,
-    which the process does not end without; and once it has returned, whatever the main thread
-    waits for is interrupted, as executors may look at their queue minutes later.
+    kill_jobs: whether to kill child processes that are still running SECONDS_TO_CLEAN_UP later.
+    On a cluster they may be the commands with which Snakemake cancels its jobs.
     """
-    cancelled = threading.Event()
+    start_no_more_jobs = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if _is_logging(frame):
-            # Snakemake's log handler drops a KeyboardInterrupt, and the run would go on.
-            threading.Timer(SECONDS_TO_LOG, os.kill, (os.getpid(), number)).start()
-            return
-        for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_IGN if cancel is None else stop_waiting)
-        jobs = psutil.Process().children(recursive=True)
-        for job in jobs:
-            _send(job, signal.SIGINT)
-        threading.Thread(target=_kill_late, args=(jobs, cancelled), daemon=True).start()
-        if cancel is None:
-            cancelled.set()
-        else:
-            threading.Thread(target=cancel_all, args=(cancel,)).start()
+        if callable(start_no_more_jobs):
+            # Snakemake's log handler swallows a KeyboardInterrupt. Then this ends the run, as soon
+            # as its jobs have ended. In a thread, because it takes a lock of the main thread.
+            threading.Thread(target=start_no_more_jobs, args=(number, frame), daemon=True).start()
+        threading.Thread(target=_end_jobs, args=(kill_jobs,), daemon=True).start()
         raise KeyboardInterrupt
 
-    def cancel_all(cancel: Callable[[], None]) -> None:
-        try:
-            cancel()
-        finally:
-            cancelled.set()
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def stop_waiting(number: int, frame: FrameType | None) -> None:
-        if cancelled.is_set():
-            raise SystemExit(1)
-
+    # Python allows signal handlers only in the main thread.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
 
 
-def _is_logging(frame: FrameType | None) -> bool:
-    """Whether `frame` is called, however deep, by Python's logging."""
-    return any(
-        caller.f_globals.get("__name__") == "logging" for caller, _ in traceback.walk_stack(frame)
-    )
+def _end_jobs(kill: bool) -> None:
+    _send_all(signal.SIGINT)
+    time.sleep(SECONDS_TO_CLEAN_UP)
+    if kill:
+        # This includes a job that was just starting when the signal came.
+        _send_all(signal.SIGKILL)
 
 
-def _kill_late(jobs: list[psutil.Process], cancelled: threading.Event) -> None:
-    for late in psutil.wait_procs(jobs, SECONDS_TO_CLEAN_UP)[1]:
-        _send(late, signal.SIGKILL)
-    # What cancels jobs elsewhere is a process too.
-    cancelled.wait()
-    # A job that was about to start when the signal came, for which Snakemake would wait.
-    while True:
-        for late in psutil.Process().children(recursive=True):
-            _send(late, signal.SIGKILL)
-        time.sleep(1)
-
-
-def _send(job: psutil.Process, number: signal.Signals) -> None:
-    with suppress(psutil.NoSuchProcess):
-        job.send_signal(number)
+def _send_all(number: signal.Signals) -> None:
+    for job in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            job.send_signal(number)
