@@ -1,5 +1,4 @@
-# The way in: snakemake --cores N runs the whole workflow with config/config.yaml. No character here
-# means anything to a shell: the plugin of Google Batch hands the file through one.
+# The way in: `snakemake --cores N` runs the whole workflow with config/config.yaml.
 include: "workflow/Snakefile"
 
 

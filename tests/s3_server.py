@@ -57,10 +57,6 @@ class S3Server:
         actions = "0" if check else "inf"
         self._tell("reset-auth", actions, "text/plain")
 
-    def run_no_containers(self) -> None:
-        """Take jobs of AWS Batch for done when they are sent."""
-        self._tell("config", json.dumps({"batch": {"use_docker": False}}), "application/json")
-
     def _tell(self, what: str, body: str, kind: str) -> None:
         url, head = f"{self.url}/moto-api/{what}", {"Content-Type": kind}
         urlopen(Request(url, body.encode(), head, method="POST"))
