@@ -33,7 +33,7 @@ from visualsearch.data.tables import write_table
 from visualsearch.detect.torchvision_models import build_model, load_weights
 from visualsearch.fetch import openpeople
 from visualsearch.fetch.walk import pictures_in
-from visualsearch.settings import DetectorSettings
+from visualsearch.settings import DatasetSettings, DetectorSettings
 
 CATEGORIES = 91
 Maker = Callable[..., Callable[[], object]]
@@ -155,9 +155,10 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
     root = folder / "images"
     root.mkdir()
     if images is None:
-        listed = openpeople.list_images({"max_images": count}, folder).images
+        settings = DatasetSettings("openpeople", max_images=count)
+        listed = openpeople.list_images(settings, folder).images
         names = [image.file for image in listed]
-        for _ in openpeople.fetch(listed, root, {}):
+        for _ in openpeople.fetch(listed, root, settings):
             pass
         for name in names:
             image = read_image(root / name)

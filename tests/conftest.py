@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+# Fixtures of the tests of sources.
+pytest_plugins = ["coco_dataset"]
+
 # The same inputs each time; with --hypothesis-profile torture, others each time, and many more.
 # Neither asks a clock: the machine may be slow.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

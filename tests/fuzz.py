@@ -51,12 +51,11 @@ from visualsearch.data.manifest import ImageList, write_listed, write_skipped
 from visualsearch.detect.torchvision_models import load_weights
 from visualsearch.fetch import coco, folder
 from visualsearch.fetch.instances import read_image_ids
-from visualsearch.settings import checking
+from visualsearch.settings import CocoSettings, DatasetSettings, FolderSettings, checking
 
 SECONDS = 5
 # Of address space, over what the process has after its imports.
 MEGABYTES = 3000
-DATASET = checking.checked({})["dataset"]
 
 # Written over or into a file: numbers at the edge of their type, and what has a meaning in JSON,
 # YAML, pickle, zip and markup.
@@ -220,9 +219,10 @@ def in_folder(path: Path, **named: Path) -> None:
         pictures.mkdir()
         for n in (1, 2):
             Image.new("RGB", (30, 20)).save(pictures / f"{n}.png")
-    section = {"path": pictures, "keypoints": None, "annotations": path} | named
-    dataset = DATASET | {"source": "folder", "folder": section}
-    written(folder.list_images(dataset, path.parent), path)
+    section = {"path": pictures, "annotations": path} | named
+    names = FolderSettings(**{key: str(value) for key, value in section.items()})
+    settings = DatasetSettings("folder", folder=names)
+    written(folder.list_images(settings, path.parent), path)
 
 
 def parse_keypoints(path: Path) -> None:
@@ -233,9 +233,9 @@ def parse_keypoints(path: Path) -> None:
 
 
 def parse_archive(path: Path) -> None:
-    named = {"annotations": str(path), "annotations_sha256": None, "images": str(path.parent)}
-    dataset = DATASET | {"source": "coco-val2017", "coco": DATASET["coco"] | named}
-    written(coco.list_images(dataset, path.parent / "download"), path)
+    names = CocoSettings(annotations=str(path), annotations_sha256=None, images=str(path.parent))
+    settings = DatasetSettings("coco-val2017", coco=names)
+    written(coco.list_images(settings, path.parent / "download"), path)
 
 
 def parse_weights(path: Path) -> None:

@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from coco_dataset import dataset, in_folder
 from conftest import ROOT
-from report_run import config_of
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.manifest import ImageList, Skipped, read_skipped, write_listed, write_skipped
@@ -329,12 +329,9 @@ def one_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-DATASET = config_of()["dataset"]
-
-
 def listed(pictures: Path, annotations: Path, keypoints: Path | None = None) -> ImageList:
-    named = {"path": pictures, "annotations": annotations, "keypoints": keypoints}
-    return folder.list_images(DATASET | {"source": "folder", "folder": named}, pictures)
+    named = {"keypoints": str(keypoints) if keypoints else None}
+    return folder.list_images(in_folder(pictures, annotations, folder=named), pictures)
 
 
 def refused_or_harmless(pictures: Path, annotations: Path, keypoints: Path | None = None) -> bool:
@@ -454,8 +451,7 @@ MEMBER = "annotations/instances_val2017.json"
 def annotated(archive: Path) -> ImageList:
     named = {"annotations": str(archive), "annotations_sha256": None}
     named |= {"images": str(archive.parent)}
-    dataset = DATASET | {"source": "coco-val2017", "coco": DATASET["coco"] | named}
-    return coco.list_images(dataset, archive.parent / "download")
+    return coco.list_images(dataset("coco-val2017", coco=named), archive.parent / "download")
 
 
 def test_nothing_is_unpacked_from_an_archive(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as arrays
 from jsonschema import Draft202012Validator
 from pycocotools.coco import COCO
 
+from coco_dataset import in_folder
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.boxes import (
@@ -380,9 +381,7 @@ def in_file(document: str | bytes, use: Callable[[Path], None]) -> None:
 def used(path: Path) -> None:
     """What the jobs do with an annotations file: list its pictures, evaluate detections in them."""
     (path.parent / "a.jpg").touch()
-    options = {"path": str(path.parent), "annotations": str(path), "keypoints": None}
-    settings = {"category": "person", "max_images": None, "folder": options}
-    found = folder.list_images(settings, path.parent)
+    found = folder.list_images(in_folder(path.parent, path), path.parent)
     write_listed(path.parent / "listed.parquet", found.images)
     assert len(read_listed(path.parent / "listed.parquet")) == len(found.images)
     annotations, results = path.parent / "annotations.json", path.parent / "results.json"

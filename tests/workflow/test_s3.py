@@ -344,9 +344,11 @@ def untimed(hashes: dict[str, str]) -> dict[str, str]:
 def export_people(folder: Path, count: int) -> None:
     """Some pictures of the package openpeople, which show nobody who is."""
     from visualsearch.fetch import openpeople
+    from visualsearch.settings import DatasetSettings
 
-    listed = openpeople.list_images({"max_images": count}, folder).images
-    list(openpeople.fetch(listed, folder, {}))
+    settings = DatasetSettings("openpeople", max_images=count)
+    listed = openpeople.list_images(settings, folder).images
+    list(openpeople.fetch(listed, folder, settings))
 
 
 def wait_for(run: subprocess.Popen[str], words: str) -> None:

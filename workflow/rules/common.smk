@@ -49,7 +49,7 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 SHARDS = range(config["shards"])
-ANNOTATED = fetch.has_annotations(config["dataset"])
+ANNOTATED = fetch.has_annotations(settings.dataset)
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
 GPUS = int(uses_gpu(config["detector"]["device"]))
 INDEX_SHARDS = range(config["index"]["shards"])
@@ -72,7 +72,7 @@ def own_pictures():
     """The user's folder of pictures, or None where pictures lie in the results."""
     if PACKED:
         return None
-    return fetch.SOURCES[config["dataset"]["source"]].local_root(config["dataset"])
+    return fetch.local_root(settings.dataset)
 
 
 def weights_fingerprint():

@@ -20,7 +20,7 @@ rule fetch_annotations:
         mem_mb=memory(2500),
     params:
         dataset=picture_choice(),
-        fingerprint=fetch.fingerprint(GIVEN["dataset"]),
+        fingerprint=fetch.fingerprint(user_dataset),
         library=library("fetch_annotations"),
     message:
         "Listing the pictures"
@@ -46,9 +46,9 @@ rule fetch_images:
         mem_mb=memory(2000),
     params:
         dataset=picture_choice(),
-        fingerprint=fetch.fingerprint(GIVEN["dataset"]),
+        fingerprint=fetch.fingerprint(user_dataset),
         image_root=lambda wildcards, input: fetch.image_root(
-            config["dataset"], Path(input.images).parents[1]
+            settings.dataset, Path(input.images).parents[1]
         ),
         shards=config["shards"],
         library=library("fetch_images"),

@@ -12,6 +12,7 @@ STORAGE = workflow.storage_registry.default_storage_provider
 OWN = ("dataset", "detector", "queries")
 # As the user names things; `config` has this machine's copies in the place of addresses.
 GIVEN = dict(config)
+user_dataset = settings.dataset
 
 
 def addresses(settings):
@@ -63,7 +64,7 @@ def weights():
 def last_lines():
     """What a run has found, for the terminal; from a bucket, whose copies are gone by then, where."""
     if STORAGE is None:
-        return summary_lines(results_folder(), config["dataset"])
+        return summary_lines(results_folder(), settings.dataset)
     index = rules.render_report.output.index
     return [f"{'Report':10}{index.flags['storage_object'].print_query}"]
 
@@ -98,6 +99,7 @@ if STORAGE is not None:
 
 PACKED = STORAGE is not None or any(addresses(GIVEN[section]) for section in OWN)
 config.update({section: with_copies(config[section]) for section in OWN})
+settings = Settings.of(config)
 OWN_WEIGHTS = GIVEN["detector"]["weights"]
 BUNDLED_WEIGHTS = GIVEN["detector"]["name"] == BUNDLED
 # By its suffix a reader knows the format.
@@ -105,7 +107,7 @@ SAFETENSORS = BUNDLED_WEIGHTS or OWN_WEIGHTS.endswith(".safetensors")
 WEIGHTS = f"weights.{'safetensors' if SAFETENSORS else 'pth'}"
 
 # Files of this machine are read on this machine, wherever other jobs run.
-if PACKED and fetch.local_files(GIVEN["dataset"]):
+if PACKED and fetch.local_files(user_dataset):
 
     localrules:
         fetch_annotations,

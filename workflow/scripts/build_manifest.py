@@ -1,4 +1,4 @@
-"""Join the shards' tables; fail when too many pictures were left out."""
+"""Join the shards' tables; fail when too many pictures were skipped."""
 
 import logging
 
@@ -13,7 +13,7 @@ with job(snakemake):
         for path in [snakemake.input.listed_skipped, *snakemake.input.skipped]
         for entry in read_skipped(path)
     ]
-    # Snakemake deletes the outputs of a failed job; the log stays.
+    # Snakemake deletes the outputs of a failed job, but not its log.
     for entry in skipped:
         log.info("left out: %s %s: %s", entry.image_id or "", entry.file, entry.reason)
     kept = merge_manifests(snakemake.input.rows, snakemake.output.manifest)

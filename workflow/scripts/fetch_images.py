@@ -13,11 +13,13 @@ from visualsearch.data.manifest import (
     write_skipped,
 )
 from visualsearch.data.picture_archive import write_archive
-from visualsearch.fetch import SOURCES, load
+from visualsearch.fetch import load, local_root
+from visualsearch.settings import DatasetSettings
 
 with job(snakemake):
-    # The parameters hold only what should rerun this job; connections and retries are not in them.
-    settings, shards = snakemake.config["dataset"], snakemake.params.shards
+    # From config, as params leave out connections and retries: these must not rerun the job.
+    settings = DatasetSettings.of(snakemake.config["dataset"])
+    shards = snakemake.params.shards
     root, shard = Path(snakemake.params.image_root), int(snakemake.wildcards.shard)
     images = [
         image
@@ -33,7 +35,7 @@ with job(snakemake):
     write_skipped(
         snakemake.output.skipped, [result for result in done if isinstance(result, Skipped)]
     )
-    if archive and not SOURCES[settings["source"]].local_root(settings):
-        # Kept until here, so that a fetch that is killed goes on where it was.
+    if archive and not local_root(settings):
+        # Deleted only now, so that a killed fetch goes on where it was.
         for result in fetched:
             (root / result.listed.file).unlink()

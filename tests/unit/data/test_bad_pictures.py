@@ -20,6 +20,7 @@ from PIL import Image
 from visualsearch.data.images import EXIF_ORIENTATION, MAX_BYTES
 from visualsearch.data.manifest import FetchedImage
 from visualsearch.fetch import folder
+from visualsearch.settings import DatasetSettings, FolderSettings
 
 Make = Callable[[Path], object]
 RNG = np.random.default_rng(0)
@@ -165,8 +166,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FetchedImage 
         make(root / name)
     for name, make in IGNORED.items():
         make(root / name)
-    options = {"path": str(root), "annotations": None, "keypoints": None}
-    settings = {"folder": options, "category": "person", "max_images": None}
+    settings = DatasetSettings("folder", folder=FolderSettings(str(root)))
     listed = folder.list_images(settings, root)
     assert not listed.skipped
     found = list(folder.fetch(listed.images, root, settings))
@@ -204,8 +204,7 @@ def test_names_that_are_not_utf_8_are_left_out(tmp_path: Path) -> None:
         pytest.skip("NOT TESTED: this file system takes UTF-8 names only")
     (tmp_path / "right.jpg").write_bytes(JPEG)
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.jpg")).write_bytes(JPEG)
-    options = {"path": str(tmp_path), "annotations": None, "keypoints": None}
-    settings = {"folder": options, "category": "person", "max_images": None}
+    settings = DatasetSettings("folder", folder=FolderSettings(str(tmp_path)))
     listed = folder.list_images(settings, tmp_path)
     assert [image.file for image in listed.images] == ["right.jpg"]
     assert [entry.reason for entry in listed.skipped] == ["the file's name is not UTF-8; rename it"]

@@ -10,10 +10,11 @@ import pytest
 from helpers import persons_table, unit_vectors
 from visualsearch.core.files import write_json
 from visualsearch.data.tables import PERSONS, write_table
+from visualsearch.settings import DatasetSettings
 from visualsearch.workflow.summary import summary_lines
 
-WITHOUT = {"source": "openpeople", "category": "person", "folder": {"annotations": None}}
-MINITRAIN = {"source": "coco-minitrain", "category": "dog", "folder": {"annotations": None}}
+WITHOUT = DatasetSettings("openpeople")
+MINITRAIN = DatasetSettings("coco-minitrain", "dog")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""COCO's JSON files, as such or within a zip archive that is not extracted."""
+"""Reads COCO's JSON files, also within a zip archive, which is not extracted."""
 
 import json
 import struct
@@ -16,17 +16,17 @@ from visualsearch.data.manifest import MAX_IMAGE_ID
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
 
-# Twice the largest file of COCO's archives. What is packed may be a thousand times what was sent.
+# Twice the largest file of COCO's archives. A file may unpack to a thousand times its size.
 MAX_UNPACKED_BYTES = 2**30
-# What zipfile raises on archives that are broken, encrypted or packed in a way it does not know.
+# zipfile raises these for archives that are broken, encrypted or compressed in an unknown way.
 ARCHIVE_ERRORS = (BadZipFile, ZlibError, LZMAError, EOFError, RuntimeError, struct.error)
 
 
 def read_json(path: Path, member: str | None, kind: str, hook: Hook) -> Any:
-    """Read a JSON file, or `member` where it is a zip archive.
+    """Read a JSON file, or `member` of a zip archive.
 
-    `hook` may replace every object as it is parsed, so that what is not needed is never held.
-    Raises InputError, which asks for a file of `kind`; nan and infinity are refused.
+    `hook` may replace every object as it is parsed, so that parts that are not needed take no
+    memory. Raises InputError, which asks for a file of `kind`, also for nan and infinity.
     """
     with _one_line(path, kind):
         if member is None or not is_zipfile(path):

@@ -1,4 +1,4 @@
-"""Any folder of pictures, with a COCO annotation file or without; nothing is copied or changed."""
+"""The user's own folder of pictures, with or without COCO annotations; nothing is copied."""
 
 import hashlib
 import os
@@ -7,9 +7,7 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import web_address
-from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.fetch import Settings
 from visualsearch.fetch.instances import (
     category_id,
     is_utf8,
@@ -19,34 +17,35 @@ from visualsearch.fetch.instances import (
     relative_path,
 )
 from visualsearch.fetch.keypoints import add_keypoints, given_file
-from visualsearch.fetch.verify import verified_file
+from visualsearch.fetch.verify import check_file
 from visualsearch.fetch.walk import pictures_in
+from visualsearch.settings import DatasetSettings
 
 
-def list_images(settings: Settings, work_dir: Path) -> ImageList:
+def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     """Return the pictures of dataset.folder.path, or those that its annotations name.
 
-    `work_dir` is not used. Pictures without annotations, and annotations without a picture, are
-    left out with a reason. Persons get the keypoints of dataset.folder.keypoints.
+    `work_dir` is not used. With annotations, pictures that they do not name, and names without a
+    picture, are skipped with a reason. Persons get the keypoints of dataset.folder.keypoints.
     """
-    options = settings["folder"]
-    if options["path"] is None:
+    options = settings.folder
+    if options.path is None:
         raise InputError("dataset.folder.path: is not set; name the folder of your pictures")
-    if options["keypoints"] is not None and options["annotations"] is None:
+    if options.keypoints is not None and options.annotations is None:
         raise InputError(
             "dataset.folder.keypoints: is of no use without dataset.folder.annotations; name the"
             " instances file of the same annotation ids there"
         )
-    root = Path(options["path"]).expanduser()
+    root = Path(options.path).expanduser()
     if not root.is_dir():
         raise InputError(f"dataset.folder.path: {root} is not a folder; name one with pictures")
     files = pictures_in(root)
     if not files:
         raise InputError(f"dataset.folder.path: {root} holds no picture (jpg, png, webp, ...)")
-    if options["annotations"] is None:
+    if options.annotations is None:
         images, skipped = _by_name(files)
         return ImageList(_lowest_ids(images, settings), skipped)
-    return _annotated(root, files, Path(options["annotations"]).expanduser(), settings)
+    return _annotated(root, files, Path(options.annotations).expanduser(), settings)
 
 
 def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:
@@ -66,15 +65,17 @@ def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:
 
 
 def id_of_name(file: str) -> int:
-    """Return the first 43 bits of the sha256 of a relative path: it depends on no other file."""
+    """Return the first 43 bits of the sha256 of a relative path, which depend on no other file."""
     digest = hashlib.sha256(file.encode("utf-8")).digest()
     return int.from_bytes(digest[:8], "big") >> 21
 
 
-def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings) -> ImageList:
-    keypoints = given_file(settings, "folder")
+def _annotated(
+    root: Path, files: Sequence[str], path: Path, settings: DatasetSettings
+) -> ImageList:
+    keypoints = given_file(settings.folder.keypoints, settings.category, "folder")
     instances = read_instances(path, own_annotation_ids=keypoints is not None)
-    wanted = category_id(instances, settings["category"], path)
+    wanted = category_id(instances, settings.category, path)
     there = set(files)
     named: set[str] = set()
     images: list[ListedImage] = []
@@ -97,23 +98,19 @@ def _annotated(root: Path, files: Sequence[str], path: Path, settings: Settings)
     ]
     images = _lowest_ids(images, settings)
     kept = of_images(instances, {image.image_id for image in images})
-    # What is not wanted must not be held while the keypoints are read.
+    # Free the annotations that are not wanted before the keypoints are read.
     del instances
     if keypoints is not None:
         add_keypoints(kept, wanted, keypoints)
     return ImageList(images, skipped, kept)
 
 
-def _lowest_ids(images: list[ListedImage], settings: Settings) -> list[ListedImage]:
-    return sorted(images, key=lambda image: image.image_id)[: settings["max_images"]]
+def _lowest_ids(images: list[ListedImage], settings: DatasetSettings) -> list[ListedImage]:
+    return sorted(images, key=lambda image: image.image_id)[: settings.max_images]
 
 
 def fetch(
-    images: Sequence[ListedImage], image_root: Path, settings: Settings
+    images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings
 ) -> Iterator[FetchedImage | Skipped]:
-    """Check every picture where it is; one that cannot be used is skipped with a reason."""
-    for image in images:
-        try:
-            yield verified_file(image, image_root / image.file)
-        except UnreadableImage as error:
-            yield Skipped(image.image_id, image.file, str(error))
+    """Check every picture in the user's folder."""
+    return (check_file(image, image_root / image.file) for image in images)

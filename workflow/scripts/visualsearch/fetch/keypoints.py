@@ -8,27 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from visualsearch.core.errors import InputError
-from visualsearch.fetch import Settings
 from visualsearch.fetch.coco_json import is_number, read_json
 from visualsearch.fetch.instances import Instances
 
 log = logging.getLogger(__name__)
 
-# The one category that COCO has keypoints of.
+# COCO has keypoints of this category only.
 PERSON = "person"
 KEYPOINTS = 17
 NOT_WANTED: dict[str, Any] = {}
 
 
-def given_file(settings: Settings, section: str) -> Path | None:
-    """Return the keypoints file that a source's `section` of the settings names, if any.
+def given_file(where: str | None, category: str, section: str) -> Path | None:
+    """Return the keypoints file that dataset.<section>.keypoints names, or None.
 
-    None also where the category has no keypoints. Raises InputError when it is no file.
+    where: the value of that key. None also when the category has no keypoints. Raises InputError
+    when the path is not a file.
     """
-    where = settings[section]["keypoints"]
     if where is None:
         return None
-    if settings["category"] != PERSON:
+    if category != PERSON:
         log.info("%s is not read: COCO has keypoints of persons only", where)
         return None
     path = Path(where).expanduser()
@@ -45,10 +44,10 @@ def add_keypoints(
 ) -> None:
     """Add `keypoints` and `num_keypoints` to annotations of a category, from a keypoints file.
 
-    keypoints: 17 times x, y, v, a flat list; num_keypoints: how many have v > 0. An annotation
-    gets them where the file has one of the same id, image_id and category_id; others are left
-    as they are. path: the file, or an archive with `member`. Only what is added is ever held.
-    Raises InputError for a file that is no keypoints file, or keypoints that are broken.
+    keypoints: a flat list, 17 times x, y, v; num_keypoints: how many have v > 0. Only annotations
+    that have the same id, image_id and category_id in the file get them. path: the file, or an
+    archive with `member`. Entries that are not wanted are dropped while the file is parsed. Raises
+    InputError when it is not a keypoints file, or its keypoints are broken.
     """
     persons = {
         annotation["id"]: annotation

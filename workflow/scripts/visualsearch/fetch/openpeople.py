@@ -1,6 +1,6 @@
-"""The 60 pictures of the Python package openpeople: photo-like, generated, of nobody.
+"""The 60 pictures of the Python package openpeople: generated, photo-like, of no real person.
 
-Ten people by six views each; the package is MIT-licensed, https://pypi.org/project/openpeople/.
+They show ten people in six views each; the package is MIT-licensed, https://pypi.org/project/openpeople/.
 """
 
 import hashlib
@@ -12,10 +12,9 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.fetch import Settings
-from visualsearch.fetch.verify import verified
+from visualsearch.fetch.verify import check_file
+from visualsearch.settings import DatasetSettings
 
 REQUIREMENT = "openpeople==0.1.2"
 # sha256 of the lines "<sha256>  <file>\n" of all pictures, sorted by file.
@@ -33,10 +32,10 @@ VIEWS = (
 PEOPLE = range(1, 11)
 
 
-def list_images(settings: Settings, work_dir: Path) -> ImageList:
+def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     """Return the package's pictures, labelled with person and view. `work_dir` is not used.
 
-    image_id is 10 * person + view, people counted from 1 and views, in VIEWS, from 1.
+    image_id is 10 * person + view; both are counted from 1, views in the order of VIEWS.
     """
     images = []
     total = hashlib.sha256()
@@ -61,23 +60,20 @@ def list_images(settings: Settings, work_dir: Path) -> ImageList:
             f"the installed package openpeople holds other pictures than {REQUIREMENT};"
             f" run: pip install {REQUIREMENT}"
         )
-    return ImageList(images[: settings["max_images"]], [])
+    return ImageList(images[: settings.max_images], [])
 
 
 def fetch(
-    images: Sequence[ListedImage], image_root: Path, settings: Settings
+    images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings
 ) -> Iterator[FetchedImage | Skipped]:
-    """Copy the pictures out of the package to `image_root`, and check each."""
+    """Copy the pictures from the package to `image_root`, and check each."""
     for image in images:
         data = _read(image.file)
         path = image_root / image.file
         if not path.exists() or path.read_bytes() != data:
             with replacing(path) as temporary:
                 temporary.write_bytes(data)
-        try:
-            yield verified(image, data)
-        except UnreadableImage as error:
-            yield Skipped(image.image_id, image.file, str(error))
+        yield check_file(image, path)
 
 
 def _read(file: str) -> bytes:

@@ -1,17 +1,17 @@
-"""The check that every picture passes, wherever it comes from."""
+"""The check that every picture passes, whatever its source."""
 
 import hashlib
 from pathlib import Path
 
 from visualsearch.data.images import UnreadableImage, decode_image, read_file
-from visualsearch.data.manifest import FetchedImage, ListedImage
+from visualsearch.data.manifest import FetchedImage, ListedImage, Skipped
 
 
 def verified(listed: ListedImage, data: bytes) -> FetchedImage:
     """Return the row of a picture whose file holds `data`.
 
-    Raises UnreadableImage when it does not decode in full, or its upright size is not the one
-    that the annotations give.
+    Raises UnreadableImage when it does not decode in full, or when its upright size differs from
+    the one in the annotations.
     """
     image = decode_image(data)
     promised = (listed.width or image.width, listed.height or image.height)
@@ -24,5 +24,13 @@ def verified(listed: ListedImage, data: bytes) -> FetchedImage:
 
 
 def verified_file(listed: ListedImage, path: Path) -> FetchedImage:
-    """Return the row of the picture in `path`, as `verified` does."""
+    """Return the row of the picture in `path`. Raises UnreadableImage, as `verified` does."""
     return verified(listed, read_file(path))
+
+
+def check_file(listed: ListedImage, path: Path) -> FetchedImage | Skipped:
+    """Return the row of the picture in `path`, or the reason why it is left out."""
+    try:
+        return verified_file(listed, path)
+    except UnreadableImage as error:
+        return Skipped(listed.image_id, listed.file, str(error))

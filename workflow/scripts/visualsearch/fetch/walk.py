@@ -1,4 +1,4 @@
-"""Finding the pictures of a folder, with the standard library only."""
+"""Finds the pictures of a folder, with the standard library only."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 
-# HEIC is listed, then skipped with a reason: nobody is left to wonder where a phone's pictures are.
+# HEIC cannot be read. It is listed, so that a phone's pictures are skipped with a reason.
 SUFFIXES = "jpg jpeg jpe jfif png webp gif bmp tif tiff ppm pgm pbm jp2 avif heic heif"
 PICTURE_SUFFIXES = frozenset(f".{suffix}" for suffix in SUFFIXES.split())
 
@@ -48,15 +48,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link to itself, for one: listed by its name, and left out with the reason when read.
+        # Such as a link to itself. It is listed by its name, and skipped when it cannot be read.
         return False
 
 
 def fingerprint_of(paths: Sequence[str | Path]) -> str:
     """Hash the path, size and time of change of files, and of the pictures in folders.
 
-    A path that is not there counts as such, and "" stands for no paths: the job that needs them
-    tells the user.
+    Returns "" for no paths. A missing path changes the hash; the job that needs it reports it.
     """
     total = hashlib.sha256()
     for path in (Path(path).expanduser() for path in paths):

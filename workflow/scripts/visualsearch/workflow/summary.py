@@ -1,19 +1,17 @@
 """What a run has found, in five lines for the terminal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from visualsearch.core.files import read_json
 from visualsearch.fetch import has_annotations
+from visualsearch.settings import DatasetSettings
 
-Settings = Mapping[str, Any]
 
-
-def summary_lines(results: Path, dataset: Settings) -> list[str]:
+def summary_lines(results: Path, dataset: DatasetSettings) -> list[str]:
     """Persons, average precision, recall, galleries, and where the report is.
 
-    results: the folder of a finished run. dataset: that section of the checked configuration.
+    results: the folder of a finished run. dataset: that section of the settings.
     A file that is missing or no longer whole costs its line's numbers, and raises nothing.
     """
     lines = []
@@ -26,8 +24,8 @@ def summary_lines(results: Path, dataset: Settings) -> list[str]:
     return lines
 
 
-def _found(results: Path, dataset: Settings) -> str:
-    category, n = dataset["category"], read_json(results / "index/index.json")["n_items"]
+def _found(results: Path, dataset: DatasetSettings) -> str:
+    category, n = dataset.category, read_json(results / "index/index.json")["n_items"]
     found = (
         f"{n:,} person{'s' * (n != 1)}" if category == "person" else f"{n:,} of category {category}"
     )
@@ -41,19 +39,19 @@ def _found(results: Path, dataset: Settings) -> str:
     return f"{found}, in {len(persons['image_id'].unique()):,} of {pictures:,} pictures"
 
 
-def _average_precision(results: Path, dataset: Settings) -> str:
+def _average_precision(results: Path, dataset: DatasetSettings) -> str:
     if not has_annotations(dataset):
         return "not known: these pictures come without annotated boxes"
     measured = read_json(results / "evaluation/detections.json")
     text = f"{measured['AP']:.3f} (AP50 {measured['AP50']:.3f}) of the detections"
-    if dataset["source"] == "coco-minitrain":
+    if dataset.source == "coco-minitrain":
         detector = read_json(results / "detections/detector.json")
         known = detector["trained_on"] == "COCO train2017"
         text += ", trained on these pictures" if known else ", perhaps trained on these pictures"
     return text
 
 
-def _recall(results: Path, dataset: Settings) -> str:
+def _recall(results: Path, dataset: DatasetSettings) -> str:
     index = read_json(results / "index/index.json")["recall"]["recall@10"]
     search = read_json(results / "evaluation/search.json")
     reduced = search["reduced_against_full_length"]["recall@10"]
@@ -62,7 +60,7 @@ def _recall(results: Path, dataset: Settings) -> str:
     return f"index {index:.3f}, reduction {reduced:.3f}, of the ten nearest"
 
 
-def _galleries(results: Path, dataset: Settings) -> str:
+def _galleries(results: Path, dataset: DatasetSettings) -> str:
     try:
         import pyarrow.parquet as pq
     except ImportError:
@@ -72,11 +70,11 @@ def _galleries(results: Path, dataset: Settings) -> str:
     return f"{queries:,} {'query' if queries == 1 else 'queries'}, {hits:,} neighbours"
 
 
-def _report(results: Path, dataset: Settings) -> str:
+def _report(results: Path, dataset: DatasetSettings) -> str:
     return (results / "report/index.html").resolve(strict=True).as_uri()
 
 
-LINES: dict[str, Callable[[Path, Settings], str]] = {
+LINES: dict[str, Callable[[Path, DatasetSettings], str]] = {
     "Found": _found,
     "AP": _average_precision,
     "Recall": _recall,

@@ -1,0 +1,128 @@
+"""The user's own folder of pictures, with and without annotations."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from coco_dataset import LICENSES, PICTURES, as_file, dataset, fetch_all, file_of, ids, in_folder
+from visualsearch import fetch
+from visualsearch.core.errors import InputError
+from visualsearch.fetch import folder
+from visualsearch.fetch.walk import pictures_in
+
+
+def test_pictures_are_found_in_all_folders(pictures: Path) -> None:
+    deep = pictures / "Ünter ordner" / "人"
+    deep.mkdir(parents=True)
+    for name in ("B.JPeG", "c.webp", "é.png"):
+        Image.new("RGB", (5, 4)).save(deep / name)
+    for name in (".hidden.jpg", "notes.txt", "jpg"):
+        (deep / name).write_bytes(b"not a picture")
+    (pictures / ".cache").mkdir()
+    Image.new("RGB", (5, 4)).save(pictures / ".cache" / "thumbnail.png")
+    (deep / "loop").symlink_to(pictures, target_is_directory=True)
+    files = pictures_in(pictures)
+    names = [file_of(i) for i in PICTURES] + [
+        f"Ünter ordner/人/{name}" for name in ("B.JPeG", "c.webp", "é.png")
+    ]
+    assert files == sorted(names)
+
+    settings = in_folder(pictures)
+    listed = folder.list_images(settings, pictures)
+    assert ids(listed) == sorted(ids(listed)) and len(set(ids(listed))) == 9
+    fetched, skipped = fetch_all(settings, listed.images, pictures)
+    assert sorted(fetched) == files and not skipped
+    assert listed.annotations is None
+    assert ids(folder.list_images(in_folder(pictures, max_images=4), pictures)) == ids(listed)[:4]
+
+
+def test_adding_a_picture_changes_no_other_id(pictures: Path) -> None:
+    def by_file() -> dict[str, int]:
+        listed = folder.list_images(in_folder(pictures), pictures)
+        return {image.file: image.image_id for image in listed.images}
+
+    before = by_file()
+    Image.new("RGB", (5, 4)).save(pictures / "0-first.png")
+    after = by_file()
+    assert after.pop("0-first.png") not in before.values()
+    assert after == before
+    expected = int(hashlib.sha256(file_of(1).encode()).hexdigest(), 16) >> (256 - 43)
+    assert before[file_of(1)] == expected
+
+
+def test_colliding_ids_are_counted_up(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "id_of_name", lambda file: 2**43 - 2)
+    listed = folder.list_images(in_folder(pictures), pictures)
+    assert ids(listed) == [0, 1, 2, 3, 2**43 - 2, 2**43 - 1]
+
+
+def test_bad_pictures_are_skipped_and_nothing_else_is_lost(pictures: Path) -> None:
+    good = (pictures / file_of(1)).read_bytes()
+    (pictures / "cut.jpg").write_bytes(good[: len(good) // 2])
+    (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    (pictures / "dangling.png").symlink_to(pictures / "nowhere.png")
+    not_utf8 = os.fsdecode(b"caf\xe9.jpg")
+    (pictures / not_utf8).write_bytes(good)
+    settings = in_folder(pictures)
+    listed = folder.list_images(settings, pictures)
+    assert [(entry.file, entry.image_id) for entry in listed.skipped] == [(not_utf8, None)]
+    fetched, skipped = fetch_all(settings, listed.images, pictures)
+    assert sorted(fetched) == [file_of(i) for i in PICTURES]
+    assert sorted(skipped) == ["cut.jpg", "dangling.png", "phone.heic"]
+    assert "truncated" in skipped["cut.jpg"].reason
+    assert "No such file" in skipped["dangling.png"].reason
+
+
+def test_folder_with_annotations(pictures: Path, instances: dict[str, Any], tmp_path: Path) -> None:
+    (pictures / "sub").mkdir()
+    (pictures / file_of(2)).rename(pictures / "sub" / "two.jpg")
+    by_id = {image["id"]: image for image in instances["images"]}
+    by_id[2] |= {"file_name": "./sub/two.jpg"}
+    by_id[3]["width"] += 1
+    del by_id[5]["width"], by_id[5]["height"]
+    by_id[8] |= {"file_name": "../outside.jpg"}
+    (pictures / file_of(13)).unlink()
+    Image.new("RGB", (5, 4)).save(pictures / "extra.png")
+    del instances["info"]
+    instances["annotations"][0]["id"] = 0
+
+    settings = in_folder(pictures, as_file(tmp_path / "instances.json", instances))
+    assert fetch.has_annotations(settings)
+    listed = folder.list_images(settings, tmp_path)
+    assert ids(listed) == [1, 2, 3, 5]
+    left_out = {entry.file: (entry.image_id, entry.reason) for entry in listed.skipped}
+    assert left_out.keys() == {"../outside.jpg", file_of(8), file_of(13), "extra.png"}
+    assert left_out[file_of(13)] == (13, "named in the annotations, not in the folder")
+    assert left_out["extra.png"] == (None, "in the folder, not in the annotations")
+    assert left_out["../outside.jpg"][0] == 8
+    # Only http(s) addresses become links.
+    assert listed.images[0].source_url == "http://images.example/never-fetched.jpg"
+    assert listed.images[0].license_url == LICENSES[0]["url"]
+
+    kept = listed.annotations
+    assert kept is not None and kept["info"] == {}
+    assert [image["id"] for image in kept["images"]] == [1, 2, 3, 5]
+    numbers = [annotation["id"] for annotation in kept["annotations"]]
+    assert len(set(numbers)) == len(numbers) and min(numbers) > 0
+
+    fetched, skipped = fetch_all(settings, listed.images, pictures)
+    assert sorted(fetched) == sorted([file_of(1), "sub/two.jpg", file_of(5)])
+    assert "25 x 24 in the annotations" in skipped[file_of(3)].reason
+
+
+def test_folders_without_pictures(tmp_path: Path, pictures: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for settings, message in (
+        (in_folder(empty), "holds no picture"),
+        (in_folder(tmp_path / "absent"), "is not a folder"),
+        (in_folder(pictures / file_of(1)), "is not a folder"),
+        (dataset("folder"), "is not set"),
+        (in_folder(pictures, tmp_path / "absent.json"), r"absent\.json: No such file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            folder.list_images(settings, tmp_path)
