@@ -35,7 +35,7 @@ from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import NEIGHBOURS, search_everyone
-from visualsearch.settings import checking
+from visualsearch.settings import IndexSettings, checking
 
 LENGTH = 256
 A_GROUP = 50
@@ -111,11 +111,11 @@ def make_run(folder: Path, pictures: Path, persons: int, config: dict[str, Any])
         "vector": vector_column(made_vectors(persons)),
     }
     schema = with_vector(PERSONS, LENGTH)
-    write_table(folder / "reduced.parquet", [pa.table(columns).cast(schema)])
+    write_table(folder / "reduced.parquet", [pa.table(columns).cast(schema)], schema)
     asked = pa.table({"person_id": columns["person_id"][persons // 2 : persons // 2 + 1]})
     write_table(folder / "queries.parquet", [asked], asked.schema)
     paths = (str(folder / name) for name in ("index", "persons.parquet", "index.json"))
-    build_index([str(folder / "reduced.parquet")], config["index"], *paths)
+    build_index([str(folder / "reduced.parquet")], IndexSettings.of(config["index"]), *paths)
 
 
 def made_vectors(persons: int) -> np.ndarray:

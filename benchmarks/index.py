@@ -5,9 +5,6 @@ of persons that had no part in the tuning. Brute force is the backend `exact`: o
 and BLAS by one thread with all vectors, mapped from their file. It and the index are asked in
 turns, so the last column, its time over the index's, stands although the machine has other work.
 
---parts builds each index but brute force's in so many parts (index.shards), one after another, and
-asks them one after another: what parts cost one machine. benchmarks/scale.py asks them at once.
-
 Of memory, `peak` has in it the pages of mapped files, which the kernel can drop; `own` has not.
 `build` is wall time with the tuning, which is most of it for a small set.
 
@@ -39,10 +36,12 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
 from visualsearch.core.hashing import sha256_file
 from visualsearch.data.tables import count_rows, vector_length
-from visualsearch.index import SUFFIXES, annoy_backend, check_backend, exact_backend
+from visualsearch.index import REGISTRY, annoy_backend, check_backend
 from visualsearch.index.building import build_index, vectors_in_order
-from visualsearch.index.opening import load_index
+from visualsearch.index.exact_backend import ExactBackend
+from visualsearch.index.index import load_index
 from visualsearch.index.timing import timed
+from visualsearch.settings import IndexSettings
 
 LENGTH = 2048
 COMPONENTS = 256
@@ -66,30 +65,20 @@ def with_memory(stage: Callable[[], Any], folder: Path) -> tuple[float, float, f
     return seconds, peak, float(note.read_text())
 
 
-def compare(
-    shards: list[str], backends: list[str], target: float, parts: int, folder: Path
-) -> list[tuple]:
+def compare(shards: list[str], backends: list[str], target: float, folder: Path) -> list[tuple]:
     """Build and time each backend; a row of the table for each, brute force first."""
     rows = []
     for backend in ("exact", *backends):
-        # Brute force by one file: all others are compared with it.
-        numbers = range(1 if backend == "exact" else parts)
-        files = [folder / f"{backend}.{number}.index" for number in numbers]
-        paths = [folder / f"{backend}.{name}" for name in ("persons.parquet", "json")]
-        settings = {"backend": backend, "target_recall": target, "seed": 0}
-        settings |= {"n_trees": None, "search_k": None}
+        paths = [folder / f"{backend}.{name}" for name in ("index", "persons.parquet", "json")]
+        settings = IndexSettings(backend=backend, target_recall=target)
 
-        def build(
-            settings: dict[str, Any] = settings,
-            files: list[Path] = files,
-            paths: list[Path] = paths,
-        ) -> None:
-            build_index(shards, settings, files, *map(str, paths))
+        def build(settings: IndexSettings = settings, paths: list[Path] = paths) -> None:
+            build_index(shards, settings, *map(str, paths))
 
         seconds, peak, own = with_memory(build, folder)
-        sidecar = read_json(paths[1])
-        index = load_index(files, sidecar)
-        vectors = exact_backend.load(str(folder / "exact.0.index"), sidecar)
+        sidecar = read_json(paths[2])
+        index = load_index(paths[0], sidecar)
+        vectors = ExactBackend().load(str(folder / "exact.index"), sidecar)
         # Of the index as it was chosen alone, and not of the curve around it.
         alone = replace(index, sidecar=sidecar | {"tuning": sidecar["tuning"] | {"curve": []}})
         clock = timed(alone, vectors)
@@ -120,10 +109,11 @@ def on_disk(shards: list[str], folder: Path) -> list[tuple]:
         path = folder / "forest.ann"
 
         def grow(most: int = most, path: Path = path) -> None:
-            annoy_backend.MOST_BYTES_IN_MEMORY = most
+            annoy_backend.MAX_BYTES_IN_MEMORY = most
             settings = {"n_trees": TREES_TO_COMPARE, "seed": 0}
             with threadpool_limits(1):
-                annoy_backend.build(vectors_in_order(shards), str(path), shape, settings)
+                backend = annoy_backend.AnnoyBackend()
+                backend.build(vectors_in_order(shards), str(path), shape, settings)
 
         seconds, peak, own = with_memory(grow, folder)
         digests.add(sha256_file(path))
@@ -150,12 +140,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    others = [backend for backend in SUFFIXES if backend != "exact"]
+    others = [backend for backend in REGISTRY if backend != "exact"]
     parser.add_argument("--persons", type=int, nargs="+", default=SIZES)
     parser.add_argument("--results", type=Path, help="a results folder, for its reduced vectors")
     parser.add_argument("--backends", nargs="+", choices=others, default=others)
     parser.add_argument("--target", type=float, default=0.99)
-    parser.add_argument("--parts", type=int, default=1, help="of each index but brute force's")
     parser.add_argument("--quick", action="store_true", help=f"Annoy alone, {QUICK:,} persons")
     options = parser.parse_args()
     sizes = [QUICK] if options.quick else [None] if options.results else options.persons
@@ -175,10 +164,7 @@ def main() -> None:
                 measured(lambda made=made: made_reduced(*made))
             title = f"{persons:,} x {vector_length(shards[0])}"
             print(f"\n{title}, target recall@10 {options.target}\n", flush=True)
-            print(
-                table(header, compare(shards, backends, options.target, options.parts, folder)),
-                flush=True,
-            )
+            print(table(header, compare(shards, backends, options.target, folder)), flush=True)
             if "annoy" in backends and not options.quick:
                 grown = (f"{title}, {TREES_TO_COMPARE} trees", "seconds", "peak MB", "own MB")
                 print(f"\n{table((*grown, 'time / in memory'), on_disk(shards, folder))}")

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.hashing import sha256_file
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.images import read_image
 from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
 from visualsearch.data.tables import (

@@ -33,12 +33,12 @@ from PIL import ImageOps
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.progress import progress
+from visualsearch.core.statistics import Bootstrap, interval_of
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import MAPS, embed_boxes
-from visualsearch.evaluate.relevance import Bootstrap, interval_of
 from visualsearch.evaluate.search_quality import NEIGHBOURS, Alikeness, Sample, person_facts
 from visualsearch.index.nearest import Nearest, Ranks
 from visualsearch.reduce.fit_pca import fit_reduction

@@ -7,14 +7,12 @@ Five tables of measurements, and one that projects them:
    ones, of usearch's graph over them, and of int8 with its best looked at again in float32. The
    truth is exact search in float32. int8 by a scale for each person is numpy's here, and a fixed
    one usearch's;
-3. growth: an Annoy forest of --trees trees built as the workflow builds it, whole and in --parts
-   parts, tuned to a recall@10 of 0.99. `longest` is the job of one part, `all`
-   all of them one after another; `finish` measures and tunes the whole. Seconds are of the
-   processor, so that other work on the machine counts little. Milliseconds are medians, in turns
-   with exact search over the same vectors, by one thread, and then with as many as there are cores:
-   where there is other work, only their ratios hold. `own` is memory that is no page of a file;
-4. memory that each job holds for every person of the whole set, whatever its part: between two
-   sizes of tables whose vectors have one value;
+3. growth: an Annoy forest of --trees trees, tuned to a recall@10 of 0.99. Seconds are of the
+   processor, so that other work on the machine counts little. Milliseconds are medians by one
+   thread, in turns with exact search over the same vectors: where there is other work, only their
+   ratio holds. `own` is memory that is no page of a file;
+4. memory that each job holds for every person of the whole set: between two sizes of tables whose
+   vectors have one value;
 5. LanceDB, where it is installed: the tables loaded, exact search, an index on disk.
 
 The projection takes bytes as so many a person, and seconds, milliseconds and memory as powers of
@@ -30,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +54,13 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.index import annoy_backend, exact_backend
-from visualsearch.index.building import BATCH_ROWS, Plan, build_part, make_plan, vectors_in_order
-from visualsearch.index.opening import Index
-from visualsearch.index.recall import Searched, exact_cosines, found
+from visualsearch.index.annoy_backend import AnnoyBackend
+from visualsearch.index.building import BATCH_ROWS, vectors_in_order
+from visualsearch.index.exact_backend import ExactBackend
+from visualsearch.index.index import Index
+from visualsearch.index.recall import SampledQueries, count_hits, exact_cosines
 from visualsearch.index.timing import timed
-from visualsearch.index.tuning import Point, Tried
+from visualsearch.index.tuning import Point
 
 LENGTH = 2048
 COMPONENTS = 256
@@ -80,8 +79,6 @@ AGAIN = 30
 PROJECTED = (10**6, 10**7, 10**8)
 # What fewer persons take is start-up, and says nothing of a million.
 LEAST_TO_PROJECT = 100_000
-# Persons a part in the projection.
-A_PART = 10**6
 
 
 def main() -> None:
@@ -89,7 +86,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--persons", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--parts", type=int, default=4)
     parser.add_argument("--trees", type=int, default=25)
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK[-1]:,} persons")
     parser.add_argument("--only", nargs="+", choices=TABLES, default=TABLES)
@@ -107,7 +103,7 @@ def main() -> None:
             rows = kept_in_fewer_bits(made(folder, few))
             said(f"kept in fewer bits, {few:,} persons", header, rows)
         if "growth" in options.only:
-            growth(sizes, options.parts, options.trees, folder)
+            growth(sizes, options.trees, folder)
         if "memory" in options.only:
             counts = [count // 10 for count in FOR_MEMORY] if options.quick else FOR_MEMORY
             title = f"memory, between {counts[0]:,} and {counts[1]:,} persons in {SHARDS} shards"
@@ -150,11 +146,11 @@ def bytes_a_person(folder: Path) -> dict[str, float]:
     }
     shape = FOR_BYTES, COMPONENTS
     path = folder / "index"
-    exact_backend.build(vectors_in_order(shards), str(path), shape, {})
+    ExactBackend().build(vectors_in_order(shards), str(path), shape, {})
     found["exact, float32"] = path.stat().st_size
     for trees in TREES:
         settings = {"n_trees": trees, "seed": 0}
-        annoy_backend.build(vectors_in_order(shards), str(path), shape, settings)
+        AnnoyBackend().build(vectors_in_order(shards), str(path), shape, settings)
         found[f"annoy, {trees} trees"] = path.stat().st_size
     return {name: size / FOR_BYTES for name, size in found.items()}
 
@@ -175,7 +171,6 @@ def memory_of_jobs(folder: Path, persons: int) -> dict[str, float]:
     measured(lambda: tables_of_one_value(paths, persons))
     table = folder / "persons.parquet"
     ids = read_table(paths[0], ["person_id"])["person_id"]
-    tenth = ids[len(ids) // 2].as_py(), ids[len(ids) * 6 // 10].as_py()
     sample = np.arange(0, persons, persons // 1000)
 
     def passed(**which: Any) -> None:
@@ -192,8 +187,8 @@ def memory_of_jobs(folder: Path, persons: int) -> dict[str, float]:
         rows["image_id"].to_numpy()
 
     jobs: dict[str, Callable[[], None]] = {
-        "plan_index, its sample": lambda: passed(only=sample),
-        "build_index_part, a tenth": lambda: passed(between=tenth),
+        "build_index, its sample": lambda: passed(only=sample),
+        "build_index, the vectors": passed,
         "build_index, the persons": finished,
         "search_persons": searched,
     }
@@ -282,8 +277,8 @@ def recall(truth: np.ndarray, found: np.ndarray) -> str:
 
 # Growth.
 
-HEADER = ("persons", "parts", "longest s", "all s", "MB", "search_k", "compared", "recall@10", "ms")
-HEADER = (*HEADER, "ms, threads", "exact ms", "exact / it", "own MB")
+HEADER = ("persons", "build s", "MB", "search_k", "compared", "recall@10", "ms", "exact ms")
+HEADER = (*HEADER, "exact / it", "own MB")
 
 
 @dataclass(frozen=True)
@@ -291,97 +286,78 @@ class Grown:
     """What a build took, and what its queries take."""
 
     persons: int
-    parts: int
-    longest: float
     build: float
     megabytes: float
     search_k: int
     compared: float
     recall: float
     milliseconds: float
-    threaded: float | None
     exact: float
     own: float
 
     def row(self) -> tuple:
         return (
-            *(self.persons, self.parts, self.longest, self.build, self.megabytes, self.search_k),
-            *(round(self.compared), f"{self.recall:.4f}", self.milliseconds, self.threaded),
-            *(self.exact, self.exact / self.milliseconds, self.own),
+            *(self.persons, self.build, self.megabytes, self.search_k, round(self.compared)),
+            *(f"{self.recall:.4f}", self.milliseconds, self.exact),
+            *(self.exact / self.milliseconds, self.own),
         )
 
 
-def growth(sizes: Sequence[int], parts: int, trees: int, folder: Path) -> None:
+def growth(sizes: Sequence[int], trees: int, folder: Path) -> None:
     """Print what builds and queries take at each size, the powers fitted to it, a projection."""
     runs = []
     for persons in sizes:
-        shards = made(folder, persons)
-        for number in (1, parts):
-            runs.append(grown(shards, number, trees, folder))
-            # The whole takes long: what is known of it so far.
-            print(table(HEADER, [runs[-1].row()]), file=sys.stderr, flush=True)
+        runs.append(grown(made(folder, persons), trees, folder))
+        # The whole takes long: what is known of it so far.
+        print(table(HEADER, [runs[-1].row()]), file=sys.stderr, flush=True)
     said(f"growth, {trees} trees", HEADER, [run.row() for run in runs])
-    whole = [run for run in runs if run.parts == 1]
-    fits = {name: fit(whole, name) for name in ("build", "compared", "milliseconds", "exact")}
-    header = ("of one part", "at the largest size", "power of the persons", "standard error")
+    fits = {name: fit(runs, name) for name in ("build", "compared", "milliseconds", "exact")}
+    header = ("", "at the largest size", "power of the persons", "standard error")
     said("fits", header, [(name, *values) for name, values in fits.items()])
     if sizes[-1] < LEAST_TO_PROJECT:
         return
-    header = ("persons", "parts", "GB", "minutes a part", "hours, all", "ms", "exact ms")
-    rows = [projected(persons, whole[-1], fits) for persons in PROJECTED]
-    said(f"projected: {A_PART:,} persons a part, one core, one thread", header, rows)
+    header = ("persons", "GB", "hours to build", "ms", "exact ms")
+    rows = [projected(persons, runs[-1], fits) for persons in PROJECTED]
+    said("projected: one core, one thread", header, rows)
 
 
-def grown(shards: list[str], parts: int, trees: int, folder: Path) -> Grown:
-    """Build an index of so many parts, each in a process of its own, and ask it."""
-    persons = count_rows(shards)
-    files = [folder / f"{part}-of-{parts}.ann" for part in range(parts)]
-    settings = {"backend": "exact", "seed": 0}
-    plan = make_plan(shards, settings, parts)
-    # The trees are given: nothing is to be tried.
-    tried = asdict(Tried({"n_trees": trees}, persons, 1.0, 1.0, 1.0))
-    plan = Plan(plan.facts | {"backend": "annoy", "tried": [tried]}, plan.sample)
-    took = [
-        with_memory(lambda number=number: build_part(shards, plan, number, files[number]), folder)
-        for number in range(parts)
-    ]
-    size = sum(file.stat().st_size for file in files)
-    sidecar = {"backend": "annoy", "n_items": persons, "dimension": COMPONENTS}
-    sidecar |= {"metric": annoy_backend.METRIC, "index_bytes": size, "target_reached": True}
+def grown(shards: list[str], trees: int, folder: Path) -> Grown:
+    """Build a forest in a process of its own, and ask it."""
+    shape = count_rows(shards), COMPONENTS
+    path, annoy, exact = folder / "forest.ann", AnnoyBackend(), ExactBackend()
+    build = {"n_trees": trees, "seed": 0}
+    seconds, own = with_memory(
+        lambda: annoy.build(vectors_in_order(shards), str(path), shape, build), folder
+    )
+    sidecar: dict[str, Any] = {"backend": "annoy", "n_items": shape[0], "dimension": COMPONENTS}
+    sidecar |= {"metric": "angular", "index_bytes": path.stat().st_size, "target_reached": True}
     sidecar["tuning"] = {"curve": []}
-    if parts > 1:
-        sidecar["parts"] = plan.facts["parts"]
-    handles = [annoy_backend.load(str(file), sidecar) for file in files]
-    index = Index(sidecar, annoy_backend, handles)
-    point = reaching(index, shards, trees, max(p["n_items"] for p in plan.facts["parts"]))
-    path = folder / "exact.npy"
-    exact_backend.build(vectors_in_order(shards), str(path), (persons, COMPONENTS), {})
-    cores = len(os.sched_getaffinity(0))
-    clock = timed(index.at(point.effort), exact_backend.load(str(path), sidecar), cores)
+    index = Index(sidecar, annoy, annoy.load(str(path), sidecar))
+    point = reaching(index, shards, trees)
+    array = folder / "exact.npy"
+    exact.build(vectors_in_order(shards), str(array), shape, {})
+    clock = timed(index.at(point.effort), exact.load(str(array), sidecar))
     return Grown(
-        persons,
-        parts,
-        max(seconds for seconds, _ in took),
-        sum(seconds for seconds, _ in took),
-        size / 1e6,
+        shape[0],
+        seconds,
+        sidecar["index_bytes"] / 1e6,
         point.effort,
         point.compared,
         point.recall,
         clock["chosen_milliseconds"],
-        clock.get("threads_milliseconds"),
         clock["exact_milliseconds"],
-        max(own for _, own in took),
+        own,
     )
 
 
-def reaching(index: Index, shards: list[str], trees: int, most: int) -> Point:
+def reaching(index: Index, shards: list[str], trees: int) -> Point:
     """The least effort at which the sample's recall is the target's, within a tenth."""
     rows = np.linspace(0, len(index) - 1, QUERIES).astype(int)
     vectors = np.stack([index.vector(row) for row in rows])
     truth = exact_cosines(vectors_in_order(shards), vectors, rows, NEIGHBOURS)
-    sample = Searched(rows, rows, vectors, truth)
+    sample = SampledQueries(rows, rows, vectors, truth)
     short = 1
-    for effort in annoy_backend.efforts({"n_trees": trees}, most):
+    for effort in index.backend.efforts({"n_trees": trees}, len(index)):
         enough = point_of(index, sample, effort)
         if enough.recall >= TARGET:
             break
@@ -395,9 +371,9 @@ def reaching(index: Index, shards: list[str], trees: int, most: int) -> Point:
     return enough
 
 
-def point_of(index: Index, sample: Searched, effort: int) -> Point:
+def point_of(index: Index, sample: SampledQueries, effort: int) -> Point:
     """Recall and work of one effort."""
-    hits, compared = found(index.at(effort), sample)
+    hits, compared = count_hits(index.at(effort), sample)
     recalled = float(hits[NEIGHBOURS].mean()) / NEIGHBOURS
     return Point(effort, recalled, recalled, float(compared.mean()))
 
@@ -447,16 +423,12 @@ def projected(persons: int, last: Grown, fits: dict[str, tuple[float, float, flo
         times = size / last.persons
         return tuple(value * times ** (power + off * error) for off in (-2, 0, 2))
 
-    parts = max(persons // A_PART, 1)
-    a_part = at("build", A_PART)
     gigabytes = persons * last.megabytes / last.persons / 1000
     return (
         f"{persons:,}",
-        parts,
         gigabytes,
-        between([seconds / 60 for seconds in a_part]),
-        between([parts * seconds / 3600 for seconds in a_part]),
-        between([parts * ms for ms in at("milliseconds", A_PART)]),
+        between([seconds / 3600 for seconds in at("build", persons)]),
+        between(at("milliseconds", persons)),
         between(at("exact", persons)),
     )
 

@@ -15,10 +15,11 @@ from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.tables import write_table
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
-from visualsearch.index.opening import Index, open_index
+from visualsearch.index.index import Index
+from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import NEIGHBOURS, search_everyone
-from visualsearch.settings import checking
+from visualsearch.settings import IndexSettings, checking
 
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
 SIDE = 300
@@ -38,8 +39,7 @@ def checked(**sections: dict[str, Any]) -> dict[str, Any]:
 
 def opened(folder: Path, table: pa.Table, backend: str, search_k: int = 1000) -> Index:
     """The index of a table of persons, built in `folder` beside its shards."""
-    settings = {"backend": backend, "n_trees": 10, "search_k": search_k}
-    settings |= {"target_recall": 0.99, "seed": 0}
+    settings = IndexSettings(backend=backend, n_trees=10, search_k=search_k)
     paths = [str(folder / name) for name in ("persons", "persons.parquet", "index.json")]
     build_index(write_shards(folder, table, SHARDS), settings, *paths)
     return open_index(folder / "persons", read_json(folder / "index.json"))

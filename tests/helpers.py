@@ -1,11 +1,15 @@
 """Made tables that several tests use."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from visualsearch.core.files import read_json
 from visualsearch.data.tables import PERSONS, vector_column, with_vector, write_table
+from visualsearch.index.building import build_index
+from visualsearch.settings import IndexSettings
 
 
 def persons_table(vectors: np.ndarray, per_image: int = 3) -> pa.Table:
@@ -40,3 +44,18 @@ def unit_vectors(n: int, length: int, seed: int = 0) -> np.ndarray:
     """Random vectors of length 1, float32 [n, length]."""
     vectors = np.random.default_rng(seed).normal(size=(n, length))
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def built_index(
+    folder: Path, vectors: np.ndarray, backend: str, shards: int = 2, **settings: Any
+) -> dict[str, Any]:
+    """Build an index of `vectors` in `folder`, with 20 trees and search_k 5000 unless `settings`
+    say otherwise; return its sidecar."""
+    folder.mkdir(parents=True, exist_ok=True)
+    given: dict[str, Any] = {"n_trees": 20, "search_k": 5000, **settings}
+    build_index(
+        write_shards(folder, persons_table(vectors), shards),
+        IndexSettings(backend=backend, **given),
+        *(str(folder / name) for name in ("index", "persons.parquet", "index.json")),
+    )
+    return read_json(folder / "index.json")

@@ -47,7 +47,7 @@ from visualsearch.report.writing import write_report
 from visualsearch.search.hits import search_all
 from visualsearch.search.queries import select_queries
 from visualsearch.search.rerank import SecondLook
-from visualsearch.settings import checking
+from visualsearch.settings import IndexSettings, checking
 
 OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
 SIDE = 160
@@ -264,11 +264,11 @@ class Run:
         write_table(folder / "distorted.parquet", [rows], copies)
         schema = with_vector(PERSONS, self.reduction.n_components)
         reduced = str(folder / "reduced.parquet")
-        write_table(reduced, [pa.table(columns).cast(schema)])
+        write_table(reduced, [pa.table(columns).cast(schema)], schema)
         paths = {name: str(folder / name) for name in ("persons.index", "persons.parquet")}
         build_index(
             [reduced],
-            config_of(index={"backend": self.backend})["index"],
+            IndexSettings(backend=self.backend),
             paths["persons.index"],
             paths["persons.parquet"],
             str(folder / "index.json"),

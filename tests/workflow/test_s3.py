@@ -210,7 +210,6 @@ def test_own_pictures_and_queries(
             dataset={"source": "folder", "folder": {"path": folder}},
             queries={"images": [image]},
             report={"timings": False},
-            index={"shards": 2},
             shards=2,
         )
 
@@ -235,7 +234,7 @@ def test_own_pictures_and_queries(
     mixed = JobsElsewhere(tmp_path / "mixed", config(str(pictures), str(query)), server, "mixed")
     mixed.run("search")
     elsewhere = "".join(mixed.said())
-    assert "Rule: detect_persons" in elsewhere and "Rule: build_index_part" in elsewhere
+    assert "Rule: detect_persons" in elsewhere and "Rule: build_index" in elsewhere
     for here in ("fetch_annotations", "fetch_images", "fetch_weights", "embed_query_images"):
         assert f"Rule: {here}" not in elsewhere
     found = mixed.hashes()
@@ -296,7 +295,6 @@ def test_explorer_notebook_and_parity_from_the_bucket(
         dataset={"max_images": 14},
         report={"timings": False, "explorer": True},
         detector={"precision": "bf16"},
-        index={"shards": 2},
         shards=2,
     )
     local = Workspace(tmp_path / "local", config)

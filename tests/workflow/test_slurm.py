@@ -26,7 +26,7 @@ SLURM = [
     *("--profile", str(ROOT / "profiles/slurm")),
     *("--slurm-init-seconds-before-status-checks", "5"),
 ]
-DEMO = demo_config(report={"timings": False, "explorer": True}, index={"shards": 2})
+DEMO = demo_config(report={"timings": False, "explorer": True})
 JOB = re.compile(r"^Job \d+: ", re.MULTILINE)
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+)")
 SECONDS_TO_STOP = 20

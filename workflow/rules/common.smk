@@ -20,7 +20,7 @@ from visualsearch.settings import Settings
 from visualsearch.settings.values import is_address, is_weights_file
 from visualsearch.core.disk import tell_if_full
 from visualsearch.core.errors import InputError
-from visualsearch.index import check_backend, index_files
+from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages
 from visualsearch.fetch.walk import fingerprint_of
 
@@ -52,15 +52,11 @@ SHARDS = range(config["shards"])
 ANNOTATED = fetch.has_annotations(settings.dataset)
 # A job on a GPU takes one of what `resources: gpu` in the profile allows.
 GPUS = int(uses_gpu(config["detector"]["device"]))
-INDEX_SHARDS = range(config["index"]["shards"])
-INDEX = [f"<results>/index/{name}" for name in index_files(config["index"])]
-# So many parts of the index are asked at a time, where there are as many cores.
-INDEX_THREADS = min(len(INDEX), 8)
+INDEX = f"<results>/index/{index_file(config['index']['backend'])}"
 
 
 wildcard_constraints:
     shard=r"\d+",
-    part=r"\d+",
 
 
 def library(rule_name):
@@ -93,15 +89,9 @@ def picture_choice():
     return {key: value for key, value in GIVEN["dataset"].items() if key not in hows}
 
 
-def for_each(output, **values):
-    """An output for each value of a wildcard; expand() takes none that lies in object storage."""
-    [(wildcard, each)] = values.items()
-    return [output.apply_wildcards({wildcard: str(value)}) for value in each]
-
-
 def of_shards(output, shards=SHARDS):
-    """An output of all shards, or of some."""
-    return for_each(output, shard=shards)
+    """An output of all shards, or of some; expand() takes none that lies in object storage."""
+    return [output.apply_wildcards({"shard": str(shard)}) for shard in shards]
 
 
 def full_length():

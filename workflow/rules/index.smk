@@ -1,78 +1,13 @@
-# Requires: reduced/*.parquet. Gives: the index file, or one a part in index/parts/; index/persons.parquet
-# (row of the index -> person); index/index.json, the sidecar without which no file can be read
-# safely; and index/timing.json, the one result that depends on the clock. The first two rules are
-# for an index of several parts (index.shards), each of which may be built on another machine.
-
-PART = f"<results>/index/parts/{{part}}-of-{len(INDEX)}"
-
-
-rule plan_index:
-    input:
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
-    output:
-        plan="<results>/index/parts/plan.json",
-        sample="<results>/index/parts/sample.parquet",
-    log:
-        "<logs>/plan_index.log",
-    benchmark:
-        "<benchmarks>/plan_index.tsv"
-    conda:
-        "../../envs/index.yaml"
-    resources:
-        mem_mb=memory(4000),
-    params:
-        index=config["index"],
-        library=library("plan_index"),
-    message:
-        "Cutting the index into parts"
-    script:
-        "../scripts/plan_index.py"
-
-
-rule build_index_part:
-    input:
-        plan=rules.plan_index.output.plan,
-        sample=rules.plan_index.output.sample,
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
-    output:
-        index=f"{PART}{Path(INDEX[0]).suffix}",
-        facts=f"{PART}.json",
-        nearest=f"{PART}.nearest.parquet",
-    log:
-        "<logs>/build_index_part/{part}.log",
-    benchmark:
-        "<benchmarks>/build_index_part/{part}.tsv"
-    conda:
-        "../../envs/index.yaml"
-    resources:
-        mem_mb=memory(4000),
-    params:
-        library=library("build_index_part"),
-    message:
-        "Building the index, part {wildcards.part}"
-    script:
-        "../scripts/build_index_part.py"
+# Requires: reduced/*.parquet. Gives: the index file; index/persons.parquet (row of the index ->
+# person); index/index.json, the sidecar without which the index file cannot be read safely; and
+# index/timing.json, the only result that depends on the clock.
 
 
 rule build_index:
     input:
-        **(
-            {
-                "plan": rules.plan_index.output.plan,
-                "sample": rules.plan_index.output.sample,
-                **{
-                    name: for_each(
-                        rules.build_index_part.output[name], part=INDEX_SHARDS
-                    )
-                    for name in ("index", "facts", "nearest")
-                },
-            }
-            if len(INDEX) > 1
-            else {}
-        ),
         reduced=of_shards(rules.reduce_vectors.output.reduced),
     output:
-        **({"index": INDEX} if len(INDEX) == 1 else {}),
+        index=INDEX,
         persons="<results>/index/persons.parquet",
         sidecar="<results>/index/index.json",
     log:
@@ -81,7 +16,6 @@ rule build_index:
         "<benchmarks>/build_index.tsv"
     conda:
         "../../envs/index.yaml"
-    threads: INDEX_THREADS
     resources:
         mem_mb=memory(4000),
     params:
@@ -106,7 +40,6 @@ rule time_index:
         "<benchmarks>/time_index.tsv"
     conda:
         "../../envs/index.yaml"
-    threads: INDEX_THREADS
     resources:
         mem_mb=memory(4000),
     params:

@@ -91,7 +91,6 @@ rule search_persons:
         "<benchmarks>/search_persons.tsv"
     conda:
         "../../envs/index.yaml"
-    threads: INDEX_THREADS
     params:
         search=config["search"],
         library=library("search_persons"),

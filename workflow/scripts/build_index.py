@@ -1,22 +1,16 @@
-"""Build the index over all reduced vectors, tuned to the recall asked for, or finish its parts."""
-
-from pathlib import Path
-
-from threadpoolctl import threadpool_limits
+"""Build the index over all reduced vectors, tuned to the recall asked for."""
 
 from visualsearch.core.job import job
-from visualsearch.index.building import build_index, finish_index
-from visualsearch.index.parts import read_part, read_plan, remove_others
+from visualsearch.index.building import build_index, remove_other_backends
+from visualsearch.settings import IndexSettings
 
-with job(snakemake), threadpool_limits(1):
-    files, outputs, settings = snakemake.input, snakemake.output, snakemake.params.index
-    reduced, written = list(files.reduced), (outputs.persons, outputs.sidecar)
-    if settings["shards"] == 1:
-        build_index(reduced, settings, outputs.index, *written)
-    else:
-        plan = read_plan(files.plan, files.sample)
-        parts = [read_part(plan, *pair) for pair in zip(files.facts, files.nearest, strict=True)]
-        finish_index(
-            reduced, settings, plan, parts, files.index, *written, threads=snakemake.threads
-        )
-    remove_others(Path(outputs.sidecar).parent, settings)
+with job(snakemake):
+    outputs = snakemake.output
+    build_index(
+        list(snakemake.input.reduced),
+        IndexSettings.of(snakemake.params.index),
+        outputs.index,
+        outputs.persons,
+        outputs.sidecar,
+    )
+    remove_other_backends(outputs.index)

@@ -2,7 +2,7 @@
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import rows_of_shards, write_table
 from visualsearch.detect import load_described

@@ -2,7 +2,7 @@
 
 from visualsearch.core.job import job
 from visualsearch.core.progress import progress
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.tables import (
     common_metadata,
     count_rows,

@@ -3,7 +3,7 @@
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.detect import load_described
 from visualsearch.evaluate.parity import measure_parity, parity_lines

@@ -18,7 +18,7 @@ with job(snakemake), threadpool_limits(1):
             search["rerank"], list(files.embeddings), files.model, files.get("own_pictures")
         )
     hits = search_all(
-        open_index(files.index, read_json(files.sidecar), snakemake.threads),
+        open_index(files.index, read_json(files.sidecar)),
         read_table(files.persons, PERSONS.names),
         read_table(files.queries, [*QUERIES.names, "vector"]),
         search["neighbours"],

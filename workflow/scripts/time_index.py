@@ -1,4 +1,4 @@
-"""Time queries of the index and of exact search side by side; the one result that a clock made."""
+"""Time queries of the index and of exact search side by side."""
 
 from visualsearch.core.job import job
 from visualsearch.index.timing import time_index
@@ -9,5 +9,4 @@ with job(snakemake):
         snakemake.input.index,
         snakemake.input.sidecar,
         snakemake.output.timing,
-        snakemake.threads,
     )

@@ -61,24 +61,6 @@ def test_some_rows_in_person_order(tmp_path: Path, shards: int, rows: int) -> No
     assert np.array_equal(vectors_of_rows(paths, again), vectors_of(table)[again])
 
 
-@pytest.mark.parametrize("shards", [1, 3])
-@pytest.mark.parametrize(("first", "last"), [(0, 767), (0, 0), (255, 256), (300, 700), (767, 767)])
-def test_the_persons_between_two_in_their_order(
-    tmp_path: Path, shards: int, first: int, last: int
-) -> None:
-    """With the ends in the middle of row groups, at their borders, and all in one group."""
-    table = persons_table(np.random.default_rng(3).normal(size=(3 * ROW_GROUP_ROWS, 4)))
-    paths = write_shards(tmp_path, table, shards)
-    ids = table["person_id"].to_pylist()
-    wanted = table.slice(first, last - first + 1)
-    got = list(in_person_order(paths, 100, between=(ids[first], ids[last])))
-    assert pa.concat_tables(got).equals(wanted)
-    assert all(len(part) == 100 for part in got[:-1])
-    some = np.arange(0, len(wanted), 3)
-    third = in_person_order(paths, 100, only=some, between=(ids[first], ids[last]))
-    assert pa.concat_tables(third).equals(wanted.take(some))
-
-
 def test_row_groups_without_wanted_rows_are_not_read(tmp_path: Path) -> None:
     table = persons_table(np.random.default_rng(5).normal(size=(2 * ROW_GROUP_ROWS, 4)))
     path = tmp_path / "t.parquet"

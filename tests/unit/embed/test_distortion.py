@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps
 from test_embedding import PLAIN
 
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest

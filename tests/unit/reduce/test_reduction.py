@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from helpers import persons_table, write_shards
 from visualsearch.core.errors import InputError
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.tables import (
     PERSONS,
     in_person_order,

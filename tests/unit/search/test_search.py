@@ -7,11 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from helpers import persons_table, unit_vectors, write_shards
-from visualsearch.core.files import read_json
-from visualsearch.data.tables import HITS, QUERIES, vector_column, with_vector, write_table
-from visualsearch.index.building import build_index
-from visualsearch.index.opening import Index, open_index
+from helpers import built_index, persons_table, unit_vectors, write_shards
+from visualsearch.data.tables import (
+    HITS,
+    QUERIES,
+    vector_column,
+    vectors_of,
+    with_vector,
+    write_table,
+)
+from visualsearch.index.index import Index
+from visualsearch.index.opening import open_index
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.search.hits import (
     find_neighbours,
@@ -26,13 +32,8 @@ IMAGES = PERSONS_TABLE["image_id"].to_numpy()
 
 
 def opened(folder: Path, table: pa.Table, backend: str) -> Index:
-    fixed = {"n_trees": 10, "search_k": 1000, "target_recall": 0.99, "seed": 0}
-    sidecar = folder / "index.json"
-    paths = write_shards(folder, table, 2)
-    build_index(
-        paths, fixed | {"backend": backend}, str(folder / "i"), str(folder / "p"), str(sidecar)
-    )
-    return open_index(folder / "i", read_json(sidecar))
+    sidecar = built_index(folder, vectors_of(table), backend, n_trees=10, search_k=1000)
+    return open_index(folder / "index", sidecar)
 
 
 @pytest.fixture(params=["annoy", "exact"])

@@ -123,7 +123,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 def test_schema_and_registries_know_the_same_names() -> None:
-    assert list(BACKENDS) == list(index.SUFFIXES)
+    assert list(BACKENDS) == list(index.REGISTRY)
     assert list(SOURCES) == list(fetch.SOURCES)
 
 

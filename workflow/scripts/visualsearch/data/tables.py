@@ -228,19 +228,16 @@ def in_person_order(
     rows: int,
     columns: Sequence[str] | None = None,
     only: NDArray[np.int64] | None = None,
-    between: tuple[int, int] | None = None,
 ) -> Iterator[pa.Table]:
     """Stream shards, each sorted by person_id, as one table sorted by person_id.
 
     Yields tables of exactly `rows` rows, the last one shorter. What comes out is the same however
     many shards the rows lie in. Holds one row group of each shard in memory. only: rising numbers
     of the rows wanted, counted in person order, None for all; row groups without any are not read.
-    between: the first and the last person_id wanted, None for all; of others nothing is held.
     """
     with ExitStack() as stack:
         files = [stack.enter_context(open_table(path, ["person_id"])) for path in paths]
-        spans = [_ids_between(file, between) for file in files]
-        ids = [part for _, part in spans]
+        ids = [file.read(columns=["person_id"])["person_id"].to_numpy() for file in files]
         ends = np.cumsum([len(part) for part in ids])
         order = np.argsort(np.concatenate(ids), kind="stable")
         if only is not None:
@@ -248,10 +245,8 @@ def in_person_order(
         wanted = np.zeros(ends[-1], dtype=bool)
         wanted[order] = True
         readers = [
-            _Reader(file, first, part, columns)
-            for file, (first, _), part in zip(
-                files, spans, np.split(wanted, ends[:-1]), strict=True
-            )
+            _Reader(file, part, columns)
+            for file, part in zip(files, np.split(wanted, ends[:-1]), strict=True)
         ]
         shard_of_row = np.searchsorted(ends, order, side="right")
         for start in range(0, len(order), rows):
@@ -263,47 +258,27 @@ def in_person_order(
             yield table.take(np.argsort(np.argsort(sequence, kind="stable"), kind="stable"))
 
 
-def _ids_between(
-    file: pq.ParquetFile, between: tuple[int, int] | None
-) -> tuple[int, NDArray[np.int64]]:
-    """The person_ids of a shard from the first to the last wanted, and the row of the first."""
-    ids = file.read(columns=["person_id"])["person_id"].to_numpy()
-    if between is None:
-        return 0, ids
-    first, stop = np.searchsorted(ids, [between[0], between[1] + 1])
-    return int(first), ids[first:stop].copy()
-
-
 class _Reader:
     """Hands out the wanted rows of a Parquet file in order, any number at a time.
 
-    wanted: bool, of the rows from `first` on; none of the others is.
+    wanted: bool, of each row of the file.
     """
 
     def __init__(
-        self,
-        file: pq.ParquetFile,
-        first: int,
-        wanted: NDArray[np.bool_],
-        columns: Sequence[str] | None,
+        self, file: pq.ParquetFile, wanted: NDArray[np.bool_], columns: Sequence[str] | None
     ) -> None:
-        self._groups = self._wanted_of_groups(file, first, wanted, columns)
+        self._groups = self._wanted_of_groups(file, wanted, columns)
         self._rest: pa.Table | None = None
 
     @staticmethod
     def _wanted_of_groups(
-        file: pq.ParquetFile,
-        first: int,
-        wanted: NDArray[np.bool_],
-        columns: Sequence[str] | None,
+        file: pq.ParquetFile, wanted: NDArray[np.bool_], columns: Sequence[str] | None
     ) -> Iterator[pa.Table]:
         # Not iter_batches: between two batches it keeps several times what it hands out.
         start = 0
         for group in range(file.num_row_groups):
             stop = start + file.metadata.row_group(group).num_rows
-            # From where `wanted` begins, which may be within the group or after it.
-            here = max(start, first)
-            inside = here - start + np.flatnonzero(wanted[here - first : max(stop - first, 0)])
+            inside = np.flatnonzero(wanted[start:stop])
             if len(inside):
                 table = file.read_row_group(group, columns, use_threads=False)
                 yield table if len(inside) == len(table) else table.take(inside)

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import Bootstrap, evenly_spaced
 from visualsearch.data.boxes import xywh_to_xyxy
 from visualsearch.data.tables import (
     boxes_of,
@@ -25,7 +25,6 @@ from visualsearch.data.tables import (
 from visualsearch.embed.distortion import VECTORS
 from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,
-    Bootstrap,
     average_precision,
     by_height,
     context_overlap,

@@ -1,6 +1,7 @@
-"""Exact neighbours and ranks for many queries in one pass over a set that need not fit in memory.
+"""Exact neighbours and ranks of many queries, in one pass over a set that need not fit in memory.
 
-Feed every batch of the set's vectors, in row order, to `add`; all hold only their best so far.
+Each class here takes every batch of the set's vectors, in row order, through `add`, and holds only
+the best so far.
 """
 
 import numpy as np
@@ -16,10 +17,10 @@ class Nearest:
     """The k rows most like each query.
 
     queries: unit vectors, float32 [Q, D]. rows: int64 [Q], each query's own row, which is left
-    out; None where queries are not of the set. images: int64 [Q], each query's image, of which no
-    row is returned; None to allow them. After all batches, `neighbours` int64 [Q, k] holds rows by
-    falling cosine, equal ones by rising row, -1 where the set holds no more, and `cosines` float32
-    [Q, k], -inf there.
+    out; None where the queries are not in the set. images: int64 [Q], each query's image, whose
+    rows are left out; None to allow them. After all batches, `neighbours` int64 [Q, k] holds rows
+    by falling cosine, equal cosines by rising row, and -1 where the set has no more; `cosines`
+    float32 [Q, k] holds their cosines, and -inf there.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class Nearest:
 class Ranks:
     """The rank, from 1, that a given row has among all rows for each query.
 
-    queries: unit vectors, float32 [Q, D]. wanted: float32 [Q, D], the vectors of the rows looked
-    for. After all batches, `ranks` is int64 [Q]: one more than the rows more alike.
+    queries: unit vectors, float32 [Q, D]. wanted: float32 [Q, D], the vectors of the given rows.
+    After all batches, `ranks` int64 [Q] is one more than the number of rows with a larger cosine.
     """
 
     def __init__(self, queries: Vectors, wanted: Vectors) -> None:
@@ -85,12 +86,12 @@ class Ranks:
 
     def add(self, batch: Vectors) -> None:
         """Count the rows of the next batch, unit vectors float32 [B, D]."""
-        # Rounding must not place a row, or its twin, before itself.
+        # Rounding must not rank a row, or an equal one, before itself.
         self.ranks += (self.queries @ batch.T > self.cosines[:, None] + 1e-6).sum(axis=1)
 
 
 class Rescored:
-    """Cosines of chosen pairs of queries and rows, for a second look by other vectors.
+    """Cosines of chosen pairs of queries and rows, to rerank candidates by other vectors.
 
     queries: unit vectors, float32 [Q, D]. candidates: int64 [Q, m], rows of the set, -1 for none.
     After all batches, `cosines` float32 [Q, m] holds theirs, -inf for none.

@@ -1,201 +1,94 @@
-"""Opening an index, with its self-test, and searching it, whatever its backend.
+"""Opening an index, with the test that it still does what was measured when it was built."""
 
-An index has one part, or several (`index.shards`) that are searched as one: the persons, in their
-order, are cut into as many runs of nearly equal length, and each has a file of its own.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+import hashlib
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visualsearch.core.errors import InputError
-from visualsearch.index import BUILDS_ONE, backend, parts_of, rerun
+from visualsearch.core.hashing import sha256_file
+from visualsearch.core.statistics import evenly_spaced
+from visualsearch.index.index import RERUN, Index, load_index
+from visualsearch.index.recall import RECALL_AT, SampledQueries, count_hits
 
-Rows = NDArray[np.int64]
-Paths = str | Path | Sequence[str | Path]
-Given = TypeVar("Given")
-Gives = TypeVar("Gives")
-
-
-@dataclass(frozen=True)
-class Index:
-    """An opened index over unit vectors, whatever its backend and however many its parts.
-
-    sidecar: what is known of the whole. effort: how far a search goes in each part, in the
-    backend's own measure; None for exact search. threads: how many parts are asked at a time, which
-    no result depends on.
-    """
-
-    sidecar: dict[str, Any]
-    _module: ModuleType
-    _handles: Sequence[Any]
-    effort: int | None = None
-    threads: int = 1
-
-    def __len__(self) -> int:
-        return int(self.sidecar["n_items"])
-
-    @property
-    def counts_exactly(self) -> bool:
-        """Whether `counted_query` counts every vector once, so that n_items means all of them."""
-        return bool(self._module.COUNTS_EXACTLY)
-
-    def query(
-        self, vector: NDArray[np.float32], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The k nearest rows to `vector` [D]: rows int64 [min(k, len)], cosines float64, falling.
-
-        Equal cosines come by rising row. Each part gives its own k nearest, and the best k of all
-        remain.
-        """
-        return self._best(vector, k, self._asked(self._module.query, vector, k))
-
-    def counted_query(
-        self, vector: NDArray[np.float32], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-        """What `query` returns, and the number of stored vectors compared with `vector`.
-
-        An upper bound, at most len, where not `counts_exactly`.
-        """
-        found = self._asked(self._module.counted_query, vector, k)
-        rows, cosines = self._best(vector, k, [part[:2] for part in found])
-        return rows, cosines, sum(compared for *_, compared in found)
-
-    def at(self, effort: int | None) -> Index:
-        """The same index, searching with another effort."""
-        return replace(self, effort=effort)
-
-    def vector(self, row: int) -> NDArray[np.float32]:
-        """The stored vector of a row, float32 [D]."""
-        part = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._module.vector(self._handles[part], row - int(self._starts[part]))
-
-    def parts(self) -> list[Index]:
-        """Each part as an index of its own, whose rows count from 0."""
-        return [
-            replace(self, sidecar=self.sidecar | {"n_items": items}, _handles=[handle], threads=1)
-            for handle, items in zip(self._handles, self._sizes, strict=True)
-        ]
-
-    @cached_property
-    def _sizes(self) -> list[int]:
-        return [self._module.count(handle) for handle in self._handles]
-
-    @cached_property
-    def _starts(self) -> Rows:
-        """The row of the whole at which each part begins."""
-        return np.cumsum([0, *self._sizes[:-1]])
-
-    def _asked(self, query: Callable[..., Gives], vector: NDArray[np.float32], k: int) -> list[Any]:
-        def ask(part: int) -> Gives:
-            return query(self._handles[part], vector, min(k, self._sizes[part]), self.effort)
-
-        return in_threads(ask, range(len(self._handles)), self.threads)
-
-    def _best(
-        self, vector: NDArray[np.float32], k: int, found: Sequence[tuple[Rows, Any]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        rows = np.concatenate([s + part for s, (part, _) in zip(self._starts, found, strict=True)])
-        cosines = np.concatenate([cosines_with(vector, vectors) for _, vectors in found])
-        order = np.lexsort((rows, -cosines))[:k]
-        return rows[order], cosines[order]
+MAX_ROWS = 20
+ROWS_ASKED = 5
+# Share of the neighbours that may be missed because another processor rounds differently.
+SLACK = 0.02
 
 
-def in_threads(work: Callable[[Given], Gives], items: Sequence[Given], threads: int) -> list[Gives]:
-    """What `work` makes of each item, in their order. Alone, it is done by this thread."""
-    if threads == 1 or len(items) == 1:
-        return [work(item) for item in items]
-    return list(_pool(threads).map(work, items))
+def open_index(path: str | Path, sidecar: dict[str, Any]) -> Index:
+    """Open an index file as its sidecar describes it, and test it.
 
-
-def cosines_with(
-    vector: NDArray[np.float32], vectors: Iterable[NDArray[np.float32]]
-) -> NDArray[np.float64]:
-    """Cosines of a unit vector [D] with each of others [D], float64.
-
-    Every backend's are computed this way, one row at a time, so that they compare to the last bit.
-    """
-    wide = vector.astype(np.float64)
-    return np.array([float(np.dot(v.astype(np.float64), wide)) for v in vectors])
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads)
-
-
-def paths_of(paths: Paths) -> list[Path]:
-    """The files of an index, given as one or as several."""
-    return [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
-
-
-def load_index(paths: Paths, sidecar: dict[str, Any], threads: int = 1) -> Index:
-    """Open the files of an index as its sidecar describes them, without trying it.
-
-    paths: of the one file, or of each part in turn. Raises InputError where the size, the number of
-    items or what else a file tells of itself is not as the sidecar says.
-    """
-    module = backend(sidecar["backend"])
-    files, parts = paths_of(paths), parts_of(sidecar)
-    if len(files) != len(parts):
-        raise InputError(
-            f"{files[0].parent} has the files of {len(files)} parts, the sidecar tells of "
-            f"{len(parts)}; rerun {BUILDS_ONE}"
-        )
-    pairs = list(zip(files, parts, strict=True))
-    for file, part in pairs:
-        _check_size(file, part, sidecar)
-    # A part of nobody is an empty file.
-    handles = [_loaded(module, *pair, sidecar) for pair in pairs if pair[1]["index_bytes"]]
-    effort = sidecar[module.PARAMETER] if module.PARAMETER else None
-    return Index(sidecar, module, handles, effort, threads)
-
-
-def _check_size(path: Path, part: dict[str, Any], sidecar: dict[str, Any]) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error.strerror}; {rerun(sidecar)}") from error
-    if size != part["index_bytes"]:
-        raise InputError(
-            f"{path} has {size} bytes, its sidecar says {part['index_bytes']}: they are of "
-            f"different runs; {rerun(sidecar)}"
-        )
-
-
-def _loaded(module: ModuleType, path: Path, part: dict[str, Any], sidecar: dict[str, Any]) -> Any:
-    try:
-        handle = module.load(str(path), sidecar)
-    except InputError as error:
-        raise InputError(f"{error}; {rerun(sidecar)}") from error
-    items = module.count(handle)
-    if items != part["n_items"]:
-        raise InputError(
-            f"{path} holds {items} items, its sidecar says {part['n_items']}; {rerun(sidecar)}"
-        )
-    return handle
-
-
-def open_index(paths: Paths, sidecar: dict[str, Any], threads: int = 1) -> Index:
-    """Open the files of an index as its sidecar describes them, and test that it does what was
-    measured.
-
-    Besides what `load_index` checks, it must hold the vectors that the sidecar tells of, give as
-    many neighbours as are asked, and find as many of a few rows' exact neighbours as when it was
-    built. Costs some tens of queries, and reads each file once. Raises InputError that says what
+    Besides what `load_index` checks, the file must have the sidecar's hash and vectors, return as
+    many neighbours as are asked for, and find as many of a few rows' exact neighbours as when it
+    was built. Takes some tens of queries, and reads the file once. Raises InputError that says what
     failed and what to rerun.
     """
-    from visualsearch.index.self_test import run_self_test
-
-    index = load_index(paths, sidecar, threads)
-    run_self_test(index, paths_of(paths))
+    index = load_index(path, sidecar)
+    if sha256_file(path) != sidecar["index_sha256"]:
+        raise InputError(
+            f"{path} is not the file that its sidecar tells of, or is damaged; {RERUN}"
+        )
+    expected = sidecar["self_test"]
+    rows = np.array(expected["rows"], dtype=np.int64)
+    if not len(rows):  # Nobody is in the index.
+        return index
+    # Vectors first: Annoy may crash on a query where its nodes have another size than it expects.
+    vectors = np.stack([index.vector(int(row)) for row in rows])
+    if hashlib.sha256(vectors.tobytes()).hexdigest() != expected["vectors_sha256"]:
+        raise InputError(
+            f"{path} holds other vectors than its sidecar tells of, or was built for another "
+            f"metric or dimension; {RERUN}"
+        )
+    check_answers(index, path)
+    k = expected["neighbours"] // len(rows)
+    # Only the last column counts: the cosine of the k-th neighbour.
+    truth = np.repeat(np.array(expected["cosines"], dtype=np.float32)[:, None], k, axis=1)
+    sample = SampledQueries(rows, rows, vectors, truth.reshape(len(rows), k))
+    found = _count_found(index, sample)
+    if found < expected["found"] - SLACK * expected["neighbours"]:
+        raise InputError(
+            f"{path} finds {found} of {expected['neighbours']} nearest neighbours and found "
+            f"{expected['found']} when it was built: it is broken, or not the index of its "
+            f"sidecar; {RERUN}"
+        )
     return index
+
+
+def make_self_test(index: Index, sample: SampledQueries) -> dict[str, Any]:
+    """What the sidecar keeps so that `open_index` can test the index.
+
+    rows: some of the sample. cosines: for each row, that of its k-th nearest other. neighbours: k
+    for each row, added up. found: how many of these the index finds. vectors_sha256: of the rows'
+    vectors.
+    """
+    few = sample.some(evenly_spaced(len(sample), MAX_ROWS))
+    return {
+        "rows": few.rows.tolist(),
+        "cosines": [round(float(truth[-1]), 6) for truth in few.truth if len(truth)],
+        "neighbours": few.truth.size,
+        "found": _count_found(index, few),
+        "vectors_sha256": hashlib.sha256(few.vectors.tobytes()).hexdigest(),
+    }
+
+
+def check_answers(index: Index, path: str | Path) -> None:
+    """Raise InputError where a query for k neighbours does not return k.
+
+    Some builds of Annoy return one neighbour, whatever k is (annoy issues 679 and 682).
+    """
+    k = min(10, len(index))
+    for row in evenly_spaced(len(index), ROWS_ASKED):
+        rows, _ = index.query(index.vector(int(row)), k)
+        if len(rows) != k:
+            raise InputError(
+                f"{path} gives {len(rows)} neighbours where {k} were asked: this build of "
+                f"{index.backend.name} is broken; reinstall it, or set index.backend: exact"
+            )
+
+
+def _count_found(index: Index, sample: SampledQueries) -> int:
+    hits, _ = count_hits(index, sample)
+    return int(hits[RECALL_AT[-1]].sum())

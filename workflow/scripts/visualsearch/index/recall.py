@@ -9,56 +9,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.core.sampling import evenly_spaced
-from visualsearch.evaluate.relevance import Bootstrap
+from visualsearch.core.statistics import Bootstrap, evenly_spaced
+from visualsearch.index.base import Rows, Vector
+from visualsearch.index.index import Index
 from visualsearch.index.nearest import Nearest
-from visualsearch.index.opening import Index
 
 RECALL_AT = (1, 10)
 # Rows of each of the two samples. A thousand tell a recall of 0.99 to about 0.002.
-MOST_SAMPLED = 1000
+MAX_SAMPLED = 1000
 RESAMPLES = 1000
-# A neighbour this little less alike than the k-th exact one is as near as it, but for rounding.
+# A neighbour whose cosine is below the k-th exact one by no more than this is as near: the
+# difference may be rounding.
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
-class Searched:
-    """Rows of an index that are searched for, with the truth to compare with.
+class SampledQueries:
+    """Rows of an index to search for, with their exact neighbours to compare with.
 
-    rows, image_ids: int64 [Q]. vectors: float32 [Q, D]. truth: float32 [Q, k], the cosines of the
-    exact k nearest others, falling; k is 10, or one less than the persons there are.
+    rows, image_ids: int64 [Q]. vectors: float32 [Q, D]. truth: float32 [Q, k], cosines of the exact
+    k nearest others, falling; k is 10, or the number of other persons where that is less.
     """
 
-    rows: NDArray[np.int64]
+    rows: Rows
     image_ids: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    vectors: Vector
     truth: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def part(self, chosen: NDArray[np.int64] | slice) -> Searched:
-        """Some of the rows."""
-        return Searched(
+    def some(self, chosen: NDArray[np.int64] | slice) -> SampledQueries:
+        """Some of the queries."""
+        return SampledQueries(
             self.rows[chosen], self.image_ids[chosen], self.vectors[chosen], self.truth[chosen]
         )
 
 
-def sampled_rows(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Two disjoint samples of the rows 0..n-1: to tune on, and held out to report.
+def sampled_rows(n: int) -> tuple[Rows, Rows]:
+    """Two disjoint samples of the rows 0..n-1: one to tune on, one held out to report recall.
 
-    Of an even spread every other row is of one sample. One person alone is held out.
+    Takes evenly spaced rows and gives them to the two in turns. A single person is held out.
     """
-    rows = evenly_spaced(n, 2 * MOST_SAMPLED)
+    rows = evenly_spaced(n, 2 * MAX_SAMPLED)
     return rows[1::2], rows[::2]
 
 
 def exact_cosines(
-    batches: Iterable[NDArray[np.float32]],
-    vectors: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    k: int,
+    batches: Iterable[Vector], vectors: Vector, rows: Rows, k: int
 ) -> NDArray[np.float32]:
     """Cosines of the k nearest others of each sampled row, by comparing with every vector.
 
@@ -71,11 +69,13 @@ def exact_cosines(
     return nearest.cosines
 
 
-def found(index: Index, sample: Searched) -> tuple[dict[int, NDArray[np.int64]], NDArray[np.int64]]:
-    """How many of each row's k nearest others the index finds, for each k of RECALL_AT.
+def count_hits(
+    index: Index, sample: SampledQueries
+) -> tuple[dict[int, NDArray[np.int64]], NDArray[np.int64]]:
+    """How many of each query's k nearest others the index finds, for each k of RECALL_AT.
 
-    A neighbour as near as the k-th exact one counts as found, so that ties do not count against
-    the index. Returns {k: int64 [Q]} and the number of vectors compared, int64 [Q].
+    A neighbour as near as the k-th exact one is a hit, so that ties do not count against the index.
+    Returns {k: int64 [Q]} and the number of vectors compared, int64 [Q].
     """
     most = sample.truth.shape[1]
     hits = {k: np.zeros(len(sample), dtype=np.int64) for k in RECALL_AT}
@@ -85,18 +85,18 @@ def found(index: Index, sample: Searched) -> tuple[dict[int, NDArray[np.int64]],
         others = cosines[rows != row]
         for k in RECALL_AT if most else ():
             wanted = min(k, most)
-            least = sample.truth[query, wanted - 1] - TOLERANCE
-            hits[k][query] = (others[:wanted] >= least).sum()
+            limit = sample.truth[query, wanted - 1] - TOLERANCE
+            hits[k][query] = (others[:wanted] >= limit).sum()
     return hits, compared
 
 
-def shares(sample: Searched, hits: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Of each row, the share of its k nearest others that was found, [Q]; of none, all."""
+def recall_of_each(sample: SampledQueries, hits: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    """Share of each query's k nearest others that were found, [Q]; 1 where it has no others."""
     wanted = min(k, sample.truth.shape[1])
     return hits / wanted if wanted else np.ones(len(sample))
 
 
-def least(
+def lower_bound(
     values: NDArray[np.float64], image_ids: NDArray[np.int64], seed: int, level: float
 ) -> float:
     """Low end of the percentile bootstrap interval of the mean of `values` [Q], by images."""
@@ -104,17 +104,22 @@ def least(
     return float(np.quantile(means, (1 - level) / 2))
 
 
-def measured_recall(index: Index, sample: Searched, seed: int) -> dict[str, Any]:
-    """Recall of an index on a sample, as the sidecar keeps it: with 95 % intervals.
+def compared_all(index: Index, compared: NDArray[np.int64]) -> bool:
+    """Whether every query was surely compared with every vector, so that it missed nothing."""
+    return index.backend.counts_exactly and bool((compared >= len(index)).all())
 
-    Where everything was compared, nothing can be missed, and there is no doubt.
+
+def measured_recall(index: Index, sample: SampledQueries, seed: int) -> dict[str, Any]:
+    """Recall of an index on a sample, as the sidecar keeps it, with 95 % intervals.
+
+    The interval has no width where every vector was compared.
     """
     recall: dict[str, Any] = {}
-    hits, compared = found(index, sample)
-    certain = index.counts_exactly and bool((compared >= len(index)).all())
+    hits, compared = count_hits(index, sample)
+    certain = compared_all(index, compared)
     bootstrap = Bootstrap(sample.image_ids, RESAMPLES, seed)
     for k in RECALL_AT:
-        values = shares(sample, hits[k], k)
+        values = recall_of_each(sample, hits[k], k)
         mean = round(float(values.mean()), 6) if len(values) else 1.0
         ends = None if certain else bootstrap.share_interval(values)
         recall[f"recall@{k}"] = mean

@@ -1,7 +1,6 @@
-"""Choosing how an index is built and how far it searches, so that it reaches a recall.
+"""Chooses how an index is built and how far it searches, so that it reaches a recall.
 
-What counts is the number of vectors a query compares, never the clock: the choice must be the same
-on a busy machine.
+Work is counted in vectors compared and never in seconds, so that a busy machine chooses the same.
 """
 
 from __future__ import annotations
@@ -12,43 +11,45 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.core.sampling import evenly_spaced
-from visualsearch.index.opening import Index
+from visualsearch.core.statistics import evenly_spaced
+from visualsearch.index.base import Backend, Rows, Vector
+from visualsearch.index.index import Index
 from visualsearch.index.recall import (
     RECALL_AT,
-    Searched,
+    SampledQueries,
+    compared_all,
+    count_hits,
     exact_cosines,
-    found,
-    least,
-    shares,
+    lower_bound,
+    recall_of_each,
 )
+from visualsearch.settings import IndexSettings
 
-# Builds are compared on a part of the set, so that this costs the same however large the set is.
-MOST_IN_PART = 20_000
-LEAST_IN_PART = 1_000
-SAMPLED_IN_PART = 300
+# Builds are compared on a part of the set, so that this takes as long however large the set is.
+MAX_SUBSET = 20_000
+MIN_SUBSET = 1_000
+SAMPLED_OF_SUBSET = 300
 # A dearer build must save this share of the comparisons.
 SAVING = 0.1
-# The effort chosen is the least whose whole interval, at this level, lies above the target. A mean
-# over another sample of the same size is then above it too, in about 97 of 100 cases: the margin is
-# 2.58 standard errors of one mean, so 1.82 of the difference of two. The person added widens it.
+# The least effort is chosen whose interval, at this level, lies above the target as a whole. The
+# mean over another sample of this size is then above it in about 97 of 100 cases: the margin is
+# 2.58 standard errors of one mean, so 1.82 of the difference of two.
 LEVEL = 0.99
 HALVINGS = 3
 
 
 @dataclass(frozen=True)
 class Point:
-    """Recall@10 of a sample at one effort, what it is at least, and the work it took.
+    """Recall@10 of a sample at one effort, its lower bound, and the work.
 
-    low: the low end of the interval of a sample with one more person, of whom nothing is found. A
-    small sample without a miss would otherwise seem sure. Where everything was compared, and the
-    backend can tell, nothing can be missed, and it is the recall.
+    low: lower bound of the recall, from a sample with one more person of whom nothing is found:
+    without that person, a small sample without a miss would seem sure. Equal to the recall where
+    every vector was compared. compared: vectors compared, mean of the sample.
     """
 
     effort: int
@@ -58,10 +59,10 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A build tried on a part of the set.
+class TriedBuild:
+    """A build that was tried on a part of the set.
 
-    recall, compared: of the effort the user set, or at the target. at_target: vectors compared
+    recall, compared: at the effort that the user set, or at the target. at_target: vectors compared
     where the recall crosses the target.
     """
 
@@ -72,62 +73,63 @@ class Tried:
     at_target: float
 
 
-def measured(index: Index, sample: Searched, effort: int, seed: int) -> Point:
-    """One point of an index's curve."""
-    hits, compared = found(index.at(effort), sample)
+def measure_point(index: Index, sample: SampledQueries, effort: int, seed: int) -> Point:
+    """Measure a sample at one effort."""
+    hits, compared = count_hits(index.at(effort), sample)
     k = RECALL_AT[-1]
-    values = shares(sample, hits[k], k)
+    values = recall_of_each(sample, hits[k], k)
     recall = float(values.mean())
-    if index.counts_exactly and (compared >= len(index)).all():
+    if compared_all(index, compared):
         return Point(effort, recall, recall, float(compared.mean()))
     another = np.append(sample.image_ids, sample.image_ids.max() + 1)
-    low = least(np.append(values, 0), another, seed, LEVEL)
+    low = lower_bound(np.append(values, 0), another, seed, LEVEL)
     return Point(effort, recall, low, float(compared.mean()))
 
 
-def tuned(
+def choose_effort(
     index: Index,
-    sample: Searched,
+    sample: SampledQueries,
     efforts: Iterable[int],
     target: float,
     seed: int,
-    effort: int | None,
+    user_effort: int | None,
 ) -> tuple[int, list[Point]]:
-    """The least effort that reaches the target on `sample` with a margin, and the curve to it.
+    """The least effort that reaches the target on `sample` with a margin, and the curve up to it.
 
-    efforts: rising ones to try; between the last too small one and the first that is enough, a few
-    more are. Where none is enough, the last is taken. effort: the user's own, which is kept.
+    efforts: rising ones to try. Some more are tried between the last that was too small and the
+    first that was enough. The last effort is taken where none is enough. user_effort: what the user
+    set, which is kept.
     """
     curve: list[Point] = []
     if len(sample):
         curve = _up_to(index, sample, efforts, seed, lambda point: point.low >= target)
         curve = _refined(index, sample, curve, target, seed)
-        if effort is not None and effort not in [point.effort for point in curve]:
-            curve.append(measured(index, sample, effort, seed))
+        if user_effort is not None and user_effort not in [point.effort for point in curve]:
+            curve.append(measure_point(index, sample, user_effort, seed))
             curve.sort(key=lambda point: point.effort)
-    if effort is None:
-        enough = (point.effort for point in curve if point.low >= target)
-        effort = next(enough, curve[-1].effort if curve else next(iter(efforts)))
-    return effort, curve
+    if user_effort is not None:
+        return user_effort, curve
+    enough = (point.effort for point in curve if point.low >= target)
+    return next(enough, curve[-1].effort if curve else next(iter(efforts))), curve
 
 
 def _up_to(
     index: Index,
-    sample: Searched,
+    sample: SampledQueries,
     efforts: Iterable[int],
     seed: int,
     enough: Callable[[Point], bool],
 ) -> list[Point]:
     curve: list[Point] = []
     for effort in efforts:
-        curve.append(measured(index, sample, effort, seed))
+        curve.append(measure_point(index, sample, effort, seed))
         if enough(curve[-1]):
             break
     return curve
 
 
 def _refined(
-    index: Index, sample: Searched, curve: list[Point], target: float, seed: int
+    index: Index, sample: SampledQueries, curve: list[Point], target: float, seed: int
 ) -> list[Point]:
     if len(curve) < 2 or curve[-1].low < target:
         return curve
@@ -137,7 +139,7 @@ def _refined(
         effort = round(math.sqrt(short.effort * enough.effort))
         if effort in (short.effort, enough.effort):
             break
-        between.append(measured(index, sample, effort, seed))
+        between.append(measure_point(index, sample, effort, seed))
         if between[-1].low >= target:
             enough = between[-1]
         else:
@@ -146,7 +148,7 @@ def _refined(
 
 
 def compared_at(curve: list[Point], target: float) -> float:
-    """Vectors compared where the curve's recall crosses the target, between its points."""
+    """Vectors compared where the recall crosses the target, interpolated between the points."""
     if curve[0].recall >= target:
         return curve[0].compared
     for before, after in pairwise(curve):
@@ -157,64 +159,102 @@ def compared_at(curve: list[Point], target: float) -> float:
     return curve[-1].compared
 
 
-def rows_of_part(n_items: int) -> NDArray[np.int64]:
-    """The rows on which builds are compared: a quarter, evenly spread, so that the growth from
-    the part to the whole shows; no more than MOST_IN_PART, and all where there are few."""
-    part = min(n_items // 4, MOST_IN_PART)
-    return evenly_spaced(n_items, part if part >= LEAST_IN_PART else n_items)
+def subset_rows(n_items: int) -> Rows:
+    """The rows on which builds are compared: a quarter, evenly spaced, at most MAX_SUBSET.
+
+    A quarter, so that the growth from the subset to the whole shows. All rows of a small set.
+    """
+    subset = min(n_items // 4, MAX_SUBSET)
+    return evenly_spaced(n_items, subset if subset >= MIN_SUBSET else n_items)
 
 
 def try_builds(
-    module: ModuleType,
-    vectors: NDArray[np.float32],
-    held_out: NDArray[np.bool_],
-    settings: dict[str, Any],
-) -> list[Tried]:
-    """Try a backend's builds on a part of the set, the cheapest first; the last is the best.
+    backend: Backend, vectors: Vector, held_out: NDArray[np.bool_], settings: IndexSettings
+) -> list[TriedBuild]:
+    """Try a backend's builds on a part of the set, the cheapest first; the last one is the best.
 
-    vectors: float32 [N, D], those of `rows_of_part`. held_out: bool [N], rows not to be searched
-    for. Ends at the first build that is not worth more than the one before it, and leaves that one
-    out.
+    vectors: float32 [N, D], those of `subset_rows`. held_out: bool [N], rows not to search for.
+    Stops at the first build that is not worth more than the one before it, and leaves it out.
     """
-    target, seed = settings["target_recall"], settings["seed"]
-    effort = settings.get(module.PARAMETER)
+    target, seed = settings.target_recall, settings.seed
+    effort = backend.user_effort(settings)
     free = np.arange(len(vectors)) if held_out.all() else np.flatnonzero(~held_out)
-    rows = free[evenly_spaced(len(free), SAMPLED_IN_PART)]
-    depth = min(RECALL_AT[-1], len(vectors) - 1)
-    truth = exact_cosines([vectors], vectors[rows], rows, depth)
-    sample = Searched(rows, rows, vectors[rows], truth)
-    tried: list[Tried] = []
-    for build in module.builds(settings):
+    rows = free[evenly_spaced(len(free), SAMPLED_OF_SUBSET)]
+    truth = exact_cosines([vectors], vectors[rows], rows, min(RECALL_AT[-1], len(vectors) - 1))
+    sample = SampledQueries(rows, rows, vectors[rows], truth)
+    tried: list[TriedBuild] = []
+    for build in backend.builds(settings):
         with tempfile.TemporaryDirectory() as folder:
-            path = str(Path(folder) / "part")
+            path = str(Path(folder) / "index")
             n_items, dimension = vectors.shape
-            facts = module.build([vectors], path, vectors.shape, build | {"seed": seed})
+            facts = backend.build([vectors], path, vectors.shape, build | {"seed": seed})
             sidecar = {"n_items": n_items, "dimension": dimension, **facts}
-            index = Index(sidecar, module, [module.load(path, sidecar)])
-            efforts = module.efforts(build, len(vectors))
+            index = Index(sidecar, backend, backend.load(path, sidecar))
+            efforts = backend.efforts(build, n_items)
             curve = _up_to(index, sample, efforts, seed, lambda point: point.recall >= target)
             crossing = compared_at(curve, target)
-            point = measured(index, sample, effort, seed) if effort else curve[-1]
-            compared = point.compared if effort else crossing
-            new = Tried(build, len(vectors), point.recall, compared, crossing)
+            point = measure_point(index, sample, effort, seed) if effort else curve[-1]
+        compared = point.compared if effort else crossing
+        new = TriedBuild(build, n_items, point.recall, compared, crossing)
         if tried and not _worth_more(new, tried[-1], target):
             break
         tried.append(new)
     return tried
 
 
-def _worth_more(new: Tried, old: Tried, target: float) -> bool:
+def _worth_more(new: TriedBuild, old: TriedBuild, target: float) -> bool:
     if old.recall < target:
         return new.recall > old.recall
     return new.recall >= target and new.compared < (1 - SAVING) * old.compared
 
 
-def growth_exponent(tried: Tried, n_items: int, at_target: float) -> float | None:
-    """b where the vectors compared at the target grow as persons**b, from the part to the whole.
+def growth_exponent(tried: TriedBuild, n_items: int, at_target: float) -> float | None:
+    """b where the vectors compared at the target grow as persons**b, from the subset to the whole.
 
-    Between 0 and 1, since no search compares more than all; None where the part is the whole.
+    Between 0 and 1, since no search compares more than all; None where the subset is the whole.
     """
     if tried.n_items >= n_items:
         return None
     slope = math.log(at_target / tried.at_target) / math.log(n_items / tried.n_items)
     return min(max(slope, 0.0), 1.0)
+
+
+def tune(
+    index: Index, sample: SampledQueries, tried: list[TriedBuild], settings: IndexSettings
+) -> dict[str, Any]:
+    """Choose how far the index searches; the choice and its reasons, as the sidecar keeps them.
+
+    tried: the builds that were tried, of which the last is the one of `index`.
+    """
+    name, build, target = index.backend.effort_name, tried[-1].build, settings.target_recall
+    assert name is not None
+    efforts = list(index.backend.efforts(build, len(index)))
+    user_effort = index.backend.user_effort(settings)
+    effort, curve = choose_effort(index, sample, efforts, target, settings.seed, user_effort)
+    exponent = None
+    if curve:
+        exponent = growth_exponent(tried[-1], len(index), compared_at(curve, target))
+    return {
+        "persons_sampled": len(sample),
+        "curve": [
+            {
+                **build,
+                name: point.effort,
+                "recall@10": round(point.recall, 6),
+                "low": round(point.low, 6),
+                "compared": round(point.compared, 6),
+            }
+            for point in curve
+        ],
+        "chosen": {**build, name: effort},
+        "builds": [
+            {
+                **one.build,
+                "n_items": one.n_items,
+                "recall@10": round(one.recall, 6),
+                "compared": round(one.compared, 6),
+            }
+            for one in tried
+        ],
+        "growth_exponent": None if exponent is None else round(exponent, 6),
+    }

@@ -27,8 +27,6 @@ STAGES: dict[str, dict[str, str]] = {
         "reduce_vectors": "shorten the vectors",
     },
     "Index": {
-        "plan_index": "cut the index into parts",
-        "build_index_part": "build a part of the index",
         "build_index": "build and tune the index",
         "time_index": "time the index",
     },
@@ -42,10 +40,6 @@ STAGES: dict[str, dict[str, str]] = {
         "evaluate_search": "measure the search",
     },
 }
-
-
-# Those that only an index of several parts has.
-OF_PARTS = ("plan_index", "build_index_part")
 
 # Snakemake looks at a job's memory every half second: of a shorter one it sees the start, at most.
 SEEN_SECONDS = 1.0
@@ -83,21 +77,18 @@ class Cost:
         return max((job.memory for job in self.jobs if job.memory is not None), default=None)
 
 
-def read_costs(folder: str | Path, shards: int, index_shards: int = 1) -> list[Cost]:
+def read_costs(folder: str | Path, shards: int) -> list[Cost]:
     """Costs by rule, in the order of the stages; rules without a benchmark are left out.
 
     folder: holds <rule>.tsv, or <rule>/<shard>.tsv where a rule runs by shard. Files of shards that
-    are no longer, from `shards` on, are passed over, and so of parts of the index.
+    are no longer, from `shards` on, are passed over.
     """
     folder = Path(folder)
     costs = []
     for stage, steps in STAGES.items():
         for rule, step in steps.items():
-            if rule in OF_PARTS and index_shards == 1:
-                continue
-            numbers = range(index_shards if rule in OF_PARTS else shards)
             files = [folder / f"{rule}.tsv"]
-            files += [folder / rule / f"{number}.tsv" for number in numbers]
+            files += [folder / rule / f"{shard}.tsv" for shard in range(shards)]
             jobs = [job for file in files if (job := _read_job(file)) is not None]
             if jobs:
                 costs.append(Cost(stage, step, jobs))

@@ -178,11 +178,6 @@ class Results:
         """How much of exact search the index finds."""
         return self.sidecar["recall"]
 
-    @property
-    def index_parts(self) -> list[dict[str, Any]]:
-        """What the sidecar says of each file of the index."""
-        return self.sidecar.get("parts", [self.sidecar])
-
     def pictures_shown(self) -> list[Picture]:
         """Each picture of a query or a hit once, in the order in which they are shown."""
         return _pictures_of(self.queries)
@@ -230,9 +225,7 @@ def load_results(
         sidecar=read_json(files.sidecar),
         search=read_json(files.search_numbers),
         timing=read_json(files.timing) if files.timing and n_persons else None,
-        costs=read_costs(files.benchmarks, config["shards"], config["index"]["shards"])
-        if files.benchmarks
-        else [],
+        costs=read_costs(files.benchmarks, config["shards"]) if files.benchmarks else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 

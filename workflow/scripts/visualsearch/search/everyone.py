@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visualsearch.core.progress import progress
 from visualsearch.data.tables import count_rows, in_person_order, vectors_of
-from visualsearch.index.opening import Index
+from visualsearch.index.index import Index
 from visualsearch.search.hits import ROUNDING, find_neighbours
 
 # One row a person of the search set, in person order; each list goes by rank.

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from visualsearch.data.tables import HITS, PERSONS
-from visualsearch.index.opening import Index
+from visualsearch.index.index import Index
 
 if TYPE_CHECKING:
     from visualsearch.search.rerank import SecondLook

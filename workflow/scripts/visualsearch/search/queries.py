@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from visualsearch.core.errors import InputError
-from visualsearch.core.sampling import evenly_spaced
+from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.tables import (
     BOX_COLUMNS,
     QUERIES,

@@ -210,11 +210,3 @@ class IndexSettings(Section):
         minimum=0,
         maximum=2147483647,
     )
-    shards: int = key(
-        1,
-        "Parts of the index, each a file of nearly as many persons, built by a job that needs "
-        "the memory and disk of its part alone. All are searched as one. More than 1 where "
-        "one machine cannot hold or build the whole; see docs/scale.md.",
-        minimum=1,
-        maximum=512,
-    )

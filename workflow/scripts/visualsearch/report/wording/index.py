@@ -114,11 +114,7 @@ def facts(results: Results) -> Facts:
         ("metric", sidecar["metric"]),
     ]
     found += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
-    parts = results.index_parts
-    found.append(("file" if len(parts) == 1 else "files", size(sidecar["index_bytes"])))
-    if len(parts) > 1:
-        largest = max(part["n_items"] for part in parts)
-        found.insert(2, ("parts", f"{len(parts):,}, of at most {largest:,} vectors each"))
+    found.append(("file", size(sidecar["index_bytes"])))
     for k in (1, 10) if results.n_persons else ():
         recall = results.recall[f"recall@{k}"]
         ends = interval(results.recall[f"recall@{k}_interval"])
@@ -130,19 +126,6 @@ def paragraph(results: Results) -> str:
     """What the index does, and what its settings mean."""
     if not results.n_persons:
         return "The index is empty. With somebody in it, index.backend says what it is."
-    text = _backend_paragraph(results)
-    number = len(results.index_parts)
-    if number == 1:
-        return text
-    own = {"annoy": "is a forest of its own and ", "hnsw": "is a graph of its own and "}
-    return (
-        f"{text} The index has {number} parts (index.shards), cut in the order of the persons. "
-        f"Each {own.get(results.sidecar['backend'], '')}gives its own nearest to every query, and "
-        "of all these the nearest are taken."
-    )
-
-
-def _backend_paragraph(results: Results) -> str:
     return {
         "annoy": (
             "Annoy grows a forest of trees, each of which halves the set again and again by random "
@@ -196,8 +179,7 @@ def _work(results: Results, point: Point) -> list[str]:
     work = f"{point.cost:,.0f}"
     graph = results.sidecar["backend"] == "hnsw"
     work = f"computes {work} distances" if graph else f"compares {work} vectors"
-    whole = " of all parts together" if len(results.index_parts) > 1 else ""
-    sentences = [f"A query then {work}{whole} on average, {told}."]
+    sentences = [f"A query then {work} on average, {told}."]
     if share >= NEARLY_ALL:
         sentences.append(
             "At this size exact search (index.backend: exact) would do the same work more simply, "
@@ -215,7 +197,6 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
     if given:
         told = listed([f"{name} {settings[name]:,}" for name in given])
         sentences.append(f"{told} {'are' if len(given) > 1 else 'is'} set in the configuration.")
-    each = " in each part" if len(results.index_parts) > 1 else ""
     builds = tuning.get("builds", [])
     if "n_trees" not in given and len(builds) > 1:
         trees = listed([f"{build['n_trees']:,}" for build in builds])
@@ -224,9 +205,9 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
             "each found more than the one before, or as much with at least a tenth less to compare."
         )
     elif "n_trees" in settings and "n_trees" not in given:
-        sentences.append(f"A forest of {count(settings['n_trees'], 'tree')}{each} was enough.")
+        sentences.append(f"A forest of {count(settings['n_trees'], 'tree')} was enough.")
     if effort not in given:
-        taken = f"{effort} {settings[effort]:,}{each}"
+        taken = f"{effort} {settings[effort]:,}"
         on = f"on {count(tuning['persons_sampled'], 'person')}"
         points, target = (found.points, found.target) if found else ([], 0.0)
         safe = next((p for p in points if p.low is not None and p.low >= target), None)

@@ -1,0 +1,171 @@
+"""The test that every opening runs refuses an index that is not what its sidecar says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import annoy
+import numpy as np
+import pytest
+import usearch.index
+
+from helpers import built_index, unit_vectors
+from visualsearch.core.errors import InputError
+from visualsearch.core.hashing import sha256_file
+from visualsearch.index import REGISTRY, annoy_backend, exact_backend, hnsw_backend
+from visualsearch.index.opening import open_index
+
+FILES = {
+    "annoy": annoy_backend.Forest,
+    "exact": exact_backend.ExactFile,
+    "hnsw": hnsw_backend.Graph,
+}
+
+
+def file_facts(folder: Path) -> dict[str, Any]:
+    """Size and hash of the file as a sidecar has them, so that later checks are reached."""
+    path = folder / "index"
+    return {"index_bytes": path.stat().st_size, "index_sha256": sha256_file(path)}
+
+
+def forest_of(vectors: np.ndarray, metric: Any, trees: int) -> annoy.AnnoyIndex:
+    forest = annoy.AnnoyIndex(vectors.shape[1], metric)
+    forest.set_seed(0)
+    for row, vector in enumerate(vectors):
+        forest.add_item(row, vector)
+    forest.build(trees, n_jobs=1)
+    return forest
+
+
+def graph_of(vectors: np.ndarray, **settings: Any) -> usearch.index.Index:
+    graph = usearch.index.Index(ndim=vectors.shape[1], dtype="f32", **settings)
+    graph.add(np.arange(len(vectors)), vectors, threads=1)
+    return graph
+
+
+@pytest.mark.parametrize("backend", ["annoy", "hnsw"])
+def test_an_index_that_finds_less_is_refused(tmp_path: Path, backend: str) -> None:
+    """Too few trees, or too few connections."""
+    vectors = unit_vectors(3000, 48)
+    sidecar = built_index(tmp_path, vectors, backend, n_trees=40, search_k=None)
+    open_index(tmp_path / "index", sidecar)
+    if backend == "annoy":
+        poor, said = forest_of(vectors, "angular", 2), {}
+    else:
+        poor, said = graph_of(vectors, metric="ip", connectivity=2, expansion_add=2), {}
+        said = {"connectivity": poor.connectivity}
+    poor.save(str(tmp_path / "index"))
+    with pytest.raises(InputError, match="of different runs"):
+        open_index(tmp_path / "index", sidecar)
+    sidecar |= file_facts(tmp_path)
+    if said:
+        with pytest.raises(InputError, match="connectivity"):
+            open_index(tmp_path / "index", sidecar)
+    with pytest.raises(InputError, match="nearest neighbours and found"):
+        open_index(tmp_path / "index", sidecar | said)
+
+
+@pytest.mark.parametrize(
+    ("backend", "metric", "dimension", "line"),
+    [
+        ("annoy", "manhattan", 16, "rerun build_index"),
+        ("annoy", "dot", 16, "rerun build_index"),
+        # Euclidean nodes have four bytes more: with one value less the file fits.
+        ("annoy", "euclidean", 15, "holds other vectors"),
+        ("hnsw", "l2sq", 16, "was built for metric"),
+        ("hnsw", "cos", 16, "was built for metric"),
+    ],
+)
+def test_a_file_of_another_metric_is_refused(
+    tmp_path: Path, backend: str, metric: str, dimension: int, line: str
+) -> None:
+    vectors = unit_vectors(200, 16)
+    sidecar = built_index(tmp_path, vectors, backend)
+    vectors = vectors[:, :dimension]
+    other: Any = (
+        forest_of(vectors, metric, 20)
+        if backend == "annoy"
+        else graph_of(vectors, metric=metric, connectivity=16)
+    )
+    other.save(str(tmp_path / "index"))
+    with pytest.raises(InputError, match=line):
+        open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
+
+
+@pytest.mark.parametrize("backend", REGISTRY)
+def test_a_backend_that_returns_one_neighbour_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    """Some builds of Annoy do so; here every backend's answer is cut short."""
+    sidecar = built_index(tmp_path, unit_vectors(200, 16), backend)
+    honest = FILES[backend].query
+
+    def single(*arguments: Any) -> Any:
+        rows, vectors = honest(*arguments)
+        return rows[:1], vectors[:1]
+
+    monkeypatch.setattr(FILES[backend], "query", single)
+    with pytest.raises(InputError, match=f"this build of {backend} is broken"):
+        open_index(tmp_path / "index", sidecar)
+    with pytest.raises(InputError, match=f"this build of {backend} is broken"):
+        built_index(tmp_path / "new", unit_vectors(200, 16), backend)
+
+
+@pytest.mark.parametrize("backend", REGISTRY)
+def test_index_and_sidecar_of_different_runs_are_refused(tmp_path: Path, backend: str) -> None:
+    """Same persons, same settings, vectors of another model."""
+    built_index(tmp_path / "a", unit_vectors(300, 16, seed=1), backend)
+    sidecar = built_index(tmp_path / "b", unit_vectors(300, 16, seed=2), backend)
+    facts = file_facts(tmp_path / "a")
+    with pytest.raises(InputError, match="is not the file that its sidecar tells of"):
+        open_index(tmp_path / "a/index", sidecar | {"index_bytes": facts["index_bytes"]})
+    with pytest.raises(InputError, match="holds other vectors"):
+        open_index(tmp_path / "a/index", sidecar | facts)
+
+
+def changed(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (changed, "is damaged; rerun build_index"),
+        (lambda data: data[: len(data) // 2], "of different runs; rerun build_index"),
+        (lambda data: b"\xff" * len(data), "rerun build_index"),
+        (None, "index cannot be opened: No such file or directory; rerun build_index"),
+    ],
+)
+@pytest.mark.parametrize("backend", REGISTRY)
+def test_a_damaged_or_missing_file_is_refused_in_one_line(
+    tmp_path: Path, backend: str, damage: Callable[[bytes], bytes] | None, line: str
+) -> None:
+    sidecar = built_index(tmp_path, unit_vectors(200, 16), backend)
+    path = tmp_path / "index"
+    if damage:
+        path.write_bytes(damage(path.read_bytes()))
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=line) as refused:
+        open_index(path, sidecar)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("backend", REGISTRY)
+@pytest.mark.parametrize("wrong", [{"n_items": 150}, {"dimension": 24}, {"metric": "euclidean"}])
+def test_a_sidecar_that_says_otherwise_is_refused(
+    tmp_path: Path, backend: str, wrong: dict[str, Any]
+) -> None:
+    if backend == "exact" and "metric" in wrong:
+        pytest.skip("the exact backend has one metric")
+    sidecar = built_index(tmp_path, unit_vectors(200, 16), backend)
+    with pytest.raises(InputError, match="rerun build_index"):
+        open_index(tmp_path / "index", sidecar | wrong)
+
+
+def test_a_dimension_that_fits_the_file_by_chance_is_refused(tmp_path: Path) -> None:
+    """Its node size divides the file: Annoy loads it and returns nonsense."""
+    sidecar = built_index(tmp_path, unit_vectors(256, 16), "annoy")
+    with pytest.raises(InputError):
+        open_index(tmp_path / "index", sidecar | {"dimension": 7})
