@@ -1,7 +1,6 @@
 """A local S3 server (moto's), and workspaces whose results lie in a bucket of it."""
 
 import hashlib
-import json
 import logging
 import shutil
 import socket

@@ -1,4 +1,4 @@
-"""The profiles for a bucket and for Kubernetes, as far as a dry run goes: no cluster was at hand."""
+"""The profiles for a bucket and for Kubernetes, as far as a dry run goes: no cluster was used."""
 
 import re
 from collections.abc import Iterator

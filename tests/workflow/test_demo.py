@@ -179,7 +179,9 @@ def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: P
     there = Workspace(demo.folder, demo.config, root=copy)
     assert there.planned() == set()
     module = copy / "workflow/scripts/visualsearch/index/annoy_backend.py"
-    module.write_text(module.read_text() + "\n# edited\n")
+    module.write_text(module.read_text() + "\n# A comment does nothing.\n")
+    assert there.planned() == set()
+    module.write_text(module.read_text() + "\nEDITED = True\n")
     assert there.planned() == {"build_index", "time_index", *AFTER_INDEX}
     template = copy / "workflow/scripts/visualsearch/report/templates/report.css"
     template.write_text(template.read_text() + "\n")

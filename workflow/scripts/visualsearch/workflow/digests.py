@@ -1,67 +1,116 @@
-"""Which library modules a script uses, so that the workflow reruns a rule when one of them changes.
+"""Digests of scripts and the library modules they use: a rule runs again when its digest changes.
 
-Snakemake notices an edit of a rule's script and not of the modules it imports.
+Snakemake notices an edit of a rule's script, but not of the modules that the script imports.
 """
 
 import ast
 import hashlib
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-
-
-def modules_of(script: Path) -> list[Path]:
-    """Files of this package that `script` imports, directly or not, at its top or in a function."""
-    found: set[Path] = set()
-    waiting = [script]
-    while waiting:
-        for module in _imported(waiting.pop()):
-            if module not in found:
-                found.add(module)
-                waiting.append(module)
-    return sorted(found)
+# Modules that scripts import but that cannot change a result.
+WITHOUT_INFLUENCE = (
+    "core/checksums.py",  # checks the inputs, and writes beside the outputs
+    "core/errors.py",  # the type of errors that end a job
+    "core/job.py",  # log files, signals and error messages
+    "core/progress.py",  # progress bars and lines in the log
+    # Descriptions, limits and defaults. The values that a rule uses are parameters of the rule.
+    "settings/__init__.py",
+    "settings/computing.py",
+    "settings/configuration.py",
+    "settings/dataset.py",
+    "settings/declaring.py",
+    "settings/showing.py",
+)
 
 
 def digest(script: Path) -> str:
-    """Hex digest of a script, all modules it uses, and the templates beside them.
+    """Hex digest of what a script, the modules it uses and the templates beside them do.
 
-    Snakemake compares a script's time, which says nothing where the workflow comes from git.
+    Comments, docstrings and formatting of Python code do not count; templates count as they are.
     """
     total = hashlib.sha256()
-    modules = modules_of(script)
+    modules = modules_of(script, WITHOUT_INFLUENCE)
     templates = {file for module in modules for file in module.parent.glob("templates/*")}
     for file in [script, *modules, *sorted(templates)]:
         name = file.relative_to(PACKAGE.parent).as_posix()
-        total.update(name.encode() + b"\0" + file.read_bytes())
+        total.update(name.encode() + b"\0" + _meaning(file))
     return total.hexdigest()[:16]
 
 
-def imported_names(file: Path) -> set[str]:
-    """Dotted names that a module imports, but for those that only type checkers import."""
+def modules_of(script: Path, without: Collection[str] = ()) -> list[Path]:
+    """Modules of this package that a script imports, directly or through others.
+
+    Imports inside functions count, but not those of a package that is only loaded on the way to one
+    of its modules. without: modules to leave out, with what only they import.
+    """
+    found: set[Path] = set()
+    waiting, seen = [(script, True)], set()
+    while waiting:
+        file, whole = waiting.pop()
+        for name in imported_names(file, whole):
+            for module in _modules(name):
+                if module[0].relative_to(PACKAGE).as_posix() in without:
+                    continue
+                found.add(module[0])
+                if module not in seen:
+                    seen.add(module)
+                    waiting.append(module)
+    return sorted(found)
+
+
+@cache
+def imported_names(file: Path, whole: bool = True) -> frozenset[str]:
+    """Dotted names that a module imports, without those that only type checkers import.
+
+    whole: with the imports inside functions.
+    """
     names: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8"))]
+    waiting: list[ast.AST] = [_parsed(file)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if whole or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             waiting.extend(ast.iter_child_nodes(node))
-    return names
+    return frozenset(names)
 
 
 @cache
-def _imported(file: Path) -> frozenset[Path]:
-    files: set[Path] = set()
-    for name in imported_names(file):
-        parts = name.split(".")
-        if parts[0] == PACKAGE.name:
-            # Importing a.b.c runs a, a.b and a.b.c.
-            for end in range(1, len(parts) + 1):
-                path = PACKAGE.joinpath(*parts[1:end])
-                tried = (path / "__init__.py", path.with_suffix(".py"))
-                files.update(p for p in tried if p.is_file())
-    return frozenset(files)
+def _modules(name: str) -> list[tuple[Path, bool]]:
+    """Modules that an import of a dotted name runs, each with whether its functions may be called.
+
+    Importing a.b.c runs a, a.b and a.b.c; c is a module, or something that a.b defines.
+    """
+    parts = name.split(".")
+    files: list[Path] = []
+    if parts[0] == PACKAGE.name:
+        for end in range(1, len(parts) + 1):
+            path = PACKAGE.joinpath(*parts[1:end])
+            tried = (path / "__init__.py", path.with_suffix(".py"))
+            files += [file for file in tried if file.is_file()]
+    return [(file, file == files[-1]) for file in files]
+
+
+@cache
+def _meaning(file: Path) -> bytes:
+    if file.suffix != ".py":
+        return file.read_bytes()
+    tree = _parsed(file)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                del node.body[0]
+    # Without line numbers, and so without blank lines and comments.
+    return ast.dump(tree).encode()
+
+
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
