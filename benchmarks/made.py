@@ -19,12 +19,11 @@ from visualsearch.core.hashing import sha256_file
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.images import read_image
 from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
+from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
 from visualsearch.data.tables import (
     DETECTIONS,
     PERSONS,
-    rows_of_shards,
     vector_column,
-    vectors_of_rows,
     with_full_length,
     with_vector,
     write_table,

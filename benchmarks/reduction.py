@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.statistics import evenly_spaced
+from visualsearch.data.person_order import in_person_order
 from visualsearch.data.tables import (
     PERSONS,
     count_rows,
-    in_person_order,
     open_table,
     vector_column,
     vectors_of,

@@ -44,12 +44,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from threadpoolctl import threadpool_limits
 
 from visualsearch.data.manifest import person_id
+from visualsearch.data.person_order import in_person_order, rows_of_shards
 from visualsearch.data.tables import (
     PERSONS,
     count_rows,
-    in_person_order,
     read_table,
-    rows_of_shards,
     vector_column,
     with_vector,
     write_table,

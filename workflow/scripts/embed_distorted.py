@@ -3,8 +3,9 @@
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.core.statistics import evenly_spaced
+from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.pictures import Pictures
-from visualsearch.data.tables import rows_of_shards, write_table
+from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.embed.distortion import DISTORTED, with_two_vectors
 from visualsearch.embed.embedding import embed_distorted, embedding_length, embedding_metadata

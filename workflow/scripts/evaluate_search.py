@@ -4,7 +4,8 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
-from visualsearch.data.tables import PERSONS, common_metadata, read_table, rows_of_shards
+from visualsearch.data.person_order import rows_of_shards
+from visualsearch.data.tables import PERSONS, common_metadata, read_table
 from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluate.detections import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search, person_facts

@@ -8,18 +8,17 @@ import pytest
 
 from helpers import persons_table, write_shards
 from visualsearch.core.errors import InputError
+from visualsearch.data.person_order import in_person_order, vectors_of_rows
 from visualsearch.data.tables import (
     PERSONS,
     ROW_GROUP_ROWS,
     common_metadata,
     count_rows,
-    in_person_order,
     metadata_of,
     open_table,
     read_table,
     vector_length,
     vectors_of,
-    vectors_of_rows,
     with_full_length,
     with_vector,
     write_table,

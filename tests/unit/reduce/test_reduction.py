@@ -11,9 +11,9 @@ from sklearn.decomposition import PCA
 from helpers import persons_table, write_shards
 from visualsearch.core.errors import InputError
 from visualsearch.core.statistics import evenly_spaced
+from visualsearch.data.person_order import in_person_order
 from visualsearch.data.tables import (
     PERSONS,
-    in_person_order,
     open_table,
     vectors_of,
     with_full_length,

@@ -8,7 +8,8 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
-from visualsearch.data.tables import QUERIES, vectors_of, vectors_of_rows, with_vector, write_table
+from visualsearch.data.person_order import vectors_of_rows
+from visualsearch.data.tables import QUERIES, vectors_of, with_vector, write_table
 from visualsearch.search.local_density import company
 from visualsearch.search.queries import Before, candidates, choose_diverse, select_queries
 

@@ -7,13 +7,8 @@ import pyarrow as pa
 import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
-from visualsearch.data.tables import (
-    in_person_order,
-    vector_column,
-    vectors_of,
-    vectors_of_rows,
-    write_table,
-)
+from visualsearch.data.person_order import in_person_order, vectors_of_rows
+from visualsearch.data.tables import vector_column, vectors_of, write_table
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised
 from visualsearch.search.local_density import nearest_elsewhere

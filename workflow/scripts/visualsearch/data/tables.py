@@ -1,8 +1,7 @@
-"""The Parquet tables that stages hand on: schemas, streaming writing, reading in person order."""
+"""The Parquet tables that stages hand on: their columns, writing and reading them."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ from numpy.typing import NDArray
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 
-# Rows a row group: small enough that one open group of each of hundreds of shards fits in memory.
+# Rows of a row group: few enough that one group of each of hundreds of shards fits in memory.
 ROW_GROUP_ROWS = 256
 
 BOX_COLUMNS = ("x", "y", "w", "h")
 
-# A value of a vector before it is shortened. float16 takes half the disk and changes raw cosines by
-# less than 1e-4; a backbone's values are far below its largest, 65,504. What cannot be null is read
+# A value of a backbone's vector. float16 takes half the disk of float32 and changes raw cosines by
+# less than 1e-4; the values are far below its limit, 65,504. Values that cannot be null are read
 # twice as fast.
 FULL_LENGTH_VALUE = pa.field("element", pa.float16(), nullable=False)
 
@@ -43,9 +42,9 @@ PERSONS = pa.schema(
     ]
 )
 
-# One row a query. `role` is what it is to show: typical, rare, small, cut-off, crowd, surest,
-# diverse, random, named or own picture. person_id and image_id are null for a picture of the
-# user's own; `picture` is null for a person of the search set.
+# One row for each query. `role` is why it was chosen: typical, rare, small, cut-off, crowd, surest,
+# diverse, random, named or own picture. In a query from the user's own picture, person_id and
+# image_id are null; in all others `picture`, the path of that picture, is null.
 QUERIES = pa.schema(
     [
         ("query", pa.int16()),
@@ -59,9 +58,9 @@ QUERIES = pa.schema(
     ]
 )
 
-# One row a hit. `similarity` is the cosine of the reduced vectors. `index_rank` is the rank that
-# the index gives, and `rank` the one after a second look; `full_similarity`, the cosine of the
-# full-length vectors, is null where there was none.
+# One row for each hit. `similarity` is the cosine of the reduced vectors, and `index_rank` the rank
+# by it. `rank` is the rank after re-ranking by `full_similarity`, the cosine of the full-length
+# vectors, which is null when search.rerank is 0.
 HITS = pa.schema(
     [
         ("query", pa.int16()),
@@ -77,23 +76,23 @@ HITS = pa.schema(
 
 
 def with_vector(schema: pa.Schema, length: int) -> pa.Schema:
-    """`schema` and a last column `vector`: a fixed-size list of `length` float32."""
+    """Return `schema` with a last column `vector`: a fixed-size list of `length` float32."""
     return schema.append(pa.field("vector", pa.list_(pa.float32(), length)))
 
 
 def with_full_length(schema: pa.Schema, length: int) -> pa.Schema:
-    """`schema` and a last column `vector` for a backbone's vectors: of `length` float16."""
+    """Return `schema` with a last column `vector` for a backbone's vectors: `length` float16."""
     return schema.append(pa.field("vector", pa.list_(FULL_LENGTH_VALUE, length)))
 
 
 def vector_column(vectors: NDArray[np.float32]) -> pa.Array:
-    """float32 [N, D] as an Arrow column of fixed-size lists."""
+    """Return vectors, float32 [N, D], as an Arrow column of fixed-size lists."""
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
 
 
 def vectors_of(table: pa.Table | pa.RecordBatch, name: str = "vector") -> NDArray[np.float32]:
-    """A column of vectors, of whatever precision, as float32 [N, D]."""
+    """Return a column of vectors, of any precision, as float32 [N, D]."""
     column = table.column(name)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -107,10 +106,10 @@ def write_table(
     schema: pa.Schema,
     metadata: dict[str, Any] | None = None,
 ) -> int:
-    """Write `batches` as one Parquet file, atomically and in fixed row groups; return its rows.
+    """Write `batches` as one Parquet file, atomically; return its number of rows.
 
-    metadata: JSON-ready facts kept in the file's schema under the key "visualsearch".
-    Row groups do not follow the batches, so that how rows were computed leaves no trace.
+    metadata: facts that JSON can hold, kept in the file's schema under the key "visualsearch". Row
+    groups have a fixed size, so the bytes do not depend on how the rows were batched.
     """
     if metadata is not None:
         schema = schema.with_metadata({"visualsearch": json.dumps(metadata, sort_keys=True)})
@@ -118,7 +117,7 @@ def write_table(
     pending: list[pa.Table] = []
     with (
         replacing(path) as temporary,
-        # Dictionaries of vectors, which hardly repeat a value, cost much time and even disk.
+        # Vectors hardly repeat a value: dictionaries of them would take more time and disk.
         pq.ParquetWriter(temporary, schema, use_dictionary=False) as writer,
     ):
         for batch in batches:
@@ -137,7 +136,7 @@ def write_table(
 
 
 def open_table(path: str | Path, columns: Sequence[str] = ()) -> pq.ParquetFile:
-    """Open a Parquet file that must have `columns`; InputError says what is wrong."""
+    """Open a Parquet file. Raises InputError when it is broken or lacks one of `columns`."""
     try:
         file = pq.ParquetFile(path, pre_buffer=False)
     except OSError as error:
@@ -153,19 +152,19 @@ def open_table(path: str | Path, columns: Sequence[str] = ()) -> pq.ParquetFile:
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a whole table, or some columns of it."""
+    """Read a whole table, or some of its columns. Raises InputError, as `open_table` does."""
     with open_table(path, columns or ()) as file:
         return file.read(columns=list(columns) if columns else None)
 
 
 def metadata_of(path: str | Path) -> dict[str, Any]:
-    """The facts that `write_table` kept in the file."""
+    """Return the metadata that `write_table` kept in the file."""
     with open_table(path) as file:
         return json.loads((file.schema_arrow.metadata or {}).get(b"visualsearch", b"{}"))
 
 
 def common_metadata(paths: Sequence[str | Path]) -> dict[str, Any]:
-    """The metadata all files share; InputError where two files come from different runs."""
+    """Return the metadata of all files. Raises InputError when they differ."""
     first = metadata_of(paths[0])
     for path in paths[1:]:
         other = metadata_of(path)
@@ -178,13 +177,13 @@ def common_metadata(paths: Sequence[str | Path]) -> dict[str, Any]:
 
 
 def vector_length(path: str | Path) -> int:
-    """Length of the vectors in a table."""
+    """Return the length of the vectors in a table."""
     with open_table(path, ["vector"]) as file:
         return file.schema_arrow.field("vector").type.list_size
 
 
 def count_rows(paths: Sequence[str | Path]) -> int:
-    """Rows of all files together, from their footers."""
+    """Return the number of rows of all files together, from their footers."""
     total = 0
     for path in paths:
         with open_table(path) as file:
@@ -192,102 +191,6 @@ def count_rows(paths: Sequence[str | Path]) -> int:
     return total
 
 
-def vectors_and_images(
-    paths: Sequence[str | Path], rows: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """The vectors of shards in person order, float32 [B, D] at a time, each with its image [B]."""
-    for table in in_person_order(paths, rows):
-        yield vectors_of(table), table["image_id"].to_numpy()
-
-
-def vectors_of_rows(paths: Sequence[str | Path], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Vectors of some rows in person order, float32 [len(rows), D], read in one pass."""
-    wanted, place = np.unique(rows, return_inverse=True)
-    vectors = np.empty((len(wanted), vector_length(paths[0])), dtype=np.float32)
-    start = 0
-    for table in in_person_order(paths, 1024, ["vector"], wanted):
-        vectors[start : start + len(table)] = vectors_of(table)
-        start += len(table)
-    # One that is in order already need not be copied.
-    return vectors if np.array_equal(rows, wanted) else vectors[place]
-
-
 def boxes_of(table: pa.Table) -> NDArray[np.float32]:
-    """The columns x, y, w and h as float32 [N, 4]."""
+    """Return the columns x, y, w and h as float32 [N, 4]."""
     return np.column_stack([table[name].to_numpy() for name in BOX_COLUMNS])
-
-
-def rows_of_shards(paths: Sequence[str | Path], columns: Sequence[str]) -> pa.Table:
-    """Some columns, person_id among them, of all shards together, in person order."""
-    tables = [read_table(path, list(columns)) for path in paths]
-    return pa.concat_tables(tables).sort_by("person_id")
-
-
-def in_person_order(
-    paths: Sequence[str | Path],
-    rows: int,
-    columns: Sequence[str] | None = None,
-    only: NDArray[np.int64] | None = None,
-) -> Iterator[pa.Table]:
-    """Stream shards, each sorted by person_id, as one table sorted by person_id.
-
-    Yields tables of exactly `rows` rows, the last one shorter. What comes out is the same however
-    many shards the rows lie in. Holds one row group of each shard in memory. only: rising numbers
-    of the rows wanted, counted in person order, None for all; row groups without any are not read.
-    """
-    with ExitStack() as stack:
-        files = [stack.enter_context(open_table(path, ["person_id"])) for path in paths]
-        ids = [file.read(columns=["person_id"])["person_id"].to_numpy() for file in files]
-        ends = np.cumsum([len(part) for part in ids])
-        order = np.argsort(np.concatenate(ids), kind="stable")
-        if only is not None:
-            order = order[only]
-        wanted = np.zeros(ends[-1], dtype=bool)
-        wanted[order] = True
-        readers = [
-            _Reader(file, part, columns)
-            for file, part in zip(files, np.split(wanted, ends[:-1]), strict=True)
-        ]
-        shard_of_row = np.searchsorted(ends, order, side="right")
-        for start in range(0, len(order), rows):
-            sequence = shard_of_row[start : start + rows]
-            used, counts = np.unique(sequence, return_counts=True)
-            parts = [readers[n].take(int(c)) for n, c in zip(used, counts, strict=True)]
-            table = pa.concat_tables(parts)
-            # The parts lie shard after shard: put each row where the sequence wants it.
-            yield table.take(np.argsort(np.argsort(sequence, kind="stable"), kind="stable"))
-
-
-class _Reader:
-    """Hands out the wanted rows of a Parquet file in order, any number at a time.
-
-    wanted: bool, of each row of the file.
-    """
-
-    def __init__(
-        self, file: pq.ParquetFile, wanted: NDArray[np.bool_], columns: Sequence[str] | None
-    ) -> None:
-        self._groups = self._wanted_of_groups(file, wanted, columns)
-        self._rest: pa.Table | None = None
-
-    @staticmethod
-    def _wanted_of_groups(
-        file: pq.ParquetFile, wanted: NDArray[np.bool_], columns: Sequence[str] | None
-    ) -> Iterator[pa.Table]:
-        # Not iter_batches: between two batches it keeps several times what it hands out.
-        start = 0
-        for group in range(file.num_row_groups):
-            stop = start + file.metadata.row_group(group).num_rows
-            inside = np.flatnonzero(wanted[start:stop])
-            if len(inside):
-                table = file.read_row_group(group, columns, use_threads=False)
-                yield table if len(inside) == len(table) else table.take(inside)
-            start = stop
-
-    def take(self, rows: int) -> pa.Table:
-        parts = [] if self._rest is None else [self._rest]
-        while sum(part.num_rows for part in parts) < rows:
-            parts.append(next(self._groups))
-        table = pa.concat_tables(parts)
-        self._rest = table.slice(rows)
-        return table.slice(0, rows)

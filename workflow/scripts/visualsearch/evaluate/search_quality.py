@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 
 from visualsearch.core.statistics import Bootstrap, evenly_spaced
 from visualsearch.data.boxes import xywh_to_xyxy
-from visualsearch.data.tables import (
-    boxes_of,
-    vectors_and_images,
-    vectors_of,
-    vectors_of_rows,
-)
+from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
+from visualsearch.data.tables import boxes_of, vectors_of
 from visualsearch.embed.distortion import VECTORS
 from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,

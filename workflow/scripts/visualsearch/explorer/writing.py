@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from visualsearch.core.files import replacing_folder
 from visualsearch.core.progress import progress
+from visualsearch.data.person_order import in_person_order
 from visualsearch.data.pictures import Picture, Pictures
-from visualsearch.data.tables import boxes_of, in_person_order, metadata_of, read_table
+from visualsearch.data.tables import boxes_of, metadata_of, read_table
 from visualsearch.explorer.chunks import (
     DETAILS_ROWS,
     NEIGHBOURS_ROWS,

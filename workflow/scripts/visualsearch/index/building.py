@@ -14,15 +14,13 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.files import replacing, write_json
 from visualsearch.core.hashing import sha256_file
 from visualsearch.core.progress import progress
+from visualsearch.data.person_order import in_person_order, rows_of_shards, vectors_of_rows
 from visualsearch.data.tables import (
     PERSONS,
     common_metadata,
     count_rows,
-    in_person_order,
-    rows_of_shards,
     vector_length,
     vectors_of,
-    vectors_of_rows,
     write_table,
 )
 from visualsearch.index import REGISTRY, load_backend

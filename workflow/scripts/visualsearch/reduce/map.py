@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from visualsearch.data.tables import rows_of_shards, vectors_of_rows, write_table
+from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
+from visualsearch.data.tables import write_table
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.core.progress import progress
-from visualsearch.data.tables import count_rows, in_person_order, vectors_of
+from visualsearch.data.person_order import in_person_order
+from visualsearch.data.tables import count_rows, vectors_of
 from visualsearch.index.index import Index
 from visualsearch.search.hits import ROUNDING, find_neighbours
 

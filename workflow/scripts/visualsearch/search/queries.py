@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.statistics import evenly_spaced
+from visualsearch.data.person_order import vectors_of_rows
 from visualsearch.data.tables import (
     BOX_COLUMNS,
     QUERIES,
     read_table,
     vector_column,
     vector_length,
-    vectors_of_rows,
     with_vector,
 )
 from visualsearch.reduce.reduction import Reduction

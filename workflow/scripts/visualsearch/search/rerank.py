@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.data.tables import read_table, vectors_of, vectors_of_rows
+from visualsearch.data.person_order import vectors_of_rows
+from visualsearch.data.tables import read_table, vectors_of
 from visualsearch.reduce.reduction import Reduction, l2_normalised
 
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.data.boxes import iou, xywh_to_xyxy
-from visualsearch.data.tables import boxes_of, vectors_and_images, vectors_of_rows
+from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
+from visualsearch.data.tables import boxes_of
 from visualsearch.search.local_density import (
     BLOCK_ROWS,
     NEIGHBOURS_AS_COMPANY,

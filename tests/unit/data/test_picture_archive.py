@@ -1,4 +1,4 @@
-"""The archive in which a shard's pictures travel, and where pictures are found."""
+"""The archives of pictures, and where pictures are found."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
