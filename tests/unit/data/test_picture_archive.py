@@ -9,7 +9,7 @@ from PIL import Image
 
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
-from visualsearch.data.picture_archive import Archive, write_archive
+from visualsearch.data.picture_archive import PictureArchive, write_archive
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import read_table
 
@@ -42,13 +42,13 @@ def test_same_files_give_the_same_bytes_whatever_their_order_and_times(pictures:
     write_archive(second, pictures, reversed(NAMES))
     assert first.read_bytes() == second.read_bytes()
     for name in NAMES:
-        assert Archive(first).read(name) == (pictures / name).read_bytes()
+        assert PictureArchive(first).read(name) == (pictures / name).read_bytes()
 
 
 def test_an_empty_shard_has_an_archive_too(tmp_path: Path) -> None:
     write_archive(tmp_path / "0.zip", tmp_path, [])
     assert (tmp_path / "0.zip").stat().st_size > 0
-    Archive(tmp_path / "0.zip")
+    PictureArchive(tmp_path / "0.zip")
 
 
 def test_a_picture_that_is_gone_is_one_line_and_leaves_no_archive(pictures: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_damaged_archive_is_one_line(pictures: Path, keep: int) -> None:
     write_archive(path, pictures, NAMES)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InputError, match=r"0\.zip is no whole archive"):
-        Archive(path).read(NAMES[0])
+        PictureArchive(path).read(NAMES[0])
 
 
 def test_each_changed_byte_is_found_or_changes_nothing(pictures: Path) -> None:
@@ -74,7 +74,7 @@ def test_each_changed_byte_is_found_or_changes_nothing(pictures: Path) -> None:
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         try:
-            assert Archive(path).read("a.png") == picture
+            assert PictureArchive(path).read("a.png") == picture
         except InputError:
             refused += 1
     assert refused > len(picture)
@@ -82,7 +82,7 @@ def test_each_changed_byte_is_found_or_changes_nothing(pictures: Path) -> None:
 
 def test_threads_share_an_archive(pictures: Path) -> None:
     write_archive(pictures.parent / "0.zip", pictures, NAMES)
-    archive = Archive(pictures.parent / "0.zip")
+    archive = PictureArchive(pictures.parent / "0.zip")
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(archive.read, NAMES * 200))
     assert read == [(pictures / name).read_bytes() for name in NAMES] * 200
@@ -98,7 +98,7 @@ def test_pictures_are_found_in_archives_and_without_them_in_the_folder(pictures:
         (pictures / name).unlink()
     # Those of shard 1 are still in the folder.
     assert [picture.read().tobytes() for picture in Pictures(manifest, None)] == images
-    packed = next(iter(Pictures(manifest, None, shard=0)))
-    assert packed.path == archive / NAMES[0]
+    archived = next(iter(Pictures(manifest, None, shard=0)))
+    assert archived.path == archive / NAMES[0]
     with pytest.raises(InputError, match="usable when fetched"):
         next(iter(Pictures(manifest, str(pictures)))).read()

@@ -1,1 +1,1 @@
-"""The tables and pictures that stages hand on."""
+"""The tables and pictures that one stage hands on to the next."""

@@ -1,11 +1,11 @@
-"""Where a picture comes from and under which licence, as outside files say."""
+"""Cleans a picture's address and licence, which annotation files give."""
 
 from typing import Any
 from urllib.parse import urlsplit
 
 
 def web_address(value: Any) -> str | None:
-    """`value` where it is an http(s) address: reports link to it, and nothing fetches it."""
+    """Return `value` if it is an http(s) address to link to, else None."""
     if not isinstance(value, str) or not value.isprintable():
         return None
     try:
@@ -16,10 +16,10 @@ def web_address(value: Any) -> str | None:
 
 
 def license_name(name: str | None, url: str | None) -> str | None:
-    """A licence's short name: from the address where that is one of Creative Commons.
+    """Return the short name of a licence, or None.
 
-    https://creativecommons.org/licenses/by-nc/2.0/ gives CC BY-NC 2.0. What a name has in
-    brackets is left out.
+    An address of Creative Commons such as https://creativecommons.org/licenses/by-nc/2.0/ gives
+    "CC BY-NC 2.0". Otherwise it is `name` without text in brackets.
     """
     parts = urlsplit(web_address(url) or "")
     steps = [step for step in parts.path.split("/") if step]

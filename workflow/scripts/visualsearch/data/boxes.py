@@ -1,4 +1,4 @@
-"""Box arithmetic in pixels: xyxy is corners, as in torchvision; xywh is as in COCO."""
+"""Box arithmetic, float32, in pixels: xyxy are corners, as in torchvision; xywh is as in COCO."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,19 +7,19 @@ Boxes = NDArray[np.float32]
 
 
 def xyxy_to_xywh(boxes: Boxes) -> Boxes:
-    """Corners [N, 4] to left, top, width, height [N, 4]."""
+    """Convert corners [N, 4] to left, top, width, height [N, 4]."""
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
 
 
 def xywh_to_xyxy(boxes: Boxes) -> Boxes:
-    """Left, top, width, height [N, 4] to corners [N, 4]."""
+    """Convert left, top, width, height [N, 4] to corners [N, 4]."""
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
 def clip_to_image(boxes: Boxes, width: int, height: int) -> Boxes:
-    """Clip corners [N, 4] to an image; a box is at least one pixel wide and high and inside it."""
+    """Clip corners [N, 4] to an image; each box stays at least one pixel wide and high."""
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).copy()
     for low, high, limit in ((0, 2, width), (1, 3, height)):
         boxes[:, low] = np.clip(boxes[:, low], 0, limit - 1)
@@ -35,9 +35,9 @@ def grow(boxes: Boxes, margin: float) -> Boxes:
 
 
 def grow_to_aspect(boxes: Boxes, aspect: float) -> Boxes:
-    """The smallest boxes around corners [N, 4], of the same centres, with width / height `aspect`.
+    """Grow corners [N, 4] around their centres until width / height is `aspect`.
 
-    They may reach outside the image.
+    Boxes may reach outside the image.
     """
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -48,13 +48,13 @@ def grow_to_aspect(boxes: Boxes, aspect: float) -> Boxes:
 
 
 def mirror(boxes: Boxes, width: int) -> Boxes:
-    """Corners [N, 4] in an image of this width, as they lie in the image mirrored left to right."""
+    """Mirror corners [N, 4] left to right in an image of this width."""
     left, top, right, bottom = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).T
     return np.stack([width - right, top, width - left, bottom], axis=1)
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
-    """Intersection over union of corners [N, 4] and [M, 4]: [N, M] in 0..1, 0 for empty boxes."""
+    """Return the intersection over union [N, M] of corners [N, 4] and [M, 4]; 0 if both are empty."""
     first = np.asarray(first, dtype=np.float32).reshape(-1, 1, 4)
     second = np.asarray(second, dtype=np.float32).reshape(1, -1, 4)
     sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(

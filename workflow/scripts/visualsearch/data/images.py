@@ -1,4 +1,4 @@
-"""Reading pictures: whatever the file holds, upright 8-bit RGB or one short reason why not."""
+"""Reads a picture of any kind as upright 8-bit RGB, or gives a short reason why it cannot."""
 
 import re
 import stat
@@ -9,23 +9,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# Only formats that Pillow decodes by itself: its EPS reader, for one, starts Ghostscript.
+# Only formats that Pillow decodes by itself. Its EPS reader, for example, starts Ghostscript.
 WANTED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
-# Some builds of Pillow lack a codec, and Image.open fails on a format that it does not know.
+# Some builds of Pillow lack a codec, and Image.open fails for a format it does not know.
 Image.init()
 FORMATS = tuple(name for name in WANTED_FORMATS if name in Image.OPEN)
 
-# Pillow only warns at this size (89 million pixels, 270 MB as RGB); here it is the limit.
+# Pillow only warns above this size, which takes 270 MB as RGB.
 MAX_PIXELS = 89_478_485
 
-# The largest picture of so many pixels is smaller than this in every format, and in none endless.
+# In every format the largest picture of MAX_PIXELS takes less.
 MAX_BYTES = 2**30
 
-# Old photographs often have broken EXIF; it says nothing about their pixels.
+# Old photographs often have broken EXIF data and whole pixels.
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
 
 EXIF_ORIENTATION = 0x0112
-# What turns each EXIF orientation upright; 1 is upright already.
+# The operation that turns each EXIF orientation upright; 1 is upright already.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,21 +38,22 @@ UPRIGHT = {
 
 
 class UnreadableImage(Exception):
-    """A file that gives no picture; the message is a short reason, without the file's name."""
+    """A file cannot be read as a picture; the message is a short reason, without its name."""
 
 
 def read_image(path: str | Path) -> Image.Image:
     """Return the picture in `path`, fully decoded, upright, in mode RGB.
 
-    Raises UnreadableImage for whatever cannot be read, decoded or shown in RGB.
+    Raises UnreadableImage when it cannot be read, decoded or converted to RGB.
     """
     return decode_image(read_file(path))
 
 
 def read_file(path: str | Path) -> bytes:
-    """Return the bytes of a picture's file; UnreadableImage where they cannot be had.
+    """Return the bytes of a picture's file.
 
-    A pipe or a device under a picture's name would never end, or never begin.
+    Raises UnreadableImage when it cannot be read, and for a pipe or a device with a picture's
+    name, reading which could take for ever.
     """
     try:
         status = Path(path).stat()
@@ -70,8 +71,8 @@ def read_file(path: str | Path) -> bytes:
 def decode_image(data: bytes) -> Image.Image:
     """Return the picture in `data`, the bytes of a file, as `read_image` does.
 
-    EXIF orientation is applied, transparency shown on white, 16-bit values scaled to 8 bits,
-    and the first frame taken of an animation.
+    It applies EXIF orientation, puts transparency on white, scales 16-bit values to 8 bits, and
+    takes the first frame of an animation.
     """
     if not data:
         raise UnreadableImage("the file is empty")
@@ -89,7 +90,7 @@ def decode_image(data: bytes) -> Image.Image:
         raise UnreadableImage(f"not a picture ({', '.join(FORMATS)} are read)") from error
     except Exception as error:
         # Decoders raise OSError, SyntaxError, ValueError, struct.error and more on broken files.
-        # Without the count of missing bytes, so that equal reasons add up.
+        # The count of missing bytes is cut, so that equal reasons are counted together.
         reason = re.sub(r" \(\d+ bytes not processed\)", "", " ".join(str(error).split()))
         reason = reason or type(error).__name__
         raise UnreadableImage(f"cannot be decoded: {reason}") from error

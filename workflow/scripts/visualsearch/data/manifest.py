@@ -1,4 +1,4 @@
-"""The tables of the fetch stage: what is listed, what is there, and what was left out and why."""
+"""The tables of the fetch stage: pictures listed, fetched (the manifest), and skipped."""
 
 import json
 import re
@@ -49,9 +49,9 @@ MANIFEST_SCHEMA = pa.schema(
     ]
 )
 
-# person_id packs image_id and det_index in decimal, so that a reader sees both in it.
+# person_id packs image_id and det_index in decimal, so that a reader can see both in it.
 DETECTIONS_PER_IMAGE = 1000
-# Keeps person_id below 2**53, where JSON readers and spreadsheets still count exactly.
+# Keeps person_id below 2**53, up to which JSON readers and spreadsheets are exact.
 MAX_IMAGE_ID = 2**43 - 1
 
 
@@ -59,8 +59,8 @@ MAX_IMAGE_ID = 2**43 - 1
 class ListedImage:
     """A picture that the source wants, before it is fetched.
 
-    `file` is relative to the image root, with forward slashes. Width and height are those the
-    annotations promise, in pixels, or None. `labels` is a JSON object, or None.
+    file: relative to the image root, with forward slashes. width, height: in pixels, as the
+    annotations say, or None. labels: a JSON object as text, or None.
     """
 
     image_id: int
@@ -76,7 +76,7 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class FetchedImage:
-    """A picture that is there, decodes, and has this upright size (pixels) and sha256."""
+    """A picture that was fetched and decoded; width and height of it upright, in pixels."""
 
     listed: ListedImage
     width: int
@@ -86,7 +86,7 @@ class FetchedImage:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture left out, and why."""
+    """A picture that is left out, and why."""
 
     image_id: int | None
     file: str
@@ -95,7 +95,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ImageList:
-    """What a source wants: pictures, those left out already, and COCO instances if it has any."""
+    """What a source lists: pictures, those skipped already, and COCO instances if it has any."""
 
     images: list[ListedImage]
     skipped: list[Skipped]
@@ -103,12 +103,12 @@ class ImageList:
 
 
 def shard_of(image_id: Ints, shards: int) -> Ints:
-    """Return the shard of each image id; it needs no look at the data."""
+    """Return the shard of each image id."""
     return image_id % shards
 
 
 def person_id(image_id: ArrayLike, det_index: ArrayLike) -> NDArray[np.int64]:
-    """Pack image ids (0 to 2**43 - 1) and det_index (0 to 999) into person ids (int64)."""
+    """Pack image ids (0 to 2**43 - 1) and det_index (0 to 999) into person ids, int64."""
     images, detections = np.asarray(image_id, np.int64), np.asarray(det_index, np.int64)
     if np.any((images < 0) | (images > MAX_IMAGE_ID)):
         raise ValueError(f"image_id must lie in 0..{MAX_IMAGE_ID}")
@@ -118,19 +118,19 @@ def person_id(image_id: ArrayLike, det_index: ArrayLike) -> NDArray[np.int64]:
 
 
 def split_person_id(person: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (image_id, det_index) of person ids; the inverse of `person_id`."""
+    """Return image_id and det_index of person ids; the inverse of `person_id`."""
     image_id, det_index = np.divmod(np.asarray(person, np.int64), DETECTIONS_PER_IMAGE)
     return image_id, det_index
 
 
 def write_listed(path: str | Path, images: Iterable[ListedImage]) -> None:
-    """Write pictures to be fetched as Parquet, sorted by image_id."""
+    """Write listed pictures as Parquet, sorted by image_id."""
     rows = [asdict(image) for image in sorted(images, key=lambda image: image.image_id)]
     write_table(path, [pa.Table.from_pylist(rows, LISTED_SCHEMA)], LISTED_SCHEMA)
 
 
 def read_listed(path: str | Path) -> list[ListedImage]:
-    """Read what `write_listed` wrote."""
+    """Read the pictures that `write_listed` wrote."""
     return [ListedImage(**row) for row in read_table(path, LISTED_SCHEMA.names).to_pylist()]
 
 
@@ -151,13 +151,13 @@ def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.
 
 
 def labels_of(row: dict[str, Any]) -> dict[str, str]:
-    """The labels of a picture, by kind. row: of the manifest."""
+    """Return the labels of a picture by their kind. row: of the manifest."""
     labels = json.loads(row["labels"]) if row["labels"] else {}
     return {str(kind): str(value) for kind, value in labels.items()}
 
 
 def shown_name(row: dict[str, Any], by_file: bool) -> str:
-    """What readers call a picture. by_file: they know its file, as the id was made up."""
+    """Return the name of a picture in reports. by_file: use its file, when the id was made up."""
     return row["file"] if by_file else f"image {row['image_id']}"
 
 
@@ -168,7 +168,7 @@ def merge_manifests(paths: Sequence[str | Path], path: str | Path) -> int:
 
 
 SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
-# But for lone surrogates, which nothing could write: they stay escaped.
+# The escapes of `write_skipped`. Lone surrogates stay escaped, as no file could hold them.
 ESCAPED = re.compile(
     r"\\(?:x(?P<x>[0-9a-f]{2})|u(?!d[89a-f])(?P<u>[0-9a-f]{4})|U(?P<U>[0-9a-f]{8})|(?P<one>[^xuU]))"
 )
@@ -176,10 +176,10 @@ NAMED = {"t": "\t", "n": "\n", "r": "\r"}
 
 
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
-    """Write skipped.tsv, sorted by file; in it tab, newline and backslash become \\t, \\n, \\\\.
+    """Write skipped.tsv, sorted by file.
 
-    So do other controls of a terminal, as \\x1b; and what a spreadsheet would take for a formula
-    has a backslash before it.
+    Tab, newline and backslash become \\t, \\n and \\\\; other control characters \\x1b etc.
+    Text that a spreadsheet would take for a formula gets a backslash in front.
     """
     lines = ["\t".join(SKIPPED_COLUMNS)]
     for entry in sorted(skipped, key=lambda entry: (entry.file, entry.image_id or 0)):
@@ -189,7 +189,7 @@ def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
 
 
 def read_skipped(path: str | Path) -> list[Skipped]:
-    """Read what `write_skipped` wrote."""
+    """Read the pictures that `write_skipped` wrote. Raises InputError for another file."""
     header, *lines = Path(path).read_text(encoding="utf-8").split("\n")[:-1]
     if header.split("\t") != SKIPPED_COLUMNS:
         raise InputError(f"{path}: not a list of skipped images; delete it and rerun")
@@ -206,12 +206,12 @@ def _escape(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    def meant(found: re.Match[str]) -> str:
+    def original(found: re.Match[str]) -> str:
         if one := found["one"]:
             return NAMED.get(one, one)
         return chr(int(found["x"] or found["u"] or found["U"], 16))
 
-    return ESCAPED.sub(meant, text)
+    return ESCAPED.sub(original, text)
 
 
 def check_skipped(
@@ -219,9 +219,9 @@ def check_skipped(
 ) -> None:
     """Raise InputError when no picture is left, or too large a share was skipped.
 
-    `allowed` is dataset.max_skipped_fraction; the share is skipped / (kept + skipped). A single
-    bad picture stops no run, however few there are, unless none is allowed.
-    `listed_in` is named as the place where the reader finds every skipped picture.
+    allowed: dataset.max_skipped_fraction; the share is skipped / (kept + skipped). A single bad
+    picture stops no run, unless `allowed` is 0. listed_in: the file with every skipped picture,
+    for the message.
     """
     share = len(skipped) / max(kept + len(skipped), 1)
     if kept and (share <= allowed or (len(skipped) == 1 and allowed > 0)):

@@ -1,7 +1,7 @@
-"""The pictures of a shard as one zip archive: what travels where jobs share no disk.
+"""The pictures of a shard as one zip archive, for jobs that share no disk.
 
-One object of a bucket is there whole or not at all, and is fetched in one go; a folder of thousands
-is neither. Pictures are compressed already, so they are stored as they are, and read in place.
+An object in a bucket is complete or absent, and takes one request; thousands of pictures in a
+folder are neither. The archive stores them without compression, as pictures are compressed already.
 """
 
 import zipfile
@@ -13,14 +13,14 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 from visualsearch.data.images import UnreadableImage, read_file
 
-# The first that a zip archive can name: no clock may show in a result.
-NO_TIME = (1980, 1, 1, 0, 0, 0)
+# A fixed time for every member, the earliest of a zip archive: results must not hold a clock.
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write_archive(path: str | Path, root: str | Path, files: Iterable[str]) -> None:
-    """Write the files, named relative to `root`, as an archive at `path`: same files, same bytes.
+    """Write files, whose names are relative to `root`, as an archive: same files, same bytes.
 
-    InputError where one cannot be read any more.
+    Raises InputError when one can no longer be read.
     """
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for file in sorted(files):
@@ -30,13 +30,13 @@ def write_archive(path: str | Path, root: str | Path, files: Iterable[str]) -> N
                 raise InputError(
                     f"{Path(root, file)} was usable when fetched and is not now ({error}); rerun"
                 ) from error
-            archive.writestr(zipfile.ZipInfo(file, NO_TIME), data)
+            archive.writestr(zipfile.ZipInfo(file, FIXED_TIME), data)
 
 
-class Archive:
-    """An archive that `write_archive` wrote, opened for reading; may be shared by threads.
+class PictureArchive:
+    """An archive that `write_archive` wrote, opened for reading; threads may share it.
 
-    Raises InputError, here and in `read`, where it is damaged or something else.
+    It and `read` raise InputError when it is damaged or another file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -44,11 +44,11 @@ class Archive:
         self._lock = Lock()
         try:
             self._zip = zipfile.ZipFile(self.path)
-        except Exception as error:  # zipfile raises whatever broken bytes lead to.
+        except Exception as error:  # Broken bytes can make zipfile raise anything.
             raise self._broken(error) from error
 
     def read(self, file: str) -> bytes:
-        """The bytes of one picture, whose checksum in the archive is compared."""
+        """Return the bytes of one picture, after comparing its checksum in the archive."""
         try:
             with self._lock:
                 return self._zip.read(file)
@@ -56,7 +56,8 @@ class Archive:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> InputError:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         return InputError(
-            f"{self.path} is no whole archive of the shard's pictures ({said}); delete it and rerun"
+            f"{self.path} is no whole archive of the shard's pictures ({reason}); delete it and"
+            " rerun"
         )

@@ -1,4 +1,4 @@
-"""The pictures of a manifest, or of one shard of it, read one after another."""
+"""Reads the pictures of a manifest, or of one shard of it, in the order of image_id."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,28 +10,28 @@ from PIL import Image
 
 from visualsearch.core.errors import InputError
 from visualsearch.data.images import UnreadableImage, decode_image, read_file
-from visualsearch.data.picture_archive import Archive
+from visualsearch.data.picture_archive import PictureArchive
 from visualsearch.data.tables import read_table
 
-# Of a batch: so many pictures give full batches of each of a few common sizes.
+# Batches in a window: enough for full batches of each of a few common sizes.
 WINDOW_BATCHES = 16
-# The pixels that a window may hold at a time, 3 bytes each, and the next one while it is read.
+# Most pixels in a window, 3 bytes each. The next window is read meanwhile.
 WINDOW_PIXELS = 50_000_000
 READERS = 8
 
 
 class Picture(NamedTuple):
-    """One row of the manifest, its file resolved. archive: where it lies, as `file`, in one."""
+    """A picture of the manifest and where it is: in `path`, or as `file` in `archive`."""
 
     image_id: int
     path: Path
     width: int
     height: int
-    archive: Archive | None = None
+    archive: PictureArchive | None = None
     file: str = ""
 
     def read(self) -> Image.Image:
-        """The upright RGB image; InputError where it is no longer what the manifest says."""
+        """Return the upright RGB image. Raises InputError when it has changed since the fetch."""
         try:
             data = self.archive.read(self.file) if self.archive else read_file(self.path)
             image = decode_image(data)
@@ -45,19 +45,20 @@ class Picture(NamedTuple):
 
 
 class Places:
-    """Where the pictures of a manifest lie.
+    """Knows where the pictures of a manifest are.
 
-    manifest: path of dataset/manifest.parquet. folder: the user's own; None for what is beside the
-    manifest: the archives `pictures/<shard>.zip`, or, of shards without one, the folder `images`.
+    manifest: path of dataset/manifest.parquet. folder: the user's own folder of pictures. When it
+    is None they are beside the manifest: in the archive `pictures/<shard>.zip`, or in the folder
+    `images` if the shard has no archive.
     """
 
     def __init__(self, manifest: str | Path, folder: str | None) -> None:
         self._folder = folder
         self._beside = Path(manifest).parent
-        self._archives: dict[int, Archive | None] = {}
+        self._archives: dict[int, PictureArchive | None] = {}
 
     def picture(self, row: Mapping[str, Any]) -> Picture:
-        """The picture of a row of the manifest: its image_id, file, width, height and shard."""
+        """Return the picture of a row of the manifest (image_id, file, width, height and shard)."""
         file, archive = row["file"], self._archive(row["shard"])
         if archive is not None:
             root = archive.path
@@ -65,19 +66,19 @@ class Places:
             root = Path(self._folder) if self._folder else self._beside / "images"
         return Picture(row["image_id"], root / file, row["width"], row["height"], archive, file)
 
-    def _archive(self, shard: int) -> Archive | None:
+    def _archive(self, shard: int) -> PictureArchive | None:
         if self._folder is not None:
             return None
         if shard not in self._archives:
             path = self._beside / "pictures" / f"{shard}.zip"
-            self._archives[shard] = Archive(path) if path.exists() else None
+            self._archives[shard] = PictureArchive(path) if path.exists() else None
         return self._archives[shard]
 
 
 class Pictures:
-    """Pictures by rising image_id.
+    """The pictures of a manifest, by ascending image_id.
 
-    manifest, folder: as of Places. shard: keep this shard only.
+    manifest, folder: as of Places. shard: only this shard.
     """
 
     def __init__(self, manifest: str | Path, folder: str | None, shard: int | None = None) -> None:
@@ -98,10 +99,10 @@ class Pictures:
 def read_ahead(
     pictures: Iterable[Picture], batch_size: int
 ) -> Iterator[list[tuple[Picture, Image.Image]]]:
-    """Read pictures window by window, to be sorted into batches there; each window in order.
+    """Yield windows of consecutive pictures and their images; the caller sorts them into batches.
 
-    With a batch_size of 1 a window is one picture, read when it is asked for: a job has one core.
-    Else threads read the next window while the caller works on this one, as a GPU must not wait.
+    With a batch_size of 1, for a job with one core, a window is one picture and nothing is read
+    ahead. Otherwise threads read the next window meanwhile, so that a GPU need not wait.
     """
     if batch_size == 1:
         for picture in pictures:
@@ -118,7 +119,7 @@ def read_ahead(
 
 
 def _windows(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:
-    """Consecutive pictures, at most so many and of no more pixels together than WINDOW_PIXELS."""
+    """Yield consecutive pictures, at most `most`, with at most WINDOW_PIXELS pixels together."""
     window: list[Picture] = []
     for picture in pictures:
         pixels = sum(p.width * p.height for p in [*window, picture])
