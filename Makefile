@@ -70,14 +70,12 @@ bench: .SHELLFLAGS := -o pipefail -c
 bench: export PYTHONUNBUFFERED := 1
 bench: $(VENV)/.installed
 	mkdir -p results/benchmarks
-	$(call measured,detection,--parity --parts)
+	$(call measured,detection,--parts)
 	$(call measured,embedding)
 	$(call measured,reduction)
-	$(call measured,index)
-	$(call measured,million)
-	$(call measured,scale)
+	$(call measured,persons)
 	$(call measured,workflow)
-	$(call measured,growth,--figure results/benchmarks/growth.svg)
+	$(call measured,explorer)
 
 measured = $(BIN)/python benchmarks/$(1).py $(if $(FULL),$(2),--quick) | tee results/benchmarks/$(1).txt
 

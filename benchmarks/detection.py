@@ -5,9 +5,8 @@ fp32 with torch's default threads. Ours is the stage as the workflow runs it, fr
 rows written: on CPUs a process of one thread for each core, on a GPU one process with batches. Both
 are timed once all models are loaded and have seen the pictures; the best of the rounds counts, and
 the rounds of both take turns. Without --weights the network has random ones, which cost what
-trained ones do, but for how many boxes are left to sort out. --parity adds what bf16 changes:
-that says nothing of AP, for which there is `snakemake parity`. --parts shows where the time
-goes.
+trained ones do, except for how many boxes are left to sort out. --parts shows where the time goes.
+What bf16 changes in the results, `snakemake parity` measures in a run.
 """
 
 import argparse
@@ -125,6 +124,23 @@ def contender(
         end.send(False)
 
 
+def race(
+    contenders: dict[str, tuple[Maker, list[tuple[Any, ...]]]], rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Run all in turns: the least seconds of each, and the MB of its largest process."""
+    best: dict[str, float] = {}
+    peaks: dict[str, float] = {}
+    with contextlib.ExitStack() as stack:
+        running = {
+            name: stack.enter_context(contender(*which)) for name, which in contenders.items()
+        }
+        for _ in range(rounds):
+            for name, run in running.items():
+                seconds, peaks[name] = run()
+                best[name] = min(seconds, best.get(name, seconds))
+    return best, peaks
+
+
 def random_weights(path: Path, name: str) -> str:
     """Weights of the right shape: seeded, and tame enough for finite maps."""
     import torch
@@ -179,58 +195,6 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
     manifest = pa.Table.from_pylist(rows)
     write_table(folder / "manifest.parquet", [manifest], manifest.schema)
     return [root / name for name in names]
-
-
-def bf16_parity(name: str, weights: str, files: list[Path]) -> str:
-    """What bf16 changes in maps, and in the boxes that fixed proposals become."""
-    import torch
-    from torchvision.models.detection.image_list import ImageList
-
-    from visualsearch.detect import load_detector
-
-    models = [
-        load_detector(DetectorSettings(name, weights, "cpu", precision=p)) for p in ("fp32", "bf16")
-    ]
-
-    def cosine(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        both = (maps.double().flatten() for maps in (one, other))
-        return torch.cosine_similarity(*both, dim=0)[None]
-
-    rows: dict[str, list[torch.Tensor]] = {}
-    with torch.inference_mode():
-        for file in files:
-            inputs = [d.whole_picture(read_image(file)).inputs for d in models]
-            maps = [d.model.backbone(x) for d, x in zip(models, inputs, strict=True)]
-            for level, one in maps[0].items():
-                rows.setdefault(f"map {level}, cosine", []).append(cosine(one, maps[1][level]))
-            last = [d.last_stage(d.map_before(x)) for d, x in zip(models, inputs, strict=True)]
-            rows.setdefault("featurizer's last map, cosine", []).append(cosine(*last))
-            if not hasattr(models[0].model, "roi_heads"):
-                continue
-            size = tuple(inputs[0].shape[-2:])
-            images = ImageList(inputs[0], [size])
-            proposals, _ = models[0].model.rpn(images, maps[0])
-            placed, scored = [], []
-            for detector, levels in zip(models, maps, strict=True):
-                heads = detector.model.roi_heads
-                logits, moves = heads.box_predictor(
-                    heads.box_head(heads.box_roi_pool(levels, proposals, [size]))
-                )
-                label = detector.categories.index("person")
-                placed.append(heads.box_coder.decode(moves, proposals)[:, label])
-                scored.append(logits.softmax(dim=1)[:, label])
-            rows.setdefault("fixed proposals, farthest side, pixels", []).append(
-                (placed[0] - placed[1]).abs().amax(dim=1)
-            )
-            rows.setdefault("fixed proposals, person's score", []).append(
-                (scored[0] - scored[1]).abs()
-            )
-    lines = []
-    for what, values in rows.items():
-        all_values = torch.cat(values)
-        worst = all_values.min() if "cosine" in what else all_values.max()
-        lines.append((what, f"{all_values.median():.6f}", f"{worst:.6f}"))
-    return table((f"bf16 against fp32, {len(files)} images", "median", "worst"), lines)
 
 
 PARTS = {
@@ -291,7 +255,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24, help="pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--parity", action="store_true")
     parser.add_argument("--parts", action="store_true", help="what each part of the network takes")
     parser.add_argument("--quick", action="store_true", help="6 pictures, 1 round")
     options = parser.parse_args()
@@ -310,16 +273,7 @@ def main() -> None:
             )
             shards = [(settings, folder / "manifest.parquet", shard) for shard in range(jobs)]
             contenders[f"stage, {precision}"] = (stage, shards)
-        best: dict[str, float] = {}
-        peaks: dict[str, float] = {}
-        with contextlib.ExitStack() as stack:
-            running = {
-                name: stack.enter_context(contender(*which)) for name, which in contenders.items()
-            }
-            for _ in range(options.rounds):
-                for name, run in running.items():
-                    seconds, peaks[name] = run()
-                    best[name] = min(seconds, best.get(name, seconds))
+        best, peaks = race(contenders, options.rounds)
         print(machine("torch", "torchvision"))
         print(
             f"{options.detector}, {'random' if not options.weights else 'given'} weights, "
@@ -339,9 +293,6 @@ def main() -> None:
             for name, seconds in best.items()
         ]
         print(table(header, lines))
-        if options.parity or options.quick:
-            print()
-            print(bf16_parity(options.detector, weights, files[: 2 if options.quick else 4]))
         if options.parts:
             print()
             print(parts(options.detector, weights))

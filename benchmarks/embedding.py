@@ -9,18 +9,12 @@ they have loaded and seen the pictures; the rounds take turns, and the best of e
 The boxes are those that the bundled detector finds. Without --weights a detector of torchvision has
 random weights: they cost what trained ones do, but the maps they give are all much alike, so that
 what bf16 changes in the order of neighbours is better seen with the bundled detector, whose weights
-are real. Without --quick there is also the time of a crop by the size of a batch, and what one
-pass that detects and embeds would save: one decoding of each picture, and one start of Python
-and torch and one loading of the weights for each shard.
+are real.
 """
 
 import argparse
-import contextlib
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from detection import contender, deal, plain_model, random_weights, write_pictures
+from detection import deal, plain_model, race, random_weights, write_pictures
 from measuring import machine, table
 from numpy.typing import NDArray
 
@@ -44,12 +38,10 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detect import load_detector
 from visualsearch.detect.run import detect_images
-from visualsearch.embed.embedding import CROPS_A_BATCH
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.configuration import configuration_schema
 from visualsearch.settings.names import BUNDLED
 
-IMAGES_A_SHARD = 3125  # coco-minitrain in the 8 shards of the defaults
 NEIGHBOURS = 10
 
 
@@ -175,66 +167,6 @@ def parity(plain: NDArray[Any], ours: NDArray[Any]) -> tuple[float, float, float
     return float(np.median(cosines)), float(cosines.min()), float(shared)
 
 
-def seconds_of_a_crop(settings: DetectorSettings, sizes: list[int]) -> list[tuple[int, float]]:
-    """Time of the processor that a crop takes, in batches of each size; one thread."""
-    import torch
-
-    from visualsearch.embed import embedding
-
-    detector, defaults_of_it = load_detector(settings), defaults("embedding")
-    rows = []
-    for size in sizes:
-        crops = torch.rand(size, 3, *defaults_of_it["size"])
-        taken = []
-        for _ in range(4):
-            start = time.process_time()
-            embedding._embed(detector, (crops,), defaults_of_it | {"mirrored": False})
-            taken.append((time.process_time() - start) / size)
-        rows.append((size, min(taken)))
-    return rows
-
-
-def start_seconds(settings: DetectorSettings) -> float:
-    """What a job takes until it has its detector: Python, imports, weights."""
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from visualsearch.detect import load_detector\n"
-        "from visualsearch.settings import DetectorSettings\n"
-        "load_detector(DetectorSettings(sys.argv[2], sys.argv[3], 'cpu'))\n"
-    )
-    library = Path(__file__).parents[1] / "workflow" / "scripts"
-    start = time.perf_counter()
-    command = [sys.executable, "-c", script, library, settings.name, settings.weights]
-    subprocess.run(command, check=True)
-    return time.perf_counter() - start
-
-
-def fused(settings: DetectorSettings, folder: Path, embedding: float) -> list[tuple[Any, ...]]:
-    """What one pass would save. embedding: seconds of one core that a picture's persons take."""
-    detector = load_detector(settings)
-    pictures = list(Pictures(folder / "manifest.parquet", None))[:6]
-    images = [picture.read() for picture in pictures]
-    decoding = detecting = np.inf
-    for _ in range(2):
-        start = time.process_time()
-        for picture in pictures:
-            picture.read()
-        decoding = min(decoding, (time.process_time() - start) / len(pictures))
-        start = time.process_time()
-        for image in images:
-            detector.detect([image])
-        detecting = min(detecting, (time.process_time() - start) / len(pictures))
-    starting = start_seconds(settings)
-    rows = []
-    for shard in (IMAGES_A_SHARD, 100):
-        saved = decoding + starting / shard
-        both = 2 * (decoding + starting / shard) + detecting + (embedding - decoding)
-        rows.append(
-            (settings.name, shard, starting, decoding, detecting, embedding, f"{saved / both:.1%}")
-        )
-    return rows
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--detector", default="fasterrcnn_resnet50_fpn")
@@ -242,7 +174,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="a folder; without it openpeople's pictures")
     parser.add_argument("--count", type=int, default=60, help="pictures")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="24 pictures, 2 rounds, two tables")
+    parser.add_argument("--quick", action="store_true", help="24 pictures, 2 rounds")
     options = parser.parse_args()
     if options.quick:
         options.count, options.rounds = min(options.count, 24), min(options.rounds, 2)
@@ -261,7 +193,7 @@ def main() -> None:
             f"{options.count} pictures, {persons} persons, best of {options.rounds} rounds; "
             f"weights: {given}, and the bundled detector's own\n"
         )
-        lines, compared, passes = [], [], []
+        lines, compared = [], []
         for detector, file in networks.items():
             settings = {
                 precision: DetectorSettings(detector, file, "cpu", precision=precision)
@@ -271,17 +203,7 @@ def main() -> None:
             for precision, ours in settings.items():
                 shards = [(ours, folder, shard) for shard in range(jobs)]
                 contenders[f"stage, {precision}"] = (stage, shards)
-            best: dict[str, float] = {}
-            peaks: dict[str, float] = {}
-            with contextlib.ExitStack() as stack:
-                running = {
-                    name: stack.enter_context(contender(*which))
-                    for name, which in contenders.items()
-                }
-                for _ in range(options.rounds):
-                    for name, run in running.items():
-                        seconds, peaks[name] = run()
-                        best[name] = min(seconds, best.get(name, seconds))
+            best, peaks = race(contenders, options.rounds)
             first = best["plain loop"]
             for name, seconds in best.items():
                 rate = persons / seconds
@@ -297,37 +219,11 @@ def main() -> None:
                 vectors = np.concatenate([vectors_of(part) for part in tables])
                 figures = [f"{value:.6f}" for value in parity(plain, vectors)]
                 compared.append((f"{detector}: {precision}", *figures))
-            if not options.quick:
-                a_picture = best["stage, bf16"] * jobs / options.count
-                passes += fused(settings["bf16"], folder, a_picture)
         header = ("embedding", "processes", "persons/s", "peak MB each", "to the plain loop")
         print(table(header, lines))
         print()
         header = ("vectors against the plain loop's", "median cosine", "least", "recall@10")
         print(table(header, compared))
-        if options.quick:
-            return
-        print()
-        header = ("one pass", "images a shard", "start s", "decode s", "detect s", "embed s")
-        print(table((*header, "saving of both"), passes))
-        print()
-        sizes = [2, 4, 8, 16, 32, 64]
-        rows = []
-        for detector, file in networks.items():
-            for precision in ("fp32", "bf16"):
-                settings_of_it = DetectorSettings(detector, file, "cpu", precision=precision)
-                times = seconds_of_a_crop(settings_of_it, sizes)
-                reference = dict(times)[CROPS_A_BATCH[precision]]
-                rows += [
-                    (
-                        f"{detector}: {precision}",
-                        size,
-                        seconds * 1000,
-                        f"{reference / seconds:.2f}x",
-                    )
-                    for size, seconds in times
-                ]
-        print(table(("crops", "in a batch", "ms a crop, one thread", "to ours"), rows))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""Made persons: vectors like a backbone's, and all that a run has once it has embedded them.
+"""Made persons: a results folder with all that a run has once it has embedded them.
 
 The vectors are non-negative with 64 strong directions and noise. They have no identities, no
 look-alikes from one picture and no dense groups, so they show what a size costs and nothing about
-how good a search is; real persons, whose neighbours are nearer, tend to be easier to find.
+how good a search is; real persons, whose neighbours are nearer, tend to be easier to find. The
+pictures are the demo's, each named thousands of times by the manifest.
 """
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
+from measuring import measured
+from whole_runs import Workspace, demo_config, demo_pictures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.hashing import sha256_file
-from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.images import read_image
 from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
 from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
@@ -25,31 +27,89 @@ from visualsearch.data.tables import (
     PERSONS,
     vector_column,
     with_full_length,
-    with_vector,
     write_table,
 )
 from visualsearch.detect.run import write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.fetch.walk import pictures_in
-from visualsearch.reduce.fit_pca import fit_reduction
 
+LENGTH = 2048
 DIRECTIONS = 64
 PERSONS_AN_IMAGE = 3
 ROWS_AT_ONCE = 3000
-PARTS_TO_FIT = 2
+# Persons with distorted copies, and so of evaluation.persons.
+COPIES = 1000
 # COCO's id of the category person.
 CATEGORY = 1
 # What the embedding would have said of itself: distorted copies must say the same.
 METADATA = {"made": "by benchmarks/made.py"}
+# What was made has no record of its code and parameters: only times may decide what runs.
+BY_TIME = ("--rerun-triggers", "mtime")
 
 
-def made_vectors(rng: np.random.Generator, persons: int, length: int) -> np.ndarray:
-    """Non-negative vectors with a few strong directions, float32 [persons, length]."""
-    directions = np.random.default_rng(0).standard_normal((DIRECTIONS, length), np.float32)
-    weights = np.geomspace(3, 0.3, DIRECTIONS, dtype=np.float32)
-    vectors = (rng.standard_normal((persons, DIRECTIONS), np.float32) * weights) @ directions
-    vectors += 0.5 * rng.standard_normal(vectors.shape, np.float32)
-    return np.maximum(vectors, 0, out=vectors)
+def made_workspace(folder: Path, persons: int, shards: int, **sections: Any) -> Workspace:
+    """A workspace in which everything up to the embeddings is made. sections: of its settings."""
+    config = demo_config(
+        dataset={"source": "folder", "folder": {"path": str(demo_pictures())}},
+        evaluation={"persons": COPIES},
+        report={"explorer": False},
+        **sections,
+    )
+    workspace = Workspace(folder, config | {"shards": shards})
+    workspace.run("results/detections/detector.json")
+    measured(lambda: write_run(workspace.results, demo_pictures(), persons, shards))
+    return workspace
+
+
+def write_run(results: Path, pictures: Path, persons: int, shards: int) -> None:
+    """Write what a results folder has once its persons are embedded, detector.json aside.
+
+    In the workflow's order, so that nothing is older than what it was made from.
+    """
+    real = real_pictures(pictures)
+    write_manifest(results / "dataset", -(-persons // PERSONS_AN_IMAGE), shards, real)
+    embeddings = [results / f"embeddings/{shard}.parquet" for shard in range(shards)]
+    detections = [results / f"detections/shards/{shard}.parquet" for shard in range(shards)]
+    for shard, path in enumerate(detections):
+        rows = persons_table(shard_rows(persons, shard, shards), real)
+        rows = rows.append_column("category_id", pa.array(np.full(len(rows), CATEGORY)))
+        write_table(path, [rows.select(DETECTIONS.names).cast(DETECTIONS)], DETECTIONS)
+    write_coco_results(results / "detections/persons.json", detections)
+    for shard, path in enumerate(embeddings):
+        write_embeddings(path, shard_rows(persons, shard, shards), real)
+    write_copies(results / "evaluation/distorted.parquet", embeddings)
+
+
+def real_pictures(folder: Path) -> pa.Table:
+    """The pictures of a folder, with what a manifest says of each."""
+    files = pictures_in(folder)
+    sizes = [read_image(folder / file).size for file in files]
+    return pa.table(
+        {
+            "file": files,
+            "width": [width for width, _ in sizes],
+            "height": [height for _, height in sizes],
+            "sha256": [sha256_file(folder / file) for file in files],
+        }
+    )
+
+
+def write_manifest(folder: Path, images: int, shards: int, pictures: pa.Table) -> None:
+    """Write a manifest of so many pictures, whose files are those of `pictures` in turns."""
+    image_id = np.arange(images)
+    rows = pictures.take(image_id % len(pictures))
+    columns = {name: rows[name] for name in pictures.column_names}
+    columns |= {"image_id": image_id, "shard": shard_of(image_id, shards)}
+    absent = pa.nulls(images)
+    table = pa.table({name: columns.get(name, absent) for name in MANIFEST_SCHEMA.names})
+    write_table(folder / "manifest.parquet", [table.cast(MANIFEST_SCHEMA)], MANIFEST_SCHEMA)
+    write_skipped(folder / "skipped.tsv", [])
+
+
+def shard_rows(persons: int, shard: int, shards: int) -> np.ndarray:
+    """The persons of a shard, as rows in person order."""
+    rows = np.arange(persons)
+    return rows[shard_of(rows // PERSONS_AN_IMAGE, shards) == shard]
 
 
 def persons_table(rows: np.ndarray, pictures: pa.Table) -> pa.Table:
@@ -73,92 +133,32 @@ def persons_table(rows: np.ndarray, pictures: pa.Table) -> pa.Table:
     return pa.table(columns).cast(PERSONS)
 
 
-def made_reduced(path: Path, persons: int, length: int, components: int) -> None:
-    """Write a shard of persons with reduced vectors, the reduction fitted on the first of them."""
-    with threadpool_limits(1):
-        parts = (_part(n, length) for n in range(PARTS_TO_FIT))
-        fitted = PARTS_TO_FIT * ROWS_AT_ONCE
-        reduction = fit_reduction(parts, fitted, length, components, 0.5)
-
-    def tables() -> Iterator[pa.Table]:
-        for start in range(0, persons, ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + ROWS_AT_ONCE, persons))
-            image_id, det_index = np.divmod(rows, PERSONS_AN_IMAGE)
-            vectors = reduction.transform(_part(start // ROWS_AT_ONCE, length)[: len(rows)])
-            columns = {
-                "person_id": person_id(image_id, det_index),
-                "image_id": image_id,
-                "det_index": det_index,
-                **{name: np.ones(len(rows)) for name in ("score", "x", "y", "w", "h")},
-                "vector": vector_column(vectors),
-            }
-            yield pa.table(columns).cast(with_vector(PERSONS, components))
-
-    write_table(path, tables(), with_vector(PERSONS, components))
-
-
-def _part(number: int, length: int) -> np.ndarray:
-    return made_vectors(np.random.default_rng([1, number]), ROWS_AT_ONCE, length)
-
-
-def shard_rows(persons: int, shard: int, shards: int) -> np.ndarray:
-    """The persons of a shard, as rows in person order."""
-    rows = np.arange(persons)
-    return rows[shard_of(rows // PERSONS_AN_IMAGE, shards) == shard]
-
-
-def made_detections(path: Path, rows: np.ndarray, pictures: pa.Table) -> None:
-    """Write the detections of a shard: its persons, and no others."""
-    table = persons_table(rows, pictures)
-    table = table.append_column("category_id", pa.array(np.full(len(rows), CATEGORY)))
-    write_table(path, [table.select(DETECTIONS.names).cast(DETECTIONS)], DETECTIONS)
-
-
-def made_embeddings(path: Path, rows: np.ndarray, length: int, pictures: pa.Table) -> None:
+def write_embeddings(path: Path, rows: np.ndarray, pictures: pa.Table) -> None:
     """Write the persons of a shard with their vectors."""
     table = persons_table(rows, pictures)
-    schema = with_full_length(PERSONS, length)
     rng = np.random.default_rng([1, rows[0]])
 
     def tables() -> Iterator[pa.Table]:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = table.slice(start, ROWS_AT_ONCE)
-            vectors = vector_column(made_vectors(rng, len(part), length))
-            yield part.append_column("vector", vectors)
+            yield part.append_column("vector", vector_column(made_vectors(rng, len(part))))
 
-    write_table(path, tables(), schema, METADATA)
-
-
-def made_manifest(folder: Path, images: int, shards: int, pictures: pa.Table) -> None:
-    """Write a manifest of so many pictures, whose files are those of `pictures` in turns."""
-    image_id = np.arange(images)
-    rows = pictures.take(image_id % len(pictures))
-    columns = {name: rows[name] for name in pictures.column_names}
-    columns |= {"image_id": image_id, "shard": shard_of(image_id, shards)}
-    absent = pa.nulls(images)
-    table = pa.table({name: columns.get(name, absent) for name in MANIFEST_SCHEMA.names})
-    write_table(folder / "manifest.parquet", [table.cast(MANIFEST_SCHEMA)], MANIFEST_SCHEMA)
-    write_skipped(folder / "skipped.tsv", [])
+    write_table(path, tables(), with_full_length(PERSONS, LENGTH), METADATA)
 
 
-def real_pictures(folder: Path) -> pa.Table:
-    """The pictures of a folder, with what a manifest says of each."""
-    files = pictures_in(folder)
-    sizes = [read_image(folder / file).size for file in files]
-    return pa.table(
-        {
-            "file": files,
-            "width": [width for width, _ in sizes],
-            "height": [height for _, height in sizes],
-            "sha256": [sha256_file(folder / file) for file in files],
-        }
-    )
+def made_vectors(rng: np.random.Generator, persons: int) -> np.ndarray:
+    """Non-negative vectors with a few strong directions, float32 [persons, LENGTH]."""
+    directions = np.random.default_rng(0).standard_normal((DIRECTIONS, LENGTH), np.float32)
+    weights = np.geomspace(3, 0.3, DIRECTIONS, dtype=np.float32)
+    vectors = (rng.standard_normal((persons, DIRECTIONS), np.float32) * weights) @ directions
+    vectors += 0.5 * rng.standard_normal(vectors.shape, np.float32)
+    return np.maximum(vectors, 0, out=vectors)
 
 
-def made_copies(path: Path, embeddings: list[Path], copies: int) -> None:
-    """Write vectors near those of some persons, for those of their moved and mirrored boxes."""
+def write_copies(path: Path, embeddings: list[Path]) -> None:
+    """Write vectors near those of some persons, in place of their moved and mirrored boxes."""
     persons = rows_of_shards(embeddings, ["person_id", "image_id", *"xywh"])
-    rows = evenly_spaced(len(persons), copies)
+    rows = np.unique(np.linspace(0, len(persons) - 1, COPIES).astype(np.int64))
     vectors = vectors_of_rows(embeddings, rows)
     rng = np.random.default_rng(2)
     table = persons.take(rows)
@@ -167,23 +167,3 @@ def made_copies(path: Path, embeddings: list[Path], copies: int) -> None:
         table = table.append_column(name, vector_column(np.maximum(near, 0)))
     schema = with_two_vectors(vectors.shape[1])
     write_table(path, [table.select(schema.names).cast(schema)], schema, METADATA)
-
-
-def made_run(
-    results: Path, pictures: Path, persons: int, length: int, shards: int, copies: int
-) -> None:
-    """Write what a results folder has once its persons are embedded, detector.json aside.
-
-    pictures: a folder of pictures, whose files the manifest names again and again. Written in the
-    workflow's order, so that nothing is older than what it was made of.
-    """
-    real = real_pictures(pictures)
-    made_manifest(results / "dataset", -(-persons // PERSONS_AN_IMAGE), shards, real)
-    embeddings = [results / f"embeddings/{shard}.parquet" for shard in range(shards)]
-    detections = [results / f"detections/shards/{shard}.parquet" for shard in range(shards)]
-    for shard, path in enumerate(detections):
-        made_detections(path, shard_rows(persons, shard, shards), real)
-    write_coco_results(results / "detections/persons.json", detections)
-    for shard, path in enumerate(embeddings):
-        made_embeddings(path, shard_rows(persons, shard, shards), length, real)
-    made_copies(results / "evaluation/distorted.parquet", embeddings, copies)

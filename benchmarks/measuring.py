@@ -1,4 +1,4 @@
-"""What the benchmarks share: time and memory in a process of its own, tables, the machine.
+"""What the benchmarks share: time and memory of processes, tables, a line about the machine.
 
 Imports nothing heavy, so that what is forked or started from here is as light as a job's process.
 """
@@ -7,32 +7,22 @@ import multiprocessing
 import os
 import platform
 import resource
-import subprocess
 import sys
-import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-# A process starts with the peak of the one that started it, whatever it runs then (Linux carries it
-# over exec). Between the two stands this one, which is small, and passes on what it measured.
-_LAUNCHER = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-code = subprocess.call(sys.argv[2:])
-seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-with open(sys.argv[1], "w") as file:
-    file.write(f"{code} {seconds} {peak}")
-"""
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def measured(stage: Callable[[], object]) -> tuple[float, float]:
     """Seconds, and peak resident memory in MB, of a stage run in a forked process.
 
-    The peak is that of the largest process, the stage's own children among them, and has in it what
-    the caller has in memory: import heavy modules in the stage. A caller that has computed with
+    The peak is that of the largest process, the stage's own children included. It contains what
+    the caller has in memory, so import heavy modules in the stage. A caller that has computed with
     torch must not fork, as its threads do not come along.
 
     Raises SystemExit if the stage fails.
@@ -59,35 +49,46 @@ def measured(stage: Callable[[], object]) -> tuple[float, float]:
     return queue.get()
 
 
-def measured_command(
-    arguments: Sequence[str | Path],
-    cwd: str | Path | None = None,
-    env: Mapping[str, str] | None = None,
-) -> tuple[float, float]:
-    """Seconds of a command, and peak resident memory in MB of its largest process.
+class Watch:
+    """The most memory that processes have while a block runs, in MB by name.
 
-    Children that the command waits for count. What it prints is shown only if it fails.
-
-    Raises SystemExit if the command fails.
+    name_of: the name under which the process with these words in its command is counted, or None.
+    peak: resident memory, by the kernel's own count. own: the part that is no page of a file,
+    looked at five times a second. The kernel can drop the pages of a mapped file when memory is
+    short, so a process with little own memory runs on a small machine, however large its peak.
     """
-    with tempfile.TemporaryDirectory() as name:
-        answer = Path(name) / "answer"
-        with (Path(name) / "printed").open("w+b") as printed:
-            subprocess.run(
-                [sys.executable, "-I", "-c", _LAUNCHER, answer, *map(str, arguments)],
-                cwd=cwd,
-                env=env,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
-                check=True,
-            )
-            code, seconds, peak = answer.read_text().split()
-            if code != "0":
-                printed.seek(0)
-                tail = printed.read().decode(errors="replace").splitlines()[-30:]
-                command = " ".join(map(str, arguments))
-                raise SystemExit("\n".join([*tail, f"failed with {code}: {command}"]))
-    return float(seconds), float(peak)
+
+    def __init__(self, name_of: Callable[[list[str]], str | None]) -> None:
+        self.peak: dict[str, float] = defaultdict(float)
+        self.own: dict[str, float] = defaultdict(float)
+        self._name_of = name_of
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look_on)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look_on(self) -> None:
+        while not self._done.wait(SECONDS_BETWEEN_LOOKS):
+            for process in Path("/proc").glob("[0-9]*"):
+                self._look_at(process)
+
+    def _look_at(self, process: Path) -> None:
+        try:
+            name = self._name_of((process / "cmdline").read_text().split("\0"))
+            if name is None:
+                return
+            lines = (process / "status").read_text().splitlines()
+        except OSError:  # it has ended
+            return
+        sizes = dict(line.split(":", 1) for line in lines)
+        for into, key in ((self.peak, "VmHWM"), (self.own, "RssAnon")):
+            into[name] = max(into[name], int(sizes.get(key, "0 kB").split()[0]) / 1024)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -53,10 +53,8 @@ SHARDS = 64
 PERSONS_AN_IMAGE = 3
 HIDDEN = 512
 ROWS_AT_ONCE = 2048
-# scikit-learn's default is five times the length of a vector; 1,024 is what people write.
-PLAIN_BATCHES = (5 * LENGTH, 1024)
-# Over so many rows the faster of the two is found, and what is gained without sampling.
-TRIED_ROWS = 2 * PLAIN_BATCHES[0]
+# scikit-learn's default, five times the length of a vector; 1,024 took half as long again.
+PLAIN_BATCH = 5 * LENGTH
 HELD_OUT = 20_480
 QUERIES = 1000
 NEIGHBOURS = 10
@@ -126,16 +124,14 @@ def plain_batches(paths: Sequence[Path], rows: int) -> Iterator[Vectors]:
         yield normalize(np.concatenate(held))
 
 
-def plain_fit(paths: Sequence[Path], rows: int, most: int, target: Path) -> None:
+def plain_fit(paths: Sequence[Path], target: Path) -> None:
     from sklearn.decomposition import IncrementalPCA
 
     pca = IncrementalPCA(COMPONENTS)
-    for batch in plain_batches(paths, rows):
+    for batch in plain_batches(paths, PLAIN_BATCH):
         # IncrementalPCA refuses fewer rows than components: the loop lets the last few go.
         if len(batch) >= COMPONENTS:
             pca.partial_fit(batch)
-        if pca.n_samples_seen_ >= most:
-            break
     Reduction(
         pca.mean_,
         pca.components_,
@@ -146,7 +142,7 @@ def plain_fit(paths: Sequence[Path], rows: int, most: int, target: Path) -> None
     ).save(target)
 
 
-def plain_transform(paths: Sequence[Path], rows: int, model: Path, folder: Path) -> None:
+def plain_transform(paths: Sequence[Path], model: Path, folder: Path) -> None:
     from sklearn.decomposition import IncrementalPCA
     from sklearn.preprocessing import normalize
 
@@ -157,7 +153,7 @@ def plain_transform(paths: Sequence[Path], rows: int, model: Path, folder: Path)
     for path in paths:
         reduced = [
             normalize(pca.transform(batch) / fitted.deviations() ** POWER).astype(np.float32)
-            for batch in plain_batches([path], rows)
+            for batch in plain_batches([path], PLAIN_BATCH)
         ]
         column = vector_column(np.concatenate(reduced))
         pq.write_table(pa.table([column], ["vector"]), folder / path.name)
@@ -243,11 +239,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--persons", type=int, default=1_000_000)
     parser.add_argument("--fit-persons", type=int, default=REDUCTION["fit_persons"]["default"])
-    parser.add_argument("--quick", action="store_true", help="10,240 persons, fitted on 4,096")
+    parser.add_argument("--quick", action="store_true", help="10,240 persons, fitted on 5,120")
     options = parser.parse_args()
-    persons, fit_persons, tried = options.persons, options.fit_persons, TRIED_ROWS
+    persons, fit_persons = options.persons, options.fit_persons
     if options.quick:
-        persons, fit_persons, tried = TRIED_ROWS // 2, TRIED_ROWS // 5, TRIED_ROWS // 2
+        persons, fit_persons = PLAIN_BATCH, PLAIN_BATCH // 2
     print(machine("numpy", "scipy", "scikit-learn", "pyarrow"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -262,48 +258,21 @@ def main() -> None:
             f"{persons:,} made vectors of {LENGTH} float16 in {SHARDS} shards, {size:.2f} GB, "
             f"written in {seconds:.0f} s; {COMPONENTS} components"
         )
-        few = paths[: -(-tried * SHARDS // persons)]
-        rows, fitted = compare_without_sampling(few, tried, folder)
-        if persons > tried:
-            fitted = measured(partial(plain_fit, paths, rows, persons, folder / f"{rows}.npz"))
-        compare(paths, persons, fit_persons, rows, fitted, folder)
+        compare(paths, persons, fit_persons, folder)
 
 
-def compare_without_sampling(
-    paths: Sequence[Path], persons: int, folder: Path
-) -> tuple[int, tuple[float, float]]:
-    """Print what the batch alone gains; returns the batch of the faster plain loop, its seconds
-    and its peak memory in MB. Leaves the model of each loop in the folder."""
-    times = {
-        rows: measured(partial(plain_fit, paths, rows, persons, folder / f"{rows}.npz"))
-        for rows in PLAIN_BATCHES
-    }
-    fastest = min(times, key=lambda rows: times[rows][0])
-    lines = [(f"plain loop, batches of {rows:,}", *times[rows]) for rows in times]
-    ours = measured(partial(fit, paths, persons, folder / "ours.npz"))
-    lines.append((f"one thread, batches of {BATCH_SIZE:,}", *ours))
-    print(f"\nFit on {persons:,} persons, without sampling\n")
-    header = ["", "s", "peak MB", "faster plain loop's time / this"]
-    print(table(header, [(*line, times[fastest][0] / line[1]) for line in lines]), flush=True)
-    return fastest, times[fastest]
-
-
-def compare(
-    paths: Sequence[Path],
-    persons: int,
-    fit_persons: int,
-    rows: int,
-    plain_fitted: tuple[float, float],
-    folder: Path,
-) -> None:
-    """Print time, memory and error of the plain loop with batches of `rows`, and of ours."""
+def compare(paths: Sequence[Path], persons: int, fit_persons: int, folder: Path) -> None:
+    """Print time, memory and error of the plain loop and of ours."""
     reduced = folder / "reduced"
     reduced.mkdir()
-    plain, ours, full = (folder / name for name in (f"{rows}.npz", "ours.npz", "full.npz"))
-    names = [f"plain loop, batches of {rows:,}", f"fitted on {min(fit_persons, persons):,}"]
-    fits = [plain_fitted, measured(partial(fit, paths, fit_persons, ours))]
+    plain, ours, full = (folder / f"{name}.npz" for name in ("plain", "ours", "full"))
+    names = [f"plain loop, batches of {PLAIN_BATCH:,}", f"fitted on {min(fit_persons, persons):,}"]
+    fits = [
+        measured(partial(plain_fit, paths, plain)),
+        measured(partial(fit, paths, fit_persons, ours)),
+    ]
     transforms = [
-        measured(partial(plain_transform, paths, rows, plain, reduced)),
+        measured(partial(plain_transform, paths, plain, reduced)),
         measured(
             partial(on_all_cores, partial(transform_shard, model=ours, folder=reduced), paths)
         ),

@@ -2,19 +2,17 @@
 
 import csv
 import io
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import yaml
+from measuring import Watch
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,28 +28,18 @@ STAGES = {
     "report": ("render_report",),
     "explorer": ("search_everyone", "project_persons", "build_explorer"),
 }
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one job cost; see recording/sitecustomize.py."""
-
-    rule: str
-    seconds: float
-    starting: float
-    importing: float
-    processor: float
-    peak_mb: float
-    packages: list[str]
+RULES = [rule for rules in STAGES.values() for rule in rules]
 
 
 class Workspace:
-    """A working directory with the shipped configuration and one more over it."""
+    """A working directory with the shipped configuration and one more over it.
+
+    watch: the memory of the jobs of the last run, by rule.
+    """
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         self.folder = folder
         self.results = folder / "results"
-        self.recorded = folder / "jobs.jsonl"
         shutil.copytree(ROOT / "config", folder / "config")
         shutil.copytree(ROOT / "profiles", folder / "profiles")
         config = config | {"pathvars": {"results": "results"}}
@@ -62,32 +50,35 @@ class Workspace:
 
         Raises SystemExit if it fails.
         """
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile"]
-        command += ["--cores", str(cores), "--configfile", "measured.yaml", *arguments]
-        return timed(command, self.folder, {"RECORDED_JOBS": str(self.recorded)})
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        # Not at the end, where the option would take targets as further files.
+        command += ["--configfile", "measured.yaml", "--cores", str(cores), *arguments]
+        with Watch(self.rule_of) as self.watch:
+            return timed(command, self.folder)
 
-    def jobs(self) -> list[Job]:
-        """What the jobs of all runs so far cost."""
-        return [Job(**json.loads(line)) for line in self.recorded.read_text().splitlines()]
+    def rule_of(self, words: list[str]) -> str | None:
+        """The rule that a process of this run works on, by its script: <random>.<rule>.py."""
+        scripts = str(self.folder.resolve() / ".snakemake/scripts")
+        names = (word.split(".")[-2] for word in words if word.startswith(scripts))
+        return next((name for name in names if name in RULES), None)
 
-    def benchmarks(self) -> Iterator[float]:
-        """Seconds of each job as Snakemake measured them, with its start and end."""
-        for path in (self.results / "benchmarks").rglob("*.tsv"):
-            rows = csv.DictReader(path.read_text().splitlines(), delimiter="\t")
-            yield float(next(rows)["s"])
+    def seconds(self) -> dict[str, list[float]]:
+        """Seconds of each job of each rule that ran, by Snakemake's benchmarks."""
+        found: dict[str, list[float]] = {}
+        for path in sorted((self.results / "benchmarks").rglob("*.tsv")):
+            rule = path.stem if path.stem in RULES else path.parent.name
+            row = next(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+            found.setdefault(rule, []).append(float(row["s"]))
+        return found
 
 
-def timed(
-    command: list[str | Path], folder: Path, environment: dict[str, str]
-) -> tuple[float, str]:
-    """Seconds of a command whose Python processes load recording/sitecustomize.py."""
-    paths = [str(Path(__file__).parent / "recording"), os.environ.get("PYTHONPATH", "")]
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment}
+def timed(command: list[str], folder: Path) -> tuple[float, str]:
+    """Seconds of a command, and what it printed. Raises SystemExit if it fails."""
     start = time.perf_counter()
     done = subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | environment,
+        env=os.environ | {"PYTHONPATH": ""},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -95,7 +86,7 @@ def timed(
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise SystemExit(done.stdout[-4000:] + f"\nfailed: {' '.join(map(str, command))}")
+        raise SystemExit(done.stdout[-4000:] + f"\nfailed: {' '.join(command)}")
     return seconds, done.stdout
 
 
@@ -107,26 +98,30 @@ def demo_config(**sections: Any) -> dict[str, Any]:
     return config
 
 
+def demo_pictures() -> Path:
+    """The folder of the demo's pictures, in the installed package openpeople."""
+    with as_file(files("openpeople") / "data" / "curated") as folder:
+        return folder
+
+
 def copies_of_pictures(folder: Path, pictures: int, copies: int) -> None:
-    """Fill `folder` with `copies` of the first `pictures` of openpeople, no two of the same bytes.
+    """Fill `folder` with `copies` of the first `pictures` of the demo, no two of the same bytes.
 
     From the second copy on a picture is saved anew without its outermost pixels, so that each costs
     what another picture of its size costs.
     """
     from PIL import Image
 
-    curated = files("openpeople") / "data" / "curated"
-    with as_file(curated) as source:
-        originals = sorted(source.glob("*/assets/*.jpg"))[:pictures]
-        for number in range(copies):
-            for original in originals:
-                target = folder / str(number) / f"{original.parts[-3]}-{original.name}"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if number == 0:
-                    shutil.copyfile(original, target)
-                    continue
-                with Image.open(io.BytesIO(original.read_bytes())) as image:
-                    width, height = image.size
-                    image.crop((number, number, width - number, height - number)).save(
-                        target, quality=90
-                    )
+    originals = sorted(demo_pictures().glob("*/assets/*.jpg"))[:pictures]
+    for number in range(copies):
+        for original in originals:
+            target = folder / str(number) / f"{original.parts[-3]}-{original.name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if number == 0:
+                shutil.copyfile(original, target)
+                continue
+            with Image.open(io.BytesIO(original.read_bytes())) as image:
+                width, height = image.size
+                image.crop((number, number, width - number, height - number)).save(
+                    target, quality=90
+                )
