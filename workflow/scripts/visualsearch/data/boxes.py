@@ -54,7 +54,7 @@ def mirror(boxes: Boxes, width: int) -> Boxes:
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
-    """Return the intersection over union [N, M] of corners [N, 4] and [M, 4]; 0 if both are empty."""
+    """Return the intersection over union [N, M] of corners [N, 4] and [M, 4], 0 for empty boxes."""
     first = np.asarray(first, dtype=np.float32).reshape(-1, 1, 4)
     second = np.asarray(second, dtype=np.float32).reshape(1, -1, 4)
     sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(

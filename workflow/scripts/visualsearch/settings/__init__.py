@@ -1,4 +1,4 @@
-"""The configuration: what its keys are, typed and with their defaults, and how one is checked."""
+"""The configuration: its keys with types, defaults and limits, and how it is checked."""
 
 from visualsearch.settings.computing import (
     DetectorSettings,

@@ -1,7 +1,7 @@
-"""Checks a user's configuration, with one clear line for each thing wrong.
+"""Checks a user's configuration, and reports each problem in one line.
 
-Snakemake's own `validate` passes on jsonschema's long messages; here a line names the key, its
-value and what is allowed.
+A line names the key, its value and what is allowed. Snakemake's own `validate` would pass on
+jsonschema's long messages.
 """
 
 import math
@@ -21,18 +21,18 @@ from visualsearch.settings.contradictions import contradictions
 from visualsearch.settings.wording import allowed, key_name, kinds_of, not_allowed
 
 # YAML's anchors can make billions of values from a few lines, or a value that contains itself. The
-# schema is five levels deep.
+# schema has five levels.
 MOST_VALUES = 100_000
 DEEPEST = 20
 
 
 def _is_integer(checker: TypeChecker, value: Any) -> bool:
-    # JSON counts 2.0 as an integer. Here n_components: 1.0 must not be taken for 1.
+    # JSON takes 2.0 for an integer, but n_components: 1.0 must not mean 1.
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_number(checker: TypeChecker, value: Any) -> bool:
-    # YAML has .inf, and .nan, which passes every limit: all comparisons with it are false.
+    # YAML has .inf and .nan. NaN would pass every limit, as comparisons with it are false.
     if isinstance(value, float):
         return math.isfinite(value)
     return _is_integer(checker, value)
@@ -51,7 +51,7 @@ Validator = extend(
 )
 
 
-# Keys of earlier releases that are accepted and do nothing, with what to tell their user.
+# Keys of earlier releases that no longer do anything, with the warning for their users.
 RETIRED = {
     ("index", "shards"): (
         "index.shards no longer has an effect: the index is one file. docs/past-one-machine.md says"
@@ -63,9 +63,8 @@ RETIRED = {
 def checked(config: dict[str, Any], elsewhere: bool = False) -> dict[str, Any]:
     """Return a copy of `config` as plain values with defaults filled in, ready for `Settings.of`.
 
-    elsewhere: for a job on another machine, which need not have the user's files. The run was
-    started where they are, and compared keys with files there. Raises InputError with a line for
-    each thing wrong.
+    elsewhere: this is a job on another machine, which need not have the user's files; they were
+    checked where the run was started. Raises InputError with a line for each problem.
     """
     schema = configuration_schema()
     filled = _with_defaults(_without_retired(config), schema)
@@ -96,7 +95,7 @@ def _without_retired(config: Any) -> Any:
 
 
 def retired_lines(config: dict[str, Any]) -> list[str]:
-    """What to tell a user whose configuration still has keys of an earlier release."""
+    """Return a warning for each key of an earlier release that does nothing any more."""
     return [
         line
         for (section, key), line in RETIRED.items()
@@ -105,10 +104,10 @@ def retired_lines(config: dict[str, Any]) -> list[str]:
 
 
 def check_file(path: str | Path) -> None:
-    """Raise InputError where a section of a configuration file has a key twice.
+    """Raise InputError when a section of a configuration file has a key twice.
 
-    YAML's loaders take the last one silently. Files that are missing or not YAML are left to
-    Snakemake to report.
+    YAML's loaders would silently take the last one. Snakemake itself reports files that are missing
+    or not YAML.
     """
     try:
         waiting = [yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)]
@@ -117,7 +116,7 @@ def check_file(path: str | Path) -> None:
     seen: set[int] = set()
     while waiting:
         node = waiting.pop()
-        # A node that an anchor names is visited once.
+        # A node with an anchor may occur several times.
         if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
             continue
         seen.add(id(node))
@@ -137,14 +136,14 @@ def check_file(path: str | Path) -> None:
 
 
 def _expand_home(value: Any) -> Any:
-    """Expand `~`, which a shell leaves alone within quotes."""
+    """Expand `~`, which a shell does not expand within quotes."""
     if isinstance(value, list):
         return [_expand_home(item) for item in value]
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _too_large(config: Any) -> Iterator[str]:
-    """Values too large or nested too deeply to validate; a line each."""
+    """Yield a line for values that are too large or nested too deeply to validate."""
     waiting: list[tuple[tuple[Any, ...], Any]] = [((), config)]
     count = 0
     while waiting:
@@ -172,7 +171,7 @@ def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
     filled = dict(value)
     for key, part in schema["properties"].items():
         if part.get("type") == "object":
-            # A section left empty in YAML is None, and has its defaults.
+            # An empty section in YAML is None, and gets its defaults.
             given = filled.get(key)
             filled[key] = _with_defaults({} if given is None else given, part)
         elif key in filled:
@@ -183,9 +182,9 @@ def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
 
 
 def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
-    """Parse text as YAML where the schema allows no text.
+    """Parse text as YAML when the schema allows no text.
 
-    With `--config dataset='{max_images: 5}'` Snakemake passes the inner values as text.
+    For `--config dataset='{max_images: 5}'` Snakemake passes the inner values as text.
     """
     if isinstance(value, list) and "items" in schema:
         return [_as_meant(item, schema["items"]) for item in value]
@@ -197,7 +196,7 @@ def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
     try:
         return yaml.safe_load(value)
     except Exception:
-        # PyYAML's constructors raise anything: KeyError for `!!bool x`.
+        # PyYAML's constructors may raise anything, such as KeyError for `!!bool x`.
         return value
 
 

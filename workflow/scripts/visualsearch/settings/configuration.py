@@ -25,14 +25,14 @@ from visualsearch.settings.showing import (
 
 @dataclass(frozen=True)
 class Settings(Section):
-    """Every key of a configuration file. What a file leaves out has its default."""
+    """Every key of a configuration file. Keys that a file leaves out have their defaults."""
 
     pathvars: PathvarsSettings = section(PathvarsSettings)
     shards: int = key(
         8,
-        "Into how many jobs fetching, detecting, embedding and reducing are split, by image id. "
-        "Set it so that a job takes minutes, and at least to the number of cores. Results do not "
-        "depend on it, but changing it runs these stages again.",
+        "Number of jobs into which fetching, detecting, embedding and reducing are split, by image "
+        "id. Choose it so that a job takes minutes, and no lower than the number of cores. Results "
+        "do not depend on it, but changing it runs these stages again.",
         minimum=1,
         maximum=512,
     )
@@ -50,7 +50,7 @@ class Settings(Section):
 
 
 def configuration_schema() -> dict[str, Any]:
-    """The JSON schema of a whole configuration; as a file, workflow/schemas/config.schema.yaml."""
+    """Return the JSON schema of a configuration, as workflow/schemas/config.schema.yaml has it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration",

@@ -1,4 +1,4 @@
-"""What each key of the configuration alone cannot show: keys that do not go together."""
+"""Finds keys that contradict each other, and files that are missing."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from visualsearch.settings.wording import not_allowed
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
-    """Keys that do not go together, and files that are not there; a line each."""
+    """Yield a line for each contradiction between keys, and for each missing file."""
     yield from _impossible_folders(settings.pathvars)
     yield from _folder_contradictions(settings.dataset)
     if settings.dataset.source.startswith("coco-"):
@@ -73,7 +73,7 @@ def _query_contradictions(queries: QueriesSettings) -> Iterator[str]:
         yield not_allowed("queries.count", 0, expected)
     for name in queries.images:
         if set("{}<>") & set(name):
-            # Snakemake gives these a meaning of its own in the name of an input.
+            # In the name of an input these have a meaning for Snakemake.
             yield not_allowed("queries.images", name, "a path without any of { } < >")
         elif not _is_file(name):
             yield not_allowed("queries.images", name, "the path of a picture that is there")
@@ -108,7 +108,7 @@ def _impossible_folders(pathvars: PathvarsSettings) -> Iterator[str]:
         else:
             continue
         if key == "results":
-            return  # The others lie in it.
+            return  # The other folders are within it.
 
 
 def _nearest_existing(path: str) -> str:
@@ -117,7 +117,7 @@ def _nearest_existing(path: str) -> str:
     return path or "."
 
 
-# os.path, as pathlib raises for names that are too long. Snakemake looks for what lies in a bucket.
+# These use os.path, as pathlib raises for names that are too long. Snakemake checks addresses.
 def _is_file(path: str) -> bool:
     return _in_bucket(path) or os.path.isfile(os.path.expanduser(path))
 
@@ -127,5 +127,5 @@ def _is_folder(path: str) -> bool:
 
 
 def _in_bucket(path: str) -> bool:
-    # Snakemake gives braces and angle brackets in the name of an input a meaning of its own.
+    # In the name of an input, braces and angle brackets have a meaning for Snakemake.
     return is_address(path) and not set("{}<>") & set(path)

@@ -1,4 +1,4 @@
-"""Settings of where pictures come from, and where results go."""
+"""Settings of where pictures come from and where results go."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,7 @@ class PathvarsSettings(Section):
 
     results: str = key(
         "results/coco-minitrain",
-        "Folder of all outputs of this configuration; runs that differ in dataset or detector "
-        "should differ here.",
+        "Folder of all outputs. Give runs with another dataset or detector another folder.",
         min_length=1,
     )
     logs: str = key(
@@ -23,14 +22,14 @@ class PathvarsSettings(Section):
     )
     benchmarks: str = key(
         "<results>/benchmarks",
-        "Folder of the jobs' time and memory.",
+        "Folder of the tables with each job's time and memory.",
         min_length=1,
     )
 
 
 @dataclass(frozen=True)
 class CocoSettings(Section):
-    """Where the parts of COCO come from; each may be a mirror or a local file."""
+    """For the COCO sources: where their files come from. Each may be a mirror or a local file."""
 
     definition: str | None = key(
         None,
@@ -40,62 +39,62 @@ class CocoSettings(Section):
     )
     definition_images: int | None = key(
         25000,
-        "Images that the definition must list. It must then also list two images known to "
-        "belong, so that a re-sampled look-alike is refused. null checks neither.",
+        "Number of images that the definition must list. It must then also list two images of the "
+        "official set that a known re-sampled one lacks. null checks neither.",
         minimum=1,
     )
     annotations: str = key(
         "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
-        "URL or path of annotations_trainval2017.zip, or path of an instances JSON file.",
+        "URL or path of annotations_trainval2017.zip, or the path of an instances JSON file.",
         min_length=1,
     )
     annotations_sha256: str | None = key(
         "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
-        "sha256 that the annotations file must have; null only for a local file.",
+        "sha256 of the annotations file, which is checked; null only for a local file.",
         pattern="^[0-9a-f]{64}$",
     )
     images: str | None = key(
         None,
-        "Base URL of the pictures, to which file names are added, or a local folder that "
-        "holds them; null for the official bucket.",
+        "URL to which the pictures' file names are appended, or a local folder with the pictures; "
+        "null for the official bucket.",
         min_length=1,
     )
     keypoints: str | None = key(
         None,
-        "Path of a COCO person_keypoints JSON file, for the measure of poses; null takes the "
-        "one in the annotations archive, and none where annotations is a JSON file.",
+        "Path of a COCO person_keypoints JSON file, used to compare poses. null uses the one in "
+        "the annotations archive; a JSON file of annotations has none.",
         min_length=1,
     )
 
 
 @dataclass(frozen=True)
 class FolderSettings(Section):
-    """For source folder."""
+    """For the source folder."""
 
     path: str | None = key(
         None,
-        "Directory of pictures, searched through all its subfolders; nothing is copied or "
-        "changed. In a bucket by its address, s3://bucket/pictures; so may all files of your "
-        "own be (docs/past-one-machine.md).",
+        "Directory of pictures, which is searched with all its subfolders; nothing is copied or "
+        "changed. It may be an address in a bucket, such as s3://bucket/pictures, and so may all "
+        "your own files (docs/past-one-machine.md).",
         min_length=1,
     )
     annotations: str | None = key(
         None,
-        "COCO instances JSON for these pictures, its file names relative to the directory. "
-        "With it, AP is measured.",
+        "COCO instances JSON file for these pictures, with file names relative to the directory. "
+        "With it, the run measures AP.",
         min_length=1,
     )
     keypoints: str | None = key(
         None,
-        "COCO person_keypoints JSON of the same annotation ids as annotations. With it, the "
-        "report says how alike the poses of neighbours are.",
+        "COCO person_keypoints JSON file with the same annotation ids as annotations. With it, the "
+        "report says how similar the poses of neighbours are.",
         min_length=1,
     )
 
 
 @dataclass(frozen=True)
 class DatasetSettings(Section):
-    """Which pictures."""
+    """Which pictures are used, and how they are fetched."""
 
     source: str = key(
         "coco-minitrain",
@@ -106,52 +105,52 @@ class DatasetSettings(Section):
     )
     category: str = key(
         "person",
-        "The COCO category to find and search for, one of the 80 names. Files and columns say "
-        '"person" whatever it is.',
+        "The COCO category to detect and search for, one of the 80 names. Files and columns say "
+        '"person" for any category.',
         choices=CATEGORIES,
     )
     only_with_category: bool = key(
         True,
-        "With a COCO source, keep only the images annotated with the category. AP over such "
-        "images is kinder than over all, as false finds in other images do not count; set "
-        "false for AP that compares with published figures.",
+        "With a COCO source, use only the images annotated with the category. AP is then higher "
+        "than over all images, as false detections in the others do not count; set false to "
+        "compare AP with published figures.",
     )
     max_images: int | None = key(
         None,
-        "Take the first so many images by id, for a first look; null for all.",
+        "Use only this many images, those with the lowest ids, for a first look; null for all.",
         minimum=1,
     )
     max_skipped_fraction: float = key(
         0.01,
-        "The run stops when more than this share of the pictures cannot be used; a single one "
-        "stops it only with 0. dataset/skipped.tsv has each with its reason, and where the "
-        "run stopped for them logs/build_manifest.log.",
+        "The run stops when more than this share of the pictures cannot be used; a single picture "
+        "stops it only with 0. dataset/skipped.tsv lists each with its reason; if the run "
+        "stopped, logs/build_manifest.log does.",
         minimum=0,
         maximum=1,
     )
     connections: int = key(
         16,
-        "Pictures downloaded at a time, by each fetching job.",
+        "Number of pictures that each fetching job downloads at a time.",
         minimum=1,
         maximum=64,
     )
     retries: int = key(
         5,
-        "How often a failed download is tried again.",
+        "Number of times that a failed download is tried again.",
         minimum=0,
         maximum=20,
     )
     backoff_seconds: float = key(
         1.0,
-        "Waits between retries grow from about so many seconds, with chance in them, to two "
-        "minutes at most; a busy server's Retry-After counts first, with the same bound.",
+        "The waits between retries start at about this many seconds and double, with a random "
+        "part. If a busy server sends Retry-After, that is used. No wait exceeds two minutes.",
         minimum=0,
         maximum=60,
     )
     timeout_seconds: float = key(
         60,
         "How long a server may be silent. A picture may take three times as long, and so may "
-        "each MiB of a longer file; raise it on a slow line.",
+        "each MiB of a longer file. Raise it on a slow connection.",
         minimum=1,
         maximum=600,
     )

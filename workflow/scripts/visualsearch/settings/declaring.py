@@ -1,8 +1,7 @@
-"""How a section of the configuration is declared: each key once, with all that is known of it.
+"""Declares a section of the configuration, with everything about each key in one place.
 
-A section is a frozen dataclass whose fields are made by `key`. From it come the types that code is
-checked by, the defaults, the JSON schema that a configuration is validated with, and its reference
-in config/README.md.
+A section is a frozen dataclass whose fields are made by `key`. It gives the types that mypy checks,
+the defaults, the JSON schema that validates a configuration, and the reference config/README.md.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-# What JSON calls each type.
+# JSON's name of each type.
 JSON_TYPES = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 
 
@@ -32,9 +31,10 @@ def key(
 ) -> Any:
     """Declare a key of a section.
 
-    minimum, maximum, above, below: limits of a number, the last two excluded. min_length, pattern:
-    of a text. choices: all texts allowed. unique: no value twice. In a list, limits are those of
-    its values. any_of: JSON schemas of which one must hold, where limits depend on the type.
+    minimum, maximum, above, below: limits of a number; `above` and `below` exclude the limit
+    itself. min_length, pattern: of a text. choices: all texts allowed. For a list, the limits are
+    those of its values, and `unique` allows no value twice. any_of: JSON schemas, one of which must
+    hold; for a key whose limits depend on the type.
     """
     limits = {
         "minimum": minimum,
@@ -65,16 +65,16 @@ class Section:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The section that a checked configuration holds as plain values.
+        """Return the section whose keys a checked configuration holds as plain values.
 
-        Keys left out have their defaults. Raises TypeError for an unknown key.
+        Missing keys get their defaults. Raises TypeError for an unknown key.
         """
         hints = get_type_hints(cls)
         return cls(**{name: _typed(value, hints.get(name)) for name, value in values.items()})
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
-        """The JSON schema of this section (draft 2020-12), with descriptions and defaults."""
+        """Return the JSON schema of this section, draft 2020-12, with descriptions and defaults."""
         hints = get_type_hints(cls)
         description = " ".join((cls.__doc__ or "").split())
         properties = {}

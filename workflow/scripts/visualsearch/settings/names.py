@@ -1,4 +1,4 @@
-"""The names that a configuration may use; each registry has an entry for each of its own."""
+"""The names that a configuration may use. The registries of the stages have these entries."""
 
 # visualsearch.fetch
 SOURCES = ("coco-minitrain", "coco-val2017", "folder", "openpeople")

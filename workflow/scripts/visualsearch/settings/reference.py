@@ -1,4 +1,4 @@
-"""Files that are made from the settings by `make docs`: the JSON schema and config/README.md."""
+"""Writes the files that `make docs` makes from the settings: JSON schema and config/README.md."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from visualsearch.settings.wording import allowed
 
 
 def as_markdown() -> str:
-    """config/README.md: a table of the keys of each section."""
+    """Return config/README.md: a table of the keys of each section."""
     schema = configuration_schema()
     lines = [
         "# Configuration",
         "",
-        "`config.yaml` is the default and the real task; `demo.yaml` and `first-look.yaml` go over",
-        "it with `--configfile`. Single keys go over both: `--config shards=4`. All is checked",
-        "before anything runs.",
+        "`config.yaml` is the default and the real task. `--configfile` overrides its keys with",
+        "those of another file, such as `demo.yaml` or `first-look.yaml`; `--config shards=4`",
+        "overrides single keys. The configuration is checked before anything runs.",
         "",
         "This page is made from `workflow/scripts/visualsearch/settings` by `make docs`.",
     ]
@@ -52,7 +52,7 @@ def _row(path: str, part: dict[str, Any]) -> str:
 
 
 def as_yaml() -> str:
-    """workflow/schemas/config.schema.yaml, for editors and other programs."""
+    """Return workflow/schemas/config.schema.yaml, for editors and other programs."""
     text = yaml.safe_dump(configuration_schema(), sort_keys=False, allow_unicode=True, width=100)
     return f"# Made from workflow/scripts/visualsearch/settings by `make docs`.\n{text}"
 

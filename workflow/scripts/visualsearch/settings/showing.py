@@ -1,4 +1,4 @@
-"""Settings of what is searched for, how it is measured, and how it is shown."""
+"""Settings of the queries, the search, its evaluation, the report and the explorer."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from visualsearch.settings.declaring import Section, key
 
 @dataclass(frozen=True)
 class QueriesSettings(Section):
-    """Which persons are searched for."""
+    """Which persons are the queries."""
 
     count: int = key(
         5,
-        "How many to choose by the strategy; not used where persons are named.",
+        "Number of queries that the strategy chooses; not used when persons are named.",
         minimum=0,
         maximum=1000,
     )
     strategy: str = key(
         "revealing",
-        "revealing: five that show different things, namely a typical person, a rare one, a "
-        "small or cut-off one, one in a crowd and one whose neighbours are surest; more than "
-        "five go on as diverse. diverse: among clear detections that have look-alikes, the "
-        "most typical, then each time the one least like those taken. random: drawn from the "
-        "clear detections, of score and height at least the median.",
+        "revealing: five different persons, namely a typical one, a rare one, a small or cut-off "
+        "one, one in a crowd and one with the nearest neighbours; any further ones are diverse. "
+        "diverse: among clear detections with similar neighbours, the most typical one, then each "
+        "time the one least similar to those chosen. random: from the clear detections. Clear "
+        "means that score and height are at least the median.",
         choices=("revealing", "diverse", "random"),
     )
     seed: int = key(
@@ -31,56 +31,56 @@ class QueriesSettings(Section):
     )
     persons: tuple[int, ...] = key(
         (),
-        "Person ids to search for instead of chosen ones; the report and "
-        "index/persons.parquet show them.",
+        "Person ids to use as queries instead of a strategy. Ids are in the report and in "
+        "index/persons.parquet.",
         unique=True,
         minimum=0,
         maximum=9007199254740991,
     )
     images: tuple[str, ...] = key(
         (),
-        "Your own pictures to search with, besides the others; the same detector finds the "
-        "persons in them.",
+        "Paths of your own pictures, whose persons become queries too. The same detector detects "
+        "them.",
         unique=True,
         min_length=1,
     )
     boxes: str = key(
         "best",
-        "Of each such picture, the person of the best score, or all in it.",
+        "Which persons of your own pictures: the one with the best score in each, or all.",
         choices=("best", "all"),
     )
 
 
 @dataclass(frozen=True)
 class SearchSettings(Section):
-    """What is shown for a query."""
+    """Which persons a query returns."""
 
     neighbours: int = key(
         10,
-        "Persons to return for each query, never the query itself.",
+        "Number of persons to return for each query; the query itself is never one of them.",
         minimum=1,
         maximum=1000,
     )
     same_image: bool = key(
         False,
-        "Whether persons from the query's own image may be returned.",
+        "Whether a query may return persons of its own image.",
     )
     rerank: int = key(
         0,
-        "Take a second look at so many of the nearest, such as 100, and sort them anew by "
-        "their full-length vectors; 0 for no second look.",
+        "Rerank: sort this many of the nearest persons, such as 100, by their full-length vectors. "
+        "0 turns it off.",
         minimum=0,
         maximum=10000,
     )
     near_duplicate: float = key(
         0.9,
-        "Hits of at least this cosine to the query are marked as near-duplicates.",
+        "Hits with at least this cosine similarity to the query are marked as near-duplicates.",
         maximum=1,
         above=0,
     )
     exclude_near_duplicates: bool = key(
         False,
-        "Whether near-duplicates of the query are left out of its hits.",
+        "Leave near-duplicates of the query out of its hits.",
     )
 
 
@@ -90,33 +90,33 @@ class EvaluationSettings(Section):
 
     persons: int = key(
         1000,
-        "At most so many persons, evenly spread, are searched for to measure the neighbours.",
+        "Most persons to search for when the neighbours are evaluated, evenly spread.",
         minimum=1,
         maximum=10000,
     )
     resamples: int = key(
         1000,
-        "Bootstrap resamples, of whole images, for the intervals.",
+        "Number of bootstrap resamples, of whole images, for the confidence intervals.",
         minimum=100,
         maximum=10000,
     )
     seed: int = key(
         0,
-        "Seed of the resamples, of the distorted crops, and of the random persons that chance "
-        "is reckoned from.",
+        "Seed of the resamples, of the distorted crops, and of the random persons that give "
+        "the chance level.",
         minimum=0,
     )
     parity_images: int = key(
         200,
-        "At most so many pictures, evenly spread, by which the target parity compares "
-        "detector.precision with fp32.",
+        "Most pictures on which the target parity compares detector.precision with fp32, evenly "
+        "spread.",
         minimum=1,
     )
 
 
 @dataclass(frozen=True)
 class ReportSettings(Section):
-    """How results are shown."""
+    """How the report shows the results."""
 
     title: str = key(
         "Reverse visual search",
@@ -125,25 +125,25 @@ class ReportSettings(Section):
     )
     thumbnail_height: int = key(
         192,
-        "Height of a gallery's pictures in pixels.",
+        "Height of the pictures in a gallery, in pixels.",
         minimum=64,
         maximum=512,
     )
     timings: bool = key(
         True,
-        "Whether the report shows times measured on this machine, which differ from run to "
-        "run; without them the same inputs give the same bytes.",
+        "Whether the report shows times measured on this machine. They differ from run to run; "
+        "without them the same inputs give the same bytes.",
     )
     picture_side: int = key(
         640,
-        "Longer side in pixels of the whole pictures kept in the report.",
+        "Longer side, in pixels, of the whole pictures in the report.",
         minimum=128,
         maximum=2048,
     )
     explorer: bool = key(
         False,
-        "Whether the run makes the explorer too, and the report links to it; without, "
-        "`snakemake explorer` makes it.",
+        "Whether the run also builds the explorer, which the report links to. Otherwise "
+        "`snakemake explorer` builds it.",
     )
 
 
@@ -153,19 +153,19 @@ class ExplorerSettings(Section):
 
     neighbours: int = key(
         30,
-        "Neighbours kept of each person, so that the filters of score, size and label leave some.",
+        "Neighbours kept for each person. The page can filter them by score, size or label.",
         minimum=1,
         maximum=100,
     )
     thumbnail_height: int = key(
         112,
-        "Height of the thumbnails in pixels; the size on disk grows with its square.",
+        "Height of the thumbnails, in pixels. The size on disk grows with its square.",
         minimum=48,
         maximum=255,
     )
     projection: str = key(
         "tsne",
-        "How the map of all persons is made: t-SNE, which keeps neighbours together, or the "
-        "first two principal components, which take no time.",
+        "How the map of all persons is made. tsne: t-SNE, which keeps neighbours together. pca: "
+        "the first two principal components, which take no time.",
         choices=("tsne", "pca"),
     )

@@ -1,4 +1,4 @@
-"""What the text of a setting names: a URL, something in a bucket, or a file."""
+"""Tells what the text of a setting names: a URL, an address in a bucket, or a file."""
 
 import re
 
@@ -9,12 +9,12 @@ def is_url(text: str) -> bool:
 
 
 def is_address(setting: object) -> bool:
-    """Whether a setting names something in a bucket, as s3://bucket/pictures does."""
+    """Whether a setting is an address in a bucket, such as s3://bucket/pictures."""
     if not isinstance(setting, str) or is_url(setting):
         return False
     return re.match(r"[a-z][a-z0-9+.-]*://", setting) is not None
 
 
 def is_weights_file(weights: str) -> bool:
-    """Whether `detector.weights` names a file: it has a slash, or a suffix of weights."""
+    """Whether `detector.weights` names a file: it has a slash, or the suffix of a weights file."""
     return "/" in weights or weights.endswith((".pth", ".pt", ".safetensors"))

@@ -1,4 +1,4 @@
-"""Lines about keys of the configuration: what one is called, and what it allows."""
+"""Words for messages about the configuration: the name of a key, and what it allows."""
 
 import reprlib
 from collections.abc import Iterable
@@ -16,25 +16,25 @@ LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveM
 
 
 def not_allowed(key: str, value: Any, expected: str) -> str:
-    """The line about a wrong value."""
+    """Return the line about a wrong value."""
     return f"{key}: {_shown(value)} is not allowed; expected {expected}"
 
 
 def key_name(path: Iterable[Any]) -> str:
-    """A key with those above it, on one line."""
+    """Return the path of a key with dots, on one line."""
     parts = map(str, path)
     return ".".join(part if part.isprintable() else repr(part) for part in parts)
 
 
 def _shown(value: Any) -> str:
-    """A value as Python writes it, on one line, cut where that is long."""
+    """Return a value as Python writes it, on one line, shortened."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 300
     return short.repr(value)
 
 
 def allowed(schema: dict[str, Any]) -> str:
-    """What a schema allows, in words: "an integer >= 1 or null"."""
+    """Return what a schema allows, in words: "an integer >= 1 or null"."""
     if "anyOf" in schema:
         return " or ".join(allowed(part) for part in schema["anyOf"])
     if "enum" in schema:
@@ -54,6 +54,6 @@ def allowed(schema: dict[str, Any]) -> str:
 
 
 def kinds_of(schema: dict[str, Any]) -> list[str]:
-    """The JSON types that a schema of a single key allows."""
+    """Return the JSON types that the schema of a key allows."""
     kind = schema["type"]
     return kind if isinstance(kind, list) else [kind]
