@@ -18,7 +18,7 @@ from visualsearch.core.files import remove_leftovers
 from visualsearch.detect import uses_gpu
 from visualsearch.settings import Settings
 from visualsearch.settings.values import is_address, is_weights_file
-from visualsearch.core.disk import tell_if_full
+from visualsearch.core.files import warn_if_full
 from visualsearch.core.errors import InputError
 from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages
@@ -131,4 +131,4 @@ def before_the_first_job():
     remove_leftovers(results)
     stopping.stop_on_signals(kill_jobs=workflow.local_exec)
     # Whatever else is said where Snakemake itself finds no room.
-    atexit.register(tell_if_full, [results, "."])
+    atexit.register(warn_if_full, [results, "."])

@@ -95,7 +95,7 @@ if STORAGE is not None:
     check_storage(probe)
     look_for_folders_anew(probe)
     # Beside a copy that comes anew from the bucket, an older one's would be a false alarm.
-    os.environ[checksums.NONE] = "results are in object storage"
+    os.environ[checksums.NO_CHECKSUMS] = "results are in object storage"
 
 PACKED = STORAGE is not None or any(addresses(GIVEN[section]) for section in OWN)
 config.update({section: with_copies(config[section]) for section in OWN})

@@ -25,7 +25,7 @@ with job(snakemake), threadpool_limits(1):
         list(snakemake.input.reduced),
         persons,
         Reduction.load(snakemake.input.model),
-        person_facts(read_json(annotations, checked=False), persons, snakemake.params.category)
+        person_facts(read_json(annotations), persons, snakemake.params.category)
         if annotations
         else None,
         labels,

@@ -5,13 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
 from conftest import ROOT
-from visualsearch.core.files import remove_leftovers
 
 # A program is up to a line on stdout, then gets the signal. `ended` is what Snakemake's own handler
 # of SIGTERM does: it starts no more jobs and returns from the run once the running ones have ended.
@@ -86,15 +84,3 @@ def test_the_run_and_its_jobs_end(program: str, number: signal.Signals) -> None:
         assert job == 0 or not psutil.pid_exists(job)
     finally:
         process.kill()
-
-
-def test_what_killed_jobs_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    kept = [".running", "a.part", ".a.part", ".hidden.1", "b/.x.jpg.part.jpg", "b/x.12.part"]
-    removed = [".index.ann.123.part", "b/.x.jpg.4.part", "b/.two\nlines.jpg.5.part"]
-    for name in kept + removed:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    remove_leftovers(tmp_path)
-    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert left == sorted(kept)
-    remove_leftovers(tmp_path / "absent")

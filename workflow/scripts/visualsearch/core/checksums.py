@@ -1,8 +1,7 @@
-"""Each result's sha256, beside it in a hidden file, by which the next stage knows it.
+"""Each result's sha256 in a hidden file beside it, by which the next stage knows the result.
 
-It finds what no look at one file can: a file of another run, whole and well formed, in the place of
-this run's. `sha256sum --check` reads the hidden files too. On object storage there are none: copies
-come and go, and one that comes anew would lie beside the checksum of an older one.
+Detects an intact file that belongs to another run. `sha256sum --check` reads the hidden files too.
+On object storage there are none: Snakemake may fetch a result anew, beside an older checksum.
 """
 
 import os
@@ -11,17 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from visualsearch.core.errors import InputError
-from visualsearch.core.files import write_text
-from visualsearch.core.hashing import sha256_file
+from visualsearch.core.files import sha256_file, write_text
 
-# Set where results lie in object storage.
-NONE = "VISUALSEARCH_NO_CHECKSUMS"
+# This environment variable is set if results are in object storage.
+NO_CHECKSUMS = "VISUALSEARCH_NO_CHECKSUMS"
 
 
 def check(inputs: Iterable[str]) -> None:
-    """InputError where an input is no longer the file that its stage has written.
+    """Raise InputError if an input is no longer the file that its stage has written.
 
-    Files without a checksum, such as the user's own, pass.
+    Files without a checksum pass, such as the user's own.
     """
     for path in inputs:
         with suppress(FileNotFoundError):
@@ -32,15 +30,15 @@ def check(inputs: Iterable[str]) -> None:
                 )
 
 
-def forget(outputs: Iterable[str]) -> None:
-    """Remove the checksums of outputs that are about to be made anew."""
+def delete_checksums(outputs: Iterable[str]) -> None:
+    """Delete the checksums of outputs that are about to be made anew."""
     for path in outputs:
         _beside(path).unlink(missing_ok=True)
 
 
 def write(outputs: Iterable[str]) -> None:
-    """Write the checksum of each output that is a file, unless they lie in object storage."""
-    if os.environ.get(NONE):
+    """Write the checksum of each output that is a file, unless results are in object storage."""
+    if os.environ.get(NO_CHECKSUMS):
         return
     for path in outputs:
         if Path(path).is_file():

@@ -1,6 +1,7 @@
 """What every script of the workflow does first: logging, and one clear line when it fails."""
 
 import atexit
+import ctypes
 import gc
 import logging
 import signal
@@ -16,21 +17,19 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A message may hold text from outside of any length, such as all categories of a file.
+MAX_CHARACTERS = 20_000
 
 
-# A message of outside text, such as all categories of a file, may be of any length.
-MOST_CHARACTERS = 20_000
-
-
-class Lines(logging.Formatter):
-    """Messages in which outside text can neither move the cursor nor begin a line of its own."""
+class OneLineFormatter(logging.Formatter):
+    """Log lines in which text from outside can neither move the cursor nor start a line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         lines = record.message.split("\n")
         text = "\n    ".join(one_line(line) for line in lines)
-        if len(text) > MOST_CHARACTERS:
-            half = MOST_CHARACTERS // 2
+        if len(text) > MAX_CHARACTERS:
+            half = MAX_CHARACTERS // 2
             text = f"{text[:half]} [...] {text[-half:]}"
         record.message = text
         return super().formatMessage(record)
@@ -38,33 +37,33 @@ class Lines(logging.Formatter):
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """Run the block as one job: its inputs checked before, checksums of its outputs written after.
+    """Run the block as one job: check its inputs before, and write its outputs' checksums after.
 
-    snakemake: the object that Snakemake gives its scripts. All is logged to its log file and,
-    warnings upwards, to stderr. An InputError ends the process with its one line on stderr and exit
-    status 1; SIGINT or SIGTERM ends it without one. Any other exception is logged with its
-    traceback before it goes on.
+    snakemake: the object that Snakemake gives its scripts. Everything is logged to its log file;
+    warnings and errors also go to stderr. An InputError ends the process with its one line on
+    stderr and exit status 1; SIGINT or SIGTERM ends it without a line. Any other exception is
+    logged with its traceback and raised again.
     """
-    before = {number: signal.signal(number, _stop) for number in STOPS}
-    # At its end Python looks for cycles among all objects: with torch, most of a second.
+    before = {number: signal.signal(number, _stop) for number in STOP_SIGNALS}
+    # Python would search all objects for cycles at exit, which takes most of a second with torch.
     atexit.register(gc.freeze)
     log_file = Path(snakemake.log[0])
     log_file.parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(log_file, mode="w", encoding="utf-8")
-    to_file.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_file.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setFormatter(Lines("%(levelname)s: %(message)s"))
+    to_terminal.setFormatter(OneLineFormatter("%(levelname)s: %(message)s"))
     to_terminal.setLevel(logging.WARNING)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(to_file)
     root.addHandler(to_terminal)
     logging.captureWarnings(True)
-    # On a full disk the log's own failures would hide what failed.
+    # If the disk is full, errors about the log would hide the first error.
     logging.raiseExceptions = False
     try:
         checksums.check(snakemake.input)
-        checksums.forget(snakemake.output)
+        checksums.delete_checksums(snakemake.output)
         yield
         checksums.write(snakemake.output)
     except InputError as error:
@@ -85,8 +84,18 @@ def job(snakemake: Any) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def return_free_memory() -> None:
+    """Return the free pages of malloc's heap to the system. Does nothing without GNU's C library.
+
+    Blocks of varying sizes leave holes that malloc keeps, so a job that reads many pictures would
+    use more and more memory. See docs/performance.md, section 7.
+    """
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    # A terminal and Snakemake may both say it; the second must not disturb the cleaning up.
-    for again in STOPS:
+    # Snakemake and the terminal may both send a signal. The second must not disturb the clean-up.
+    for again in STOP_SIGNALS:
         signal.signal(again, signal.SIG_IGN)
     raise KeyboardInterrupt

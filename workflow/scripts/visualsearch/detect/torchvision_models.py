@@ -26,7 +26,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.core.errors import InputError
-from visualsearch.core.hashing import sha256_file
+from visualsearch.core.files import sha256_file
 from visualsearch.detect.base import (
     GPU_BATCH,
     Detections,

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from torch.nn import functional
 from torchvision.ops import roi_align
 
-from visualsearch.core.memory import return_free_memory
+from visualsearch.core.job import return_free_memory
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import (
     Boxes,

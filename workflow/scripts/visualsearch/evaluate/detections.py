@@ -90,7 +90,7 @@ def evaluate_detections(
 
 def _load_truth(path: str | Path) -> COCO:
     truth = COCO()
-    truth.dataset = read_json(path, checked=False)
+    truth.dataset = read_json(path)
     # What other tools leave out and pycocotools expects.
     truth.dataset.setdefault("info", {})
     for annotation in truth.dataset["annotations"]:

@@ -13,7 +13,7 @@ from reprlib import repr as brief
 from urllib.parse import quote, urlsplit
 
 from visualsearch.core.errors import InputError
-from visualsearch.core.hashing import sha256_file
+from visualsearch.core.files import sha256_file
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
 from visualsearch.fetch.coco_json import has_member
 from visualsearch.fetch.coco_pictures import check_folder, client_of, download

@@ -19,7 +19,7 @@ from tenacity import (
 )
 
 from visualsearch.core.errors import InputError
-from visualsearch.core.hashing import sha256_file
+from visualsearch.core.files import sha256_file
 from visualsearch.core.progress import progress
 from visualsearch.fetch.http import (
     MEBIBYTE,

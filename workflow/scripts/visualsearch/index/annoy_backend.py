@@ -6,8 +6,8 @@ from typing import Any, Literal
 import annoy
 import numpy as np
 
-from visualsearch.core.disk import check_room
 from visualsearch.core.errors import InputError
+from visualsearch.core.files import check_room
 from visualsearch.index.base import Rows, Vector
 from visualsearch.settings import IndexSettings
 

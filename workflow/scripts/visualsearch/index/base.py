@@ -63,8 +63,8 @@ class Backend(Protocol):
         """Write the index file at `path`; return what the sidecar keeps about it.
 
         vectors: unit vectors in row order, float32 [*, D] at a time. shape: [N, D]. build: one of
-        `builds`, with `seed`. Same vectors and settings give the same bytes. Raises NoRoom where
-        the disk is too full.
+        `builds`, with `seed`. Same vectors and settings give the same bytes. Raises NoRoomError
+        where the disk is too full.
         """
         ...
 

@@ -1,6 +1,5 @@
 """Builds an index from reduced vectors, tuned to a recall, with its sidecar."""
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from visualsearch.core.files import replacing, write_json
-from visualsearch.core.hashing import sha256_file
 from visualsearch.core.progress import progress
 from visualsearch.data.person_order import in_person_order, rows_of_shards, vectors_of_rows
 from visualsearch.data.tables import (
@@ -120,12 +118,10 @@ def _write_index_file(
 
     Returns what the sidecar says about the file.
     """
-    digest = hashlib.sha256()
 
     def passed() -> Iterator[NDArray[np.float32]]:
         batches = vectors_in_order(reduced)
         for batch in progress(batches, "index", "batches", -(-n_items // BATCH_ROWS)):
-            digest.update(batch.tobytes())
             nearest.add(batch)
             yield batch
 
@@ -134,8 +130,6 @@ def _write_index_file(
         built = backend.build(passed(), str(temporary), shape, build)
     return {
         **built,
-        "vectors_sha256": digest.hexdigest(),
-        "index_sha256": sha256_file(path),
         "index_bytes": Path(path).stat().st_size,
     }
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import usearch.index
 
-from visualsearch.core.disk import check_room
 from visualsearch.core.errors import InputError
+from visualsearch.core.files import check_room
 from visualsearch.index.base import Rows, Vector
 from visualsearch.settings import IndexSettings
 

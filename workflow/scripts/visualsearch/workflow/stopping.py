@@ -28,11 +28,13 @@ def stop_on_signals(kill_jobs: bool = True) -> None:
     start_no_more_jobs = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: FrameType | None) -> None:
+        _send_to_jobs(signal.SIGINT)
+        if kill_jobs:
+            threading.Thread(target=_kill_late_jobs, daemon=True).start()
         if callable(start_no_more_jobs):
             # Snakemake's log handler swallows a KeyboardInterrupt. Then this ends the run, as soon
             # as its jobs have ended. In a thread, because it takes a lock of the main thread.
             threading.Thread(target=start_no_more_jobs, args=(number, frame), daemon=True).start()
-        threading.Thread(target=_end_jobs, args=(kill_jobs,), daemon=True).start()
         raise KeyboardInterrupt
 
     # Python allows signal handlers only in the main thread.
@@ -41,15 +43,13 @@ def stop_on_signals(kill_jobs: bool = True) -> None:
             signal.signal(number, stop)
 
 
-def _end_jobs(kill: bool) -> None:
-    _send_all(signal.SIGINT)
+def _kill_late_jobs() -> None:
     time.sleep(SECONDS_TO_CLEAN_UP)
-    if kill:
-        # This includes a job that was just starting when the signal came.
-        _send_all(signal.SIGKILL)
+    # This includes a job that was just starting when the signal came.
+    _send_to_jobs(signal.SIGKILL)
 
 
-def _send_all(number: signal.Signals) -> None:
+def _send_to_jobs(number: signal.Signals) -> None:
     for job in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             job.send_signal(number)
