@@ -24,6 +24,8 @@ PATH = re.compile(r"`((?:\w[\w.-]*/)*\w[\w.-]*\.(?:py|smk|md|yaml|yml|toml))\b")
 ROOTS = [ROOT, ROOT / "docs", ROOT / "tests", ROOT / "workflow/scripts"]
 ROOTS += [ROOT / "workflow/scripts/visualsearch", *(ROOT / "tests/unit").iterdir()]
 ROOTS += [ROOT / name for name in ("tests/unit", "tests/workflow", "benchmarks", "config", "envs")]
+# A test, with or without its file; several names after one file stand alone.
+TEST = re.compile(r"`(?:(test_\w+\.py)::(?=\w)|(?=test_\w+[`.*]))(\w+?)(\.\.\.|\*)?`")
 # Files of the user's own, or that a run makes.
 OTHERS = {"mine.yaml", "report/report.md", "notebooks/mine.py", "report.md"}
 
@@ -48,6 +50,18 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     for path in PATH.findall(text):
         known = path in OTHERS or any((root / path).exists() for root in ROOTS)
         assert known, f"{page.name}: {path}"
+
+
+def test_named_tests_exist() -> None:
+    """By their whole name, by its beginning before `...` or `*`, or without `test_`."""
+    files = {path.name: path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    for page in PAGES:
+        for file, name, more in TEST.findall(page.read_text(encoding="utf-8")):
+            texts = [files[file]] if file else files.values()
+            name = name.removeprefix("test_")
+            end = "" if more else r"\("
+            found = any(re.search(rf"def test_(?:a_|an_)?{name}{end}", text) for text in texts)
+            assert found, f"{page.name}: {file}::{name}"
 
 
 def test_a_script_runs_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
