@@ -43,7 +43,7 @@ test-slurm: $(VENV)/.test-installed
 # The whole of the slow matrices that `make test` samples, and more random inputs.
 torture: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m torture -n $(WORKERS) --dist worksteal
-	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/test_properties.py
+	$(BIN)/python -m pytest --hypothesis-profile torture tests/unit/*/test_any_*.py
 
 # The image, built and run, by a Docker that runs or, as root, one of its own: 20 GB of disk.
 test-container: $(VENV)/.test-installed

@@ -1,11 +1,13 @@
-"""Made tables that several tests use."""
+"""Made tables, and a check, that several tests use."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import PERSONS, vector_column, with_vector, write_table
 from visualsearch.index.building import build_index
@@ -59,3 +61,10 @@ def built_index(
         *(str(folder / name) for name in ("index", "persons.parquet", "index.json")),
     )
     return read_json(folder / "index.json")
+
+
+def one_line(caught: pytest.ExceptionInfo[InputError]) -> str:
+    """The message of an InputError, which must be one line."""
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 700
+    return text

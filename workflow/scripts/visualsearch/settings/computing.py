@@ -27,9 +27,9 @@ class DetectorSettings(Section):
     )
     weights: str = key(
         "default",
-        "default, a name of the builder's published weights such as COCO_V1, or a file. A value is a file "
-        "if it has a slash or ends in .pth, .pt or .safetensors. Published weights are downloaded "
-        "into torch's cache and checked by hash.",
+        "default, the name of some published weights of the builder, such as COCO_V1, or a file. "
+        "A value is a file if it has a slash or ends in .pth, .pt or .safetensors. Published "
+        "weights are downloaded into torch's cache and checked by hash.",
         min_length=1,
     )
     device: str = key(

@@ -1,4 +1,4 @@
-"""A sample of tests/fuzz.py, and that it would tell."""
+"""A sample of tests/fuzz.py, and a check that it reports and keeps findings."""
 
 import argparse
 import subprocess

@@ -1,0 +1,317 @@
+"""Annotations and archives that were made to do harm: each is refused in one line, or harmless."""
+
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from coco_dataset import dataset, in_folder
+from helpers import one_line
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_json
+from visualsearch.data.manifest import ImageList, read_skipped, write_listed, write_skipped
+from visualsearch.evaluate.detections import evaluate_detections
+from visualsearch.fetch import coco, folder
+
+DEEP = 10**6
+# Deep enough that what is parsed could not be written again, or copied.
+LESS_DEEP = 900
+
+
+def document() -> dict[str, Any]:
+    return {
+        "info": {"description": "made by a test"},
+        "licenses": [{"id": 1, "name": "A licence", "url": "https://example.org/licence"}],
+        "images": [{"id": 1, "file_name": "1.png", "width": 30, "height": 20, "license": 1}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0}
+        ],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+
+
+PLACES = {
+    f"{section}.{key}": (section, key)
+    for section, keys in {
+        "": ("info", "licenses", "images", "annotations", "categories", "more"),
+        "info": ("description", "more"),
+        "licenses": ("id", "name", "url", "more"),
+        "images": ("id", "file_name", "width", "height", "license", "coco_url", "more"),
+        "annotations": ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation",
+                        "keypoints", "more"),
+        "categories": ("id", "name", "supercategory", "more"),
+    }.items()
+    for key in keys
+}  # fmt: skip
+VALUES = {
+    "1.0": "1.0",
+    "1.5": "1.5",
+    "-1": "-1",
+    "2**31": str(2**31),
+    "2**43": str(2**43),
+    "2**63": str(2**63),
+    "2**64": str(2**64),
+    "10**400": "1" + "0" * 400,
+    "10**5000": "1" + "0" * 5000,
+    "1e999": "1e999",
+    "NaN": "NaN",
+    "-Infinity": "-Infinity",
+    "true": "true",
+    "null": "null",
+    "text": '"1"',
+    "empty": '""',
+    "half a character": '"\\ud800"',
+    "nought": '"a\\u0000b"',
+    "escape": '"\\u001b]0;x\\u0007\\n=1+1"',
+    "long": '"' + "x" * 10**6 + '"',
+    "list": "[]",
+    "object": "{}",
+    "deep list": "[" * LESS_DEEP + "]" * LESS_DEEP,
+    "deep object": '{"a":' * LESS_DEEP + "1" + "}" * LESS_DEEP,
+    "too deep": "[" * DEEP + "]" * DEEP,
+    "too deep, objects": '{"a":' * DEEP + "1" + "}" * DEEP,
+}
+MARK = '""'
+
+
+def with_value(whole: dict[str, Any], section: str, key: str, text: str) -> str:
+    """A document as JSON in which one value is the text."""
+    part = whole[section] if section else whole
+    (part[0] if isinstance(part, list) else part)[key] = ""
+    return json.dumps(whole).replace(MARK, text)
+
+
+@pytest.fixture(scope="module")
+def one_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures")
+    Image.new("RGB", (30, 20)).save(path / "1.png")
+    return path
+
+
+def listed(pictures: Path, annotations: Path, keypoints: Path | None = None) -> ImageList:
+    named = {"keypoints": str(keypoints) if keypoints else None}
+    return folder.list_images(in_folder(pictures, annotations, folder=named), pictures)
+
+
+def refused_or_harmless(pictures: Path, annotations: Path, keypoints: Path | None = None) -> bool:
+    """Whether what could be read can also be written, measured against, and is plain."""
+    try:
+        found = listed(pictures, annotations, keypoints)
+    except InputError as error:
+        assert "\n" not in str(error) and len(str(error)) < 2000
+        return False
+    out = annotations.parent
+    write_listed(out / "images.parquet", found.images)
+    write_skipped(out / "skipped.tsv", found.skipped)
+    assert set(read_skipped(out / "skipped.tsv")) == set(found.skipped)
+    assert found.annotations is not None
+    write_json(out / "kept.json", found.annotations, indent=None, ascii=True)
+    named = {category["name"] for category in found.annotations["categories"]}
+    assert all(isinstance(name, str) for name in named)
+    images = [image.image_id for image in found.images]
+    if images:
+        result = {"image_id": images[0], "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}
+        write_json(out / "results.json", [result])
+        evaluate_detections(out / "kept.json", out / "results.json", "person", images)
+    return True
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_hostile_annotations_are_refused_or_harmless(
+    one_picture: Path, tmp_path: Path, place: str
+) -> None:
+    path = tmp_path / "instances.json"
+    passed = set()
+    for name, text in VALUES.items():
+        path.write_text(with_value(document(), *PLACES[place], text))
+        if refused_or_harmless(one_picture, path):
+            passed.add(name)
+    # What Python's reader cannot hold never gets through, wherever it stands.
+    assert passed.isdisjoint({"10**5000", "NaN", "-Infinity", "too deep", "too deep, objects"})
+    if place == "images.id":
+        assert passed == set()
+    if place.endswith("more"):
+        assert passed >= {"1e999", "2**64", "half a character", "deep list", "deep object"}
+
+
+def test_two_categories_of_one_id_or_name_are_refused(one_picture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    for second in ({"id": 1, "name": "dog"}, {"id": 2, "name": "person"}):
+        made = document()
+        made["categories"].append(second)
+        path.write_text(json.dumps(made))
+        with pytest.raises(InputError, match="unique") as caught:
+            listed(one_picture, path)
+        one_line(caught)
+
+
+def test_a_number_of_a_box_is_finite_or_refused(one_picture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    numbers = {"1.0", "1.5", "-1", "2**31", "2**43", "2**63", "2**64", "1e308"}
+    for side in range(4):
+        for name, text in (VALUES | {"1e308": "1e308"}).items():
+            box: list[Any] = [1, 2, 3, 4]
+            box[side] = ""
+            made = document()
+            made["annotations"][0] |= {"bbox": box, "area": 5}
+            path.write_text(json.dumps(made).replace(MARK, text))
+            assert refused_or_harmless(one_picture, path) == (name in numbers), (side, name)
+
+
+def test_hostile_keypoints_are_refused_or_harmless(one_picture: Path, tmp_path: Path) -> None:
+    instances, path = tmp_path / "instances.json", tmp_path / "keypoints.json"
+    instances.write_text(json.dumps(document()))
+    points = [1, 2, 2] * 17
+    fields = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": points}
+    for section, key in [("", "annotations"), *(("annotations", key) for key in fields)]:
+        for name, text in VALUES.items():
+            path.write_text(with_value({"annotations": [dict(fields)]}, section, key, text))
+            passed = refused_or_harmless(one_picture, instances, path)
+            assert not (passed and name in {"NaN", "too deep", "10**5000"}), (key, name)
+    for name, text in VALUES.items():
+        made = json.dumps({"annotations": [fields | {"keypoints": ["", *points[1:]]}]})
+        path.write_text(made.replace(MARK, text))
+        passed = refused_or_harmless(one_picture, instances, path)
+        assert passed == (name in {"1.0", "1.5", "-1", "2**31", "2**43", "2**63", "2**64"}), name
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-16-be"),
+        lambda text: text.encode("utf-32"),
+    ],
+    ids=["BOM", "UTF-16", "UTF-16 BE", "UTF-32"],
+)
+def test_json_in_any_unicode_encoding_is_read(
+    one_picture: Path, tmp_path: Path, encode: Callable[[str], bytes]
+) -> None:
+    path = tmp_path / "instances.json"
+    path.write_bytes(encode(json.dumps(document())))
+    assert [image.file for image in listed(one_picture, path).images] == ["1.png"]
+
+
+def test_of_two_keys_the_last_counts(one_picture: Path, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    text = json.dumps(document())
+    path.write_text(text.replace('"file_name": "1.png"', '"file_name": "x", "file_name": "1.png"'))
+    assert [image.file for image in listed(one_picture, path).images] == ["1.png"]
+    path.write_text(text.replace('"id": 1,', '"id": 1, "id": 1.0,', 1).replace("}", ', "id": []}'))
+    assert not refused_or_harmless(one_picture, path)
+
+
+# Archives
+
+MEMBER = "annotations/instances_val2017.json"
+
+
+def annotated(archive: Path) -> ImageList:
+    named = {"annotations": str(archive), "annotations_sha256": None}
+    named |= {"images": str(archive.parent)}
+    return coco.list_images(dataset("coco-val2017", coco=named), archive.parent / "download")
+
+
+def test_nothing_is_unpacked_from_an_archive(tmp_path: Path) -> None:
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    path = place / "annotations.zip"
+    link = zipfile.ZipInfo("annotations/link")
+    link.external_attr = 0o120777 << 16
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "w") as archive:
+        for name in ("../../evil", "/tmp/visualsearch-evil", "../instances_val2017.json", MEMBER):
+            archive.writestr(name, "{}")
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("annotations/link/evil", "through the link")
+        archive.writestr(MEMBER, json.dumps(document()))
+    before = sorted(tmp_path.rglob("*"))
+    assert [image.file for image in annotated(path).images] == ["1.png"]
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not Path("/tmp/visualsearch-evil").exists()
+
+
+def test_a_member_that_is_a_link_is_read_as_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.zip"
+    (tmp_path / "secret.json").write_text(json.dumps(document()))
+    link = zipfile.ZipInfo(MEMBER)
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "../secret.json")
+    with pytest.raises(InputError, match="not JSON"):
+        annotated(path)
+
+
+def patched(path: Path, change: Callable[[bytearray, int], None]) -> None:
+    """Change the entry of a one-member archive in its central directory."""
+    data = bytearray(path.read_bytes())
+    change(data, data.rindex(b"PK\x01\x02"))
+    path.write_bytes(data)
+
+
+def size_of(text: int) -> Callable[[bytearray, int], None]:
+    def change(data: bytearray, start: int) -> None:
+        data[start + 24 : start + 28] = struct.pack("<I", text)
+
+    return change
+
+
+def encrypted(data: bytearray, start: int) -> None:
+    data[start + 8] |= 1
+    data[6] |= 1
+
+
+def patches(data: bytearray, start: int) -> None:
+    data[start + 8] |= 1 << 5
+
+
+def of_a_later_zip(data: bytearray, start: int) -> None:
+    data[start + 6] = 110
+
+
+def packed_by(method: int) -> Callable[[bytearray, int], None]:
+    def change(data: bytearray, start: int) -> None:
+        data[start + 10] = data[8] = method
+
+    return change
+
+
+LIES = {
+    "too small": (size_of(10), "not JSON|broken archive"),
+    "too large": (size_of(2**30 + 1), "more than 1024 MB unpacked"),
+    "encrypted": (encrypted, "broken archive .*encrypted"),
+    "patches": (patches, "broken archive"),
+    "of a later zip": (of_a_later_zip, "broken archive"),
+    **{f"method {n}": (packed_by(n), "broken archive|not JSON|Invalid") for n in (0, 1, 9, 12, 14)},
+    **{f"method {n}": (packed_by(n), "broken archive") for n in (93, 99)},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_archives_that_lie_are_one_line(tmp_path: Path, lie: str) -> None:
+    path = tmp_path / "annotations.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(MEMBER, json.dumps(document()))
+    change, expected = LIES[lie]
+    patched(path, change)
+    with pytest.raises(InputError, match=expected) as caught:
+        annotated(path)
+    assert str(path) in one_line(caught)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.zip"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(MEMBER, "w", force_zip64=True) as member,
+    ):
+        for _ in range(65):
+            member.write(bytes(2**24))
+    assert path.stat().st_size < 6_000_000
+    with pytest.raises(InputError, match="more than 1024 MB unpacked"):
+        annotated(path)
