@@ -3,8 +3,8 @@
 from typing import Any
 
 from visualsearch.explorer import TEMPLATES
-from visualsearch.web import TEMPLATES as SHARED
-from visualsearch.web import inline, page_environment
+from visualsearch.web.pages import TEMPLATES as SHARED
+from visualsearch.web.pages import inline, page_environment
 
 STYLES = (SHARED / "base.css", TEMPLATES / "explorer.css")
 SCRIPTS = (

@@ -12,8 +12,8 @@ from visualsearch.report.hits_table import hit_rows, hits_csv
 from visualsearch.report.model import Hit, Label, Person, Picture, Results
 from visualsearch.report.wording import WORDS, gallery
 from visualsearch.report.wording.numbers import decimals
-from visualsearch.web import TEMPLATES as SHARED
-from visualsearch.web import inline, page_environment
+from visualsearch.web.pages import TEMPLATES as SHARED
+from visualsearch.web.pages import inline, page_environment
 
 STYLES = (SHARED / "base.css", TEMPLATES / "report.css")
 # Each uses only those before it.
