@@ -210,7 +210,7 @@ def written(found: ImageList, beside: Path) -> None:
     """What could be read, a later stage must be able to keep."""
     write_listed(beside.with_suffix(".parquet"), found.images)
     write_skipped(beside.with_suffix(".tsv"), found.skipped)
-    write_json(beside.with_suffix(".kept"), found.annotations, ascii=True)
+    write_json(beside.with_suffix(".kept"), found.annotations, ascii_only=True)
 
 
 def in_folder(path: Path, **named: Path) -> None:

@@ -22,4 +22,4 @@ with job(snakemake):
     write_listed(snakemake.output.images, wanted.images)
     write_skipped(snakemake.output.skipped, wanted.skipped)
     if wanted.annotations is not None:
-        write_json(snakemake.output.annotations, wanted.annotations, indent=None, ascii=True)
+        write_json(snakemake.output.annotations, wanted.annotations, indent=None, ascii_only=True)

@@ -114,7 +114,7 @@ def used(path: Path) -> None:
     write_listed(path.parent / "listed.parquet", found.images)
     assert len(read_listed(path.parent / "listed.parquet")) == len(found.images)
     annotations, results = path.parent / "annotations.json", path.parent / "results.json"
-    write_json(annotations, found.annotations, indent=None, ascii=True)
+    write_json(annotations, found.annotations, indent=None, ascii_only=True)
     ids = [image.image_id for image in found.images]
     if ids:
         row = {"category_id": 1, "bbox": [1, 1, 20, 30], "score": 0.5}
@@ -141,7 +141,7 @@ def test_instances_go_through_pycocotools_and_back(document: dict[str, Any]) -> 
         assert [entry["bbox"] for entry in found["annotations"]] == boxes
         images = sorted(image["id"] for image in document["images"])
         written = path.with_name("annotations.json")
-        write_json(written, found, indent=None, ascii=True)
+        write_json(written, found, indent=None, ascii_only=True)
         coco = COCO(str(written))
         assert sorted(coco.getImgIds()) == images
         assert len(coco.getAnnIds()) == len(boxes)

@@ -110,7 +110,7 @@ def refused_or_harmless(pictures: Path, annotations: Path, keypoints: Path | Non
     write_skipped(out / "skipped.tsv", found.skipped)
     assert set(read_skipped(out / "skipped.tsv")) == set(found.skipped)
     assert found.annotations is not None
-    write_json(out / "kept.json", found.annotations, indent=None, ascii=True)
+    write_json(out / "kept.json", found.annotations, indent=None, ascii_only=True)
     named = {category["name"] for category in found.annotations["categories"]}
     assert all(isinstance(name, str) for name in named)
     images = [image.image_id for image in found.images]
