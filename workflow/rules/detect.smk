@@ -4,9 +4,9 @@
 
 rule fetch_weights:
     input:
-        own_files("detector"),
+        user_inputs("detector"),
     output:
-        **{"weights": f"<results>/detections/{WEIGHTS}"} if PACKED else {},
+        weights=branch(pictures_travel, then=WEIGHTS),
         detector="<results>/detections/detector.json",
     log:
         "<logs>/fetch_weights.log",
@@ -19,7 +19,7 @@ rule fetch_weights:
         # It finds out what the device can do.
         gpu=GPUS,
     params:
-        detector=config["detector"],
+        detector=lookup(within=config, dpath="detector"),
         fingerprint=weights_fingerprint(),
         library=library("fetch_weights"),
     message:
@@ -28,16 +28,15 @@ rule fetch_weights:
         "../scripts/fetch_weights.py"
 
 
-# A job on another machine has only what it is given.
-DETECTOR = {
-    **config["detector"],
-    **({"weights": str(rules.fetch_weights.output.weights)} if PACKED else {}),
-}
+# A job on another machine has only its inputs.
+DETECTOR = dict(config["detector"])
+if pictures_travel:
+    DETECTOR["weights"] = str(rules.fetch_weights.output.weights)
 
 
 rule detect_persons:
     input:
-        packed("{shard}"),
+        picture_archives("{shard}"),
         weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
@@ -55,7 +54,7 @@ rule detect_persons:
     params:
         detector=DETECTOR,
         category=lookup(within=config, dpath="dataset/category"),
-        pictures=own_pictures(),
+        pictures=picture_folder(),
         library=library("detect_persons"),
     message:
         "Detecting, shard {wildcards.shard}"
@@ -65,7 +64,7 @@ rule detect_persons:
 
 rule gather_detections:
     input:
-        detections=of_shards(rules.detect_persons.output.detections),
+        detections=all_shards(rules.detect_persons.output.detections),
     output:
         persons="<results>/detections/persons.json",
     log:

@@ -1,11 +1,11 @@
-# Requires: the pictures and detections/shards/*.parquet. Gives: embeddings/*.parquet, one row a
-# person of the search set, with the vector that the detector's own backbone gives its box; and,
-# to measure the search with, evaluation/distorted.parquet: some of them moved and mirrored.
+# Requires: the pictures and detections/shards/*.parquet. Gives: embeddings/*.parquet, one row for
+# each person of the search set, with the vector that the detector's backbone computes for its box;
+# and evaluation/distorted.parquet, moved and mirrored boxes, which measure the search.
 
 
 rule embed_persons:
     input:
-        packed("{shard}"),
+        picture_archives("{shard}"),
         weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
@@ -23,9 +23,9 @@ rule embed_persons:
         gpu=GPUS,
     params:
         detector=DETECTOR,
-        search_set=config["search_set"],
-        embedding=config["embedding"],
-        pictures=own_pictures(),
+        search_set=lookup(within=config, dpath="search_set"),
+        embedding=lookup(within=config, dpath="embedding"),
+        pictures=picture_folder(),
         library=library("embed_persons"),
     message:
         "Embedding, shard {wildcards.shard}"
@@ -35,11 +35,11 @@ rule embed_persons:
 
 rule embed_distorted:
     input:
-        packed(),
+        picture_archives(),
         weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
-        embeddings=of_shards(rules.embed_persons.output.embeddings),
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
     output:
         distorted="<results>/evaluation/distorted.parquet",
     log:
@@ -53,10 +53,10 @@ rule embed_distorted:
         gpu=GPUS,
     params:
         detector=DETECTOR,
-        embedding=config["embedding"],
+        embedding=lookup(within=config, dpath="embedding"),
         persons=lookup(within=config, dpath="evaluation/persons"),
         seed=lookup(within=config, dpath="evaluation/seed"),
-        pictures=own_pictures(),
+        pictures=picture_folder(),
         library=library("embed_distorted"),
     message:
         "Embedding distorted crops"
@@ -66,4 +66,4 @@ rule embed_distorted:
 
 rule embed:
     input:
-        of_shards(rules.embed_persons.output.embeddings),
+        all_shards(rules.embed_persons.output.embeddings),

@@ -1,7 +1,6 @@
-# Requires: what the stages up to the reduction hand on. Gives: evaluation/*.json with tables and figures.
-# Without annotations detections are not evaluated, nor what needs them of the search.
-# On request (`snakemake parity`): evaluation/parity.json, what computing in bf16 changes on some of the
-# pictures.
+# Requires: the outputs of the stages up to reduce. Gives: evaluation/*.json with tables and figures.
+# The detections are evaluated only if the pictures have annotations.
+# On request (`snakemake parity`): evaluation/parity.json, what bf16 changes on some pictures.
 
 
 rule evaluate_detections:
@@ -35,12 +34,12 @@ rule evaluate_detections:
 
 rule evaluate_search:
     input:
-        **({"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {}),
+        annotations=ANNOTATIONS,
         manifest=rules.build_manifest.output.manifest,
-        embeddings=of_shards(rules.embed_persons.output.embeddings),
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
         distorted=rules.embed_distorted.output.distorted,
         model=rules.fit_pca.output.model,
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         numbers="<results>/evaluation/search.json",
         figure=report(
@@ -59,7 +58,7 @@ rule evaluate_search:
         mem_mb=memory(4000),
     params:
         category=lookup(within=config, dpath="dataset/category"),
-        evaluation=config["evaluation"],
+        evaluation=lookup(within=config, dpath="evaluation"),
         rerank=lookup(within=config, dpath="search/rerank"),
         library=library("evaluate_search"),
     message:
@@ -71,14 +70,14 @@ rule evaluate_search:
 rule evaluate:
     input:
         rules.evaluate_search.output,
-        rules.evaluate_detections.output if ANNOTATED else [],
+        branch(ANNOTATED, then=rules.evaluate_detections.output),
 
 
 rule measure_parity:
     input:
-        packed(),
+        picture_archives(),
         weights(),
-        **({"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {}),
+        annotations=ANNOTATIONS,
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
     output:
@@ -94,11 +93,11 @@ rule measure_parity:
         gpu=GPUS,
     params:
         detector=DETECTOR,
-        embedding=config["embedding"],
+        embedding=lookup(within=config, dpath="embedding"),
         category=lookup(within=config, dpath="dataset/category"),
         min_score=lookup(within=config, dpath="search_set/min_score"),
         images=lookup(within=config, dpath="evaluation/parity_images"),
-        pictures=own_pictures(),
+        pictures=picture_folder(),
         library=library("measure_parity"),
     message:
         "Comparing the run's precision with fp32"

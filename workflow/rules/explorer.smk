@@ -1,6 +1,6 @@
-# Requires: the index, reduced/*.parquet, the pictures; the queries, of which the page shows one
-# first. Gives: search/everyone/*.parquet, the neighbours of every person; search/map.parquet, where
-# each lies on the map; report/explorer/, a page with its data that needs no server.
+# Requires: the index, reduced/*.parquet, the pictures and the queries. Gives:
+# search/everyone/*.parquet, the neighbours of every person; search/map.parquet, each person's place
+# on the map; report/explorer/, a page with its data that needs no server.
 
 
 rule search_everyone:
@@ -18,10 +18,8 @@ rule search_everyone:
     conda:
         "../../envs/index.yaml"
     params:
-        # No second look is taken here.
-        search={
-            key: value for key, value in config["search"].items() if key != "rerank"
-        },
+        # The explorer does not rerank.
+        search={k: v for k, v in config["search"].items() if k != "rerank"},
         neighbours=lookup(within=config, dpath="explorer/neighbours"),
         library=library("search_everyone"),
     message:
@@ -32,7 +30,7 @@ rule search_everyone:
 
 rule project_persons:
     input:
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         map="<results>/search/map.parquet",
     log:
@@ -54,12 +52,12 @@ rule project_persons:
 
 rule build_explorer:
     input:
-        packed(),
+        picture_archives(),
         manifest=rules.build_manifest.output.manifest,
         persons=rules.build_index.output.persons,
         queries=rules.select_queries.output.queries,
         map=rules.project_persons.output.map,
-        everyone=of_shards(rules.search_everyone.output.neighbours),
+        everyone=all_shards(rules.search_everyone.output.neighbours),
     output:
         explorer=directory("<results>/report/explorer"),
     log:
@@ -78,7 +76,7 @@ rule build_explorer:
             "report": {"title": config["report"]["title"]},
             "explorer": config["explorer"],
         },
-        pictures=own_pictures(),
+        pictures=picture_folder(),
         library=library("build_explorer"),
     message:
         "Building the explorer"

@@ -1,13 +1,13 @@
-# Requires: a dataset section. Gives: dataset/manifest.parquet, one row a usable picture, and
-# dataset/skipped.tsv, one row a picture left out. Annotated sources also give annotations.json, in
-# which persons have their keypoints where the source has them.
+# Requires: the section `dataset`. Gives: dataset/manifest.parquet, one row for each usable picture;
+# dataset/skipped.tsv, one row for each picture left out; and dataset/annotations.json, if the source
+# has annotations, with keypoints if it has these.
 
 
 rule fetch_annotations:
     input:
-        own_files("dataset"),
+        user_inputs("dataset"),
     output:
-        **{"annotations": "<results>/dataset/annotations.json"} if ANNOTATED else {},
+        annotations=ANNOTATIONS,
         images="<results>/dataset/images.parquet",
         skipped="<results>/dataset/listed_skipped.tsv",
     log:
@@ -20,7 +20,7 @@ rule fetch_annotations:
         mem_mb=memory(2500),
     params:
         dataset=picture_choice(),
-        fingerprint=fetch.fingerprint(user_dataset),
+        fingerprint=fetch.fingerprint(user_settings.dataset),
         library=library("fetch_annotations"),
     message:
         "Listing the pictures"
@@ -30,10 +30,10 @@ rule fetch_annotations:
 
 rule fetch_images:
     input:
-        own_files("dataset"),
+        user_inputs("dataset"),
         images=rules.fetch_annotations.output.images,
     output:
-        **{"pictures": "<results>/dataset/pictures/{shard}.zip"} if PACKED else {},
+        pictures=branch(pictures_travel, then="<results>/dataset/pictures/{shard}.zip"),
         rows="<results>/dataset/shards/{shard}.parquet",
         skipped="<results>/dataset/shards/{shard}.skipped.tsv",
     log:
@@ -46,11 +46,11 @@ rule fetch_images:
         mem_mb=memory(2000),
     params:
         dataset=picture_choice(),
-        fingerprint=fetch.fingerprint(user_dataset),
+        fingerprint=fetch.fingerprint(user_settings.dataset),
         image_root=lambda wildcards, input: fetch.image_root(
             settings.dataset, Path(input.images).parents[1]
         ),
-        shards=config["shards"],
+        shards=settings.shards,
         library=library("fetch_images"),
     message:
         "Fetching and checking pictures, shard {wildcards.shard}"
@@ -60,8 +60,8 @@ rule fetch_images:
 
 rule build_manifest:
     input:
-        rows=of_shards(rules.fetch_images.output.rows),
-        skipped=of_shards(rules.fetch_images.output.skipped),
+        rows=all_shards(rules.fetch_images.output.rows),
+        skipped=all_shards(rules.fetch_images.output.skipped),
         listed_skipped=rules.fetch_annotations.output.skipped,
     output:
         manifest="<results>/dataset/manifest.parquet",

@@ -5,7 +5,7 @@
 
 rule build_index:
     input:
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         index=INDEX,
         persons="<results>/index/persons.parquet",
@@ -19,7 +19,7 @@ rule build_index:
     resources:
         mem_mb=memory(4000),
     params:
-        index=config["index"],
+        index=lookup(within=config, dpath="index"),
         library=library("build_index"),
     message:
         "Building the index, tuned to its target recall"
@@ -31,7 +31,7 @@ rule time_index:
     input:
         index=INDEX,
         sidecar=rules.build_index.output.sidecar,
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         timing="<results>/index/timing.json",
     log:

@@ -1,10 +1,10 @@
 # Requires: embeddings/*.parquet. Gives: pca/model.npz with the table and figure of explained
-# variance, and reduced/*.parquet, each person's shortened vector.
+# variance, and reduced/*.parquet, the reduced vector of each person.
 
 
 rule fit_pca:
     input:
-        embeddings=of_shards(rules.embed_persons.output.embeddings),
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
     output:
         model="<results>/pca/model.npz",
         table="<results>/pca/explained_variance.tsv",
@@ -23,7 +23,7 @@ rule fit_pca:
     resources:
         mem_mb=memory(1500),
     params:
-        reduction=config["reduction"],
+        reduction=lookup(within=config, dpath="reduction"),
         library=library("fit_pca"),
     message:
         "Fitting the PCA"
@@ -56,4 +56,4 @@ rule reduce_vectors:
 rule reduce:
     input:
         rules.fit_pca.output,
-        of_shards(rules.reduce_vectors.output.reduced),
+        all_shards(rules.reduce_vectors.output.reduced),

@@ -1,33 +1,27 @@
-# Requires: what every stage hands on. Gives: report/index.html, one page that needs no other file;
+# Requires: the outputs of all stages. Gives: report/index.html, one page that needs no other file;
 # report/light.html, the same with smaller pictures, for `snakemake --report`; report/report.md with
-# report/figures/, the same for a code host; report/hits.csv, all hits. Times of the clock come in
-# only with report.timings.
-# On request (`snakemake notebook`, with requirements-notebook.txt): notebook/walkthrough.ipynb, the walk
-# through these files in notebooks/walkthrough.py, executed.
+# report/figures/, the same for a code host; report/hits.csv, all hits. The report contains measured
+# times only with report.timings.
+# On request (`snakemake notebook`, with requirements-notebook.txt): notebook/walkthrough.ipynb, the
+# executed notebooks/walkthrough.py, which explains these files.
+
+TIMINGS = settings.report.timings
 
 
 rule render_report:
     input:
-        packed(),
-        query_pictures(),
-        **(
-            {
-                "detection_numbers": rules.evaluate_detections.output.numbers,
-                "precision_recall_figure": rules.evaluate_detections.output.figure,
-            }
-            if ANNOTATED
-            else {}
+        picture_archives(),
+        branch(pictures_travel, then=user_pictures()),
+        detection_numbers=branch(
+            ANNOTATED, then=rules.evaluate_detections.output.numbers
         ),
-        **(
-            {"skipped_queries": rules.embed_query_images.output.skipped}
-            if config["queries"]["images"]
-            else {}
+        precision_recall_figure=branch(
+            ANNOTATED, then=rules.evaluate_detections.output.figure
         ),
-        **(
-            {"timing": rules.time_index.output.timing}
-            if config["report"]["timings"]
-            else {}
+        skipped_queries=branch(
+            QUERIES.images, then=rules.embed_query_images.output.skipped
         ),
+        timing=branch(TIMINGS, then=rules.time_index.output.timing),
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
         detector=rules.fetch_weights.output.detector,
@@ -72,13 +66,9 @@ rule render_report:
         mem_mb=memory(4000),
     params:
         config={**config, "dataset": picture_choice()},
-        pictures=own_pictures(),
-        # No input: a benchmark that is deleted would make its job run again.
-        benchmarks=(
-            str(Path(rules.build_manifest.benchmark).parent)
-            if config["report"]["timings"]
-            else None
-        ),
+        pictures=picture_folder(),
+        # Not an input: deleting a benchmark would run its job again.
+        benchmarks=str(Path(rules.build_manifest.benchmark).parent) if TIMINGS else None,
         library=library("render_report"),
     message:
         "Writing the report"
@@ -90,24 +80,23 @@ rule report:
     input:
         rules.render_report.output,
         # The page links to it.
-        "<results>/report/explorer" if config["report"]["explorer"] else [],
+        branch(settings.report.explorer, then="<results>/report/explorer"),
 
 
 rule run_notebook:
     input:
-        packed(),
-        query_pictures(),
-        **(
-            {"own_pictures": rules.embed_query_images.output.full_length}
-            if QUERIES["images"]
-            else {}
+        picture_archives(),
+        branch(pictures_travel, then=user_pictures()),
+        own_pictures=branch(
+            QUERIES.images, then=rules.embed_query_images.output.full_length
         ),
-        **full_length(),
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
+        model=rules.fit_pca.output.model,
         text=local(str(SCRIPTS.parents[1] / "notebooks/walkthrough.py")),
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
-        detections=of_shards(rules.detect_persons.output.detections),
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
+        detections=all_shards(rules.detect_persons.output.detections),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
         index=INDEX,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
@@ -125,8 +114,8 @@ rule run_notebook:
         mem_mb=memory(4000),
     params:
         results=lambda wildcards, output: str(Path(output.notebook).parents[1]),
-        pictures=own_pictures(),
-        search=config["search"],
+        pictures=picture_folder(),
+        search=lookup(within=config, dpath="search"),
         library=library("run_notebook"),
     message:
         "Running the notebook that explains the files"

@@ -1,17 +1,17 @@
-# Requires: the index; for the user's own pictures, the detector; for queries that reveal and for a
-# second look, the full-length vectors. Gives: search/queries.parquet and search/hits.parquet, ten
-# neighbours a query.
+# Requires: the index; the detector, for the user's own pictures; the full-length vectors, for
+# revealing queries and for reranking. Gives: search/queries.parquet, and search/hits.parquet with the
+# neighbours of each query.
 
-QUERIES = config["queries"]
-REVEALING = (
-    QUERIES["strategy"] == "revealing" and QUERIES["count"] and not QUERIES["persons"]
-)
+QUERIES = settings.queries
+# Revealing queries, and reranking, need the vectors before they are reduced.
+REVEALING = QUERIES.strategy == "revealing" and QUERIES.count and not QUERIES.persons
+RERANK = settings.search.rerank > 0
 
 
 rule embed_query_images:
     input:
         weights(),
-        pictures=[own_file(name) for name in GIVEN["queries"]["images"]],
+        pictures=user_pictures(),
         detector=rules.fetch_weights.output.detector,
         model=rules.fit_pca.output.model,
     output:
@@ -30,8 +30,8 @@ rule embed_query_images:
     params:
         detector=DETECTOR,
         category=lookup(within=config, dpath="dataset/category"),
-        search_set=config["search_set"],
-        embedding=config["embedding"],
+        search_set=lookup(within=config, dpath="search_set"),
+        embedding=lookup(within=config, dpath="embedding"),
         boxes=lookup(within=config, dpath="queries/boxes"),
         library=library("embed_query_images"),
     message:
@@ -42,18 +42,16 @@ rule embed_query_images:
 
 rule select_queries:
     input:
-        **(
-            {"query_images": rules.embed_query_images.output.queries}
-            if QUERIES["images"]
-            else {}
+        query_images=branch(
+            QUERIES.images, then=rules.embed_query_images.output.queries
         ),
-        **(
-            {"manifest": rules.build_manifest.output.manifest, **full_length()}
-            if REVEALING
-            else {}
+        manifest=branch(REVEALING, then=rules.build_manifest.output.manifest),
+        embeddings=branch(
+            REVEALING, then=all_shards(rules.embed_persons.output.embeddings)
         ),
+        model=branch(REVEALING, then=rules.fit_pca.output.model),
         persons=rules.build_index.output.persons,
-        reduced=of_shards(rules.reduce_vectors.output.reduced),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         queries="<results>/search/queries.parquet",
     log:
@@ -63,7 +61,7 @@ rule select_queries:
     conda:
         "../../envs/index.yaml"
     params:
-        queries=QUERIES,
+        queries=lookup(within=config, dpath="queries"),
         library=library("select_queries"),
     message:
         "Choosing the queries"
@@ -73,11 +71,12 @@ rule select_queries:
 
 rule search_persons:
     input:
-        **(full_length() if config["search"]["rerank"] else {}),
-        **(
-            {"own_pictures": rules.embed_query_images.output.full_length}
-            if config["search"]["rerank"] and QUERIES["images"]
-            else {}
+        embeddings=branch(
+            RERANK, then=all_shards(rules.embed_persons.output.embeddings)
+        ),
+        model=branch(RERANK, then=rules.fit_pca.output.model),
+        own_pictures=branch(
+            RERANK and QUERIES.images, then=rules.embed_query_images.output.full_length
         ),
         index=INDEX,
         persons=rules.build_index.output.persons,
@@ -92,7 +91,7 @@ rule search_persons:
     conda:
         "../../envs/index.yaml"
     params:
-        search=config["search"],
+        search=lookup(within=config, dpath="search"),
         library=library("search_persons"),
     message:
         "Searching"

@@ -1,121 +1,110 @@
-# Object storage: with --default-storage-provider results lie in a bucket, and a job finds on its
-# machine nothing but its inputs. So whatever else it reads becomes one: the pictures, an archive a
-# shard; the weights; the user's own files, which are in a bucket where their name is an address,
-# s3://bucket/pictures. Without storage there are no such inputs.
-import os
-
+# Requires: `config`. Gives: the inputs of rules that read pictures, weights or the user's files.
+# With --default-storage-provider, results lie in a bucket and a job finds only its inputs on its
+# machine. Then everything else it reads becomes an input too: the pictures as an archive for each
+# shard, the weights, and the user's own files, which are in a bucket if their name is an address
+# such as s3://bucket/pictures. Without object storage there are no such inputs.
 from visualsearch.core import checksums
 from visualsearch.settings.names import BUNDLED
 from visualsearch.workflow.summary import summary_lines
 
-STORAGE = workflow.storage_registry.default_storage_provider
-OWN = ("dataset", "detector", "queries")
-# As the user names things; `config` has this machine's copies in the place of addresses.
-GIVEN = dict(config)
-user_dataset = settings.dataset
+# The configuration as the user wrote it. In `config`, paths of local copies replace addresses.
+user_config = dict(config)
+user_settings = settings
+SECTIONS_WITH_FILES = ("dataset", "detector", "queries")
 
 
-def addresses(settings):
-    """All addresses in a bucket that these settings hold."""
-    if isinstance(settings, (dict, list)):
-        values = settings.values() if isinstance(settings, dict) else settings
-        return [address for value in values for address in addresses(value)]
-    return [settings] if is_address(settings) else []
+def addresses(values):
+    """All addresses in a bucket among these values of the configuration."""
+    if isinstance(values, (dict, list)):
+        each = values.values() if isinstance(values, dict) else values
+        return [address for value in each for address in addresses(value)]
+    return [values] if is_address(values) else []
 
 
-def with_copies(settings):
-    """The same settings, with the path of its copy in the place of each address."""
-    if isinstance(settings, dict):
-        return {key: with_copies(value) for key, value in settings.items()}
-    if isinstance(settings, list):
-        return [with_copies(value) for value in settings]
-    return str(storage(settings)) if is_address(settings) else settings
+def with_copies(values):
+    """The same values, with the path of its local copy in place of each address."""
+    if isinstance(values, dict):
+        return {key: with_copies(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [with_copies(value) for value in values]
+    return str(storage(values)) if is_address(values) else values
 
 
-def own_file(name):
-    """One of the user's own files as an input: from a bucket, or from this machine."""
-    return storage(name) if is_address(name) else local(name)
+def user_inputs(section):
+    """The user's files in a bucket that a section of the configuration names, as inputs."""
+    return [storage(address) for address in addresses(user_config[section])]
 
 
-def own_files(section):
-    """The user's own files in a bucket, as inputs: those that a section of the configuration names."""
-    return [storage(address) for address in addresses(GIVEN[section])]
+def user_pictures():
+    """The user's query pictures as inputs, from a bucket or from this machine."""
+    names = user_config["queries"]["images"]
+    return [storage(name) if is_address(name) else local(name) for name in names]
 
 
-def query_pictures():
-    """The user's own query pictures as inputs of what shows them."""
-    return [own_file(name) for name in GIVEN["queries"]["images"]] if PACKED else []
-
-
-def packed(*shards):
-    """Archives of the pictures of these shards, else of all, as inputs."""
-    return (
-        of_shards(rules.fetch_images.output.pictures, shards or SHARDS)
-        if PACKED
-        else []
-    )
+def picture_archives(*shards):
+    """Archives of the pictures of these shards, or of all, as inputs."""
+    if not pictures_travel:
+        return []
+    return of_shards(rules.fetch_images.output.pictures, shards or SHARDS)
 
 
 def weights():
-    """The detector's weights, as inputs."""
-    return [rules.fetch_weights.output.weights] if PACKED else []
+    """The detector's weights as inputs."""
+    return [rules.fetch_weights.output.weights] if pictures_travel else []
+
+
+def picture_folder():
+    """The user's folder of pictures, or None if pictures are in the results."""
+    return None if pictures_travel else fetch.local_root(settings.dataset)
+
+
+def picture_choice():
+    """The settings that decide which pictures there are, without those of how to fetch them."""
+    how = {"connections", "retries", "backoff_seconds", "timeout_seconds"}
+    how.add("max_skipped_fraction")
+    return {k: value for k, value in user_config["dataset"].items() if k not in how}
+
+
+def weights_fingerprint():
+    """Changes when the user's own weights file does."""
+    weights = user_settings.detector.weights
+    return fingerprint_of([weights] if is_weights_file(weights) else [])
 
 
 def last_lines():
-    """What a run has found, for the terminal; from a bucket, whose copies are gone by then, where."""
-    if STORAGE is None:
+    """The run's results in a few lines for the terminal, or where they are in a bucket."""
+    if default_storage() is None:
         return summary_lines(results_folder(), settings.dataset)
-    index = rules.render_report.output.index
-    return [f"{'Report':10}{index.flags['storage_object'].print_query}"]
+    return [f"{'Report':10}{address_in_storage(rules.render_report.output.index)}"]
 
 
-def check_storage(probe):
-    """Say in one line that the storage does not answer: file by file it would take long, and look
-    like results that are not there."""
-    if not probe.is_valid_query():
-        return  # Snakemake says so itself.
-    try:
-        probe.exists()
-    except Exception as error:
-        raise WorkflowError(
-            f"the storage of {probe.print_query} cannot be used: {' '.join(str(error).split())};"
-            " check its address and your credentials, and run the same command again"
-        )
-
-
-def look_for_folders_anew(probe):
-    """A folder that a job elsewhere makes is seen: the S3 plugin (0.3.6) keeps in mind that it was not
-    there before."""
-    if hasattr(probe, "get_subkeys"):
-        type(probe).is_dir = lambda folder: any(folder.get_subkeys())
-
-
-if STORAGE is not None:
-    probe = STORAGE.object(f"{workflow.storage_settings.default_storage_prefix}/probe")
-    check_storage(probe)
-    look_for_folders_anew(probe)
-    # Beside a copy that comes anew from the bucket, an older one's would be a false alarm.
+if default_storage() is not None:
+    prepare_storage()
     os.environ[checksums.NO_CHECKSUMS] = "results are in object storage"
 
-PACKED = STORAGE is not None or any(addresses(GIVEN[section]) for section in OWN)
-config.update({section: with_copies(config[section]) for section in OWN})
+pictures_travel = default_storage() is not None or any(
+    addresses(user_config[section]) for section in SECTIONS_WITH_FILES
+)
+config.update(
+    {section: with_copies(config[section]) for section in SECTIONS_WITH_FILES}
+)
 settings = Settings.of(config)
-OWN_WEIGHTS = GIVEN["detector"]["weights"]
-BUNDLED_WEIGHTS = GIVEN["detector"]["name"] == BUNDLED
-# By its suffix a reader knows the format.
-SAFETENSORS = BUNDLED_WEIGHTS or OWN_WEIGHTS.endswith(".safetensors")
-WEIGHTS = f"weights.{'safetensors' if SAFETENSORS else 'pth'}"
+IS_BUNDLED = user_settings.detector.name == BUNDLED
+IS_OWN = is_weights_file(user_settings.detector.weights)
+# A reader knows the format by the suffix.
+SAFETENSORS = IS_BUNDLED or user_settings.detector.weights.endswith(".safetensors")
+WEIGHTS = f"<results>/detections/weights.{'safetensors' if SAFETENSORS else 'pth'}"
 
 # Files of this machine are read on this machine, wherever other jobs run.
-if PACKED and fetch.local_files(user_dataset):
+if pictures_travel and fetch.local_files(user_settings.dataset):
 
     localrules:
         fetch_annotations,
         fetch_images,
 
 
-if PACKED and (
-    BUNDLED_WEIGHTS or (is_weights_file(OWN_WEIGHTS) and not is_address(OWN_WEIGHTS))
+if pictures_travel and (
+    IS_BUNDLED or (IS_OWN and not is_address(user_settings.detector.weights))
 ):
 
     localrules:

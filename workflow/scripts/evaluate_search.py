@@ -19,7 +19,7 @@ with job(snakemake), threadpool_limits(1):
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
     # Of the reduced vectors and not of the index, which decides nothing here.
     persons = rows_of_shards(snakemake.input.reduced, PERSONS.names)
-    annotations = snakemake.input.get("annotations")
+    annotations = snakemake.input.annotations
     numbers = measure_search(
         list(snakemake.input.embeddings),
         list(snakemake.input.reduced),

@@ -23,7 +23,7 @@ with job(snakemake):
         load_described(settings, described),
         [pictures[row] for row in evenly_spaced(len(pictures), snakemake.params.images)],
         snakemake.params.category,
-        snakemake.input.get("annotations"),
+        snakemake.input.annotations or None,
         snakemake.params.min_score,
         snakemake.params.embedding,
     )

@@ -5,8 +5,10 @@ from visualsearch.report.model import ResultFiles
 from visualsearch.report.writing import write_report
 
 with job(snakemake):
+    # An optional input that is not there is an empty list.
+    files = {name: file or None for name, file in snakemake.input.items()}
     write_report(
-        ResultFiles(**dict(snakemake.input.items()), benchmarks=snakemake.params.benchmarks),
+        ResultFiles(**files, benchmarks=snakemake.params.benchmarks),
         snakemake.params.config,
         snakemake.params.pictures,
         **dict(snakemake.output.items()),

@@ -15,7 +15,7 @@ with job(snakemake), threadpool_limits(1):
     second_look = None
     if search["rerank"]:
         second_look = second_look_of(
-            search["rerank"], list(files.embeddings), files.model, files.get("own_pictures")
+            search["rerank"], list(files.embeddings), files.model, files.own_pictures or None
         )
     hits = search_all(
         open_index(files.index, read_json(files.sidecar)),

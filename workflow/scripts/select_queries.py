@@ -10,13 +10,13 @@ from visualsearch.search.queries import Evidence, select_queries
 with job(snakemake), threadpool_limits(1):
     files = snakemake.input
     evidence = None
-    if files.get("embeddings"):
+    if files.embeddings:
         evidence = Evidence(files.manifest, list(files.embeddings), files.model)
     table = select_queries(
         read_table(files.persons, PERSONS.names),
         list(files.reduced),
         snakemake.params.queries,
-        files.get("query_images"),
+        files.query_images or None,
         evidence,
     )
     write_table(snakemake.output.queries, [table], table.schema)
