@@ -1,7 +1,7 @@
-"""A local HTTP server with COCO's layout, and with the faults of real servers to switch on.
+"""A local HTTP server with COCO's layout, which misbehaves on demand as real servers do.
 
 /annotations/annotations_trainval2017.zip   the instances file as train2017 and as val2017,
-                                            and so the person keypoints where they are given
+                                            and the person keypoints, if given, likewise
 /train2017/<file>, /val2017/<file>          the pictures of a folder
 /instances_minitrain2017.json               the instances file as minitrain's definition
 """
@@ -32,7 +32,7 @@ ANNOTATIONS = "/annotations/annotations_trainval2017.zip"
 DEFINITION = "/instances_minitrain2017.json"
 QUOTA_PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"
 
-# What a request can meet instead of the file.
+# Faults: what a request gets instead of the file.
 BUSY = "busy: 503 and Retry-After: 1"
 RESET = "reset: the connection breaks in the middle of the body"
 SHORT = "short: the body ends before its Content-Length"
@@ -62,7 +62,7 @@ GARBAGE = "garbage: what is no HTTP"
 SHIFTED = "shifted: another part of the file than was asked for"
 NOT_TEXT = "not text: 404 with control characters for a terminal"
 
-# What a second try may well not meet.
+# Faults that are gone at the next request.
 PASSING = (
     BUSY, TOO_MANY, CONFUSED, RESET, SHORT, LONGER, NO_LENGTH, TRUNCATED, PAGE, STALL, PAUSE, DRIP,
     DRIP_HEAD, ENDLESS, HUGE, MOVED, ENDLESS_MOVE, LOOP, NOWHERE, BOMB, OTHER, GARBAGE,
@@ -86,7 +86,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # Connections break here on purpose, or because a client gave up.
+        # Connections break on purpose, or because a client gave up.
         if not isinstance(sys.exception(), OSError | ValueError):
             super().handle_error(request, client_address)
 
@@ -94,7 +94,7 @@ class _Server(ThreadingHTTPServer):
 class CocoServer:
     """Serves the pictures of a folder, their instances and keypoints while the `with` block runs.
 
-    `requests` lists what was asked for. `fail` makes a path misbehave.
+    requests: all requests so far. `fail` makes a path misbehave.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class CocoServer:
                 elif fault == BOMB:
                     self.answer(200, BOMB_BODY, {"Content-Encoding": "gzip"})
                 elif fault == PACKED:
-                    # Ranges are of what is sent, as the standard has it.
+                    # Ranges count the bytes that are sent, as the standard says.
                     self.send_file(gzip.compress(body), wanted, fault)
                 elif fault == OTHER:
                     self.answer(200, OTHER_PICTURE, {"Content-Type": "image/png"})

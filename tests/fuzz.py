@@ -1,13 +1,13 @@
-"""Broken files by the thousand for each parser of files from outside.
+"""Feeds thousands of broken files to each parser of files from outside.
 
     python tests/fuzz.py                         # every parser for a minute
-    python tests/fuzz.py --seconds 600 pictures  # one of them for ten
+    python tests/fuzz.py --seconds 600 pictures  # one parser for ten minutes
     python tests/fuzz.py --inputs 100 --seed 7   # the same inputs each time
 
-Good files, made anew at each start, are cut, spliced, flipped bit by bit and strewn with numbers
-and words that parsers trip over. Each must be read, or refused by the parser's own error, within
-SECONDS of processor time and MEGABYTES of memory; a process of its own finds out. What breaks that
-is kept in the folder of --findings, and the exit status is 1.
+It makes good files, cuts and splices them, flips bits, and inserts numbers and words on which
+parsers often fail. A parser must read each file or refuse it with its own error, within SECONDS of
+processor time and MEGABYTES of memory; the parsers run in a child process. Inputs that break this
+are kept in the folder of --findings, and the exit status is 1.
 """
 
 import argparse
@@ -28,10 +28,9 @@ import time
 import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +53,11 @@ from visualsearch.fetch.instances import read_image_ids
 from visualsearch.settings import CocoSettings, DatasetSettings, FolderSettings, checking
 
 SECONDS = 5
-# Of address space, over what the process has after its imports.
+# Address space that a parser may take beyond that of the process after its imports.
 MEGABYTES = 3000
 
-# Written over or into a file: numbers at the edge of their type, and what has a meaning in JSON,
-# YAML, pickle, zip and markup.
+# Written over or into a file: the limits of number types, and text with a meaning in JSON, YAML,
+# pickle, zip and markup.
 EDGES = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)
 WORDS = (
     *(n.to_bytes(4, "little") for n in EDGES),
@@ -74,7 +73,7 @@ TOKEN = re.compile(rb'"[^"]*"|[\w.+-]+')
 
 @dataclass(frozen=True)
 class Parser:
-    """good: good files. parse: reads one from a path; raises `refusal` where it is not good."""
+    """good: returns good files. parse: reads a file; raises `refusal` when it is not good."""
 
     good: Callable[[], list[bytes]]
     parse: Callable[[Path], Any]
@@ -142,16 +141,8 @@ def instances() -> dict[str, Any]:
             for n in (1, 2)
         ],
         "annotations": [
-            {
-                "id": n,
-                "image_id": n,
-                "category_id": 1,
-                "bbox": [1, 2, 3.5, 4],
-                "area": 14.0,
-                "iscrowd": 0,
-                "segmentation": [[1, 2, 3, 4, 5, 6]],
-                "keypoints": [1, 2, 2] * 17,
-            }
+            {"id": n, "image_id": n, "category_id": 1, "bbox": [1, 2, 3.5, 4], "area": 14.0}
+            | {"iscrowd": 0, "segmentation": [[1, 2, 3, 4, 5, 6]], "keypoints": [1, 2, 2] * 17}
             for n in (1, 2)
         ],
         "categories": [{"id": 1, "name": "person", "supercategory": "person"}],
@@ -207,7 +198,7 @@ def parse_picture(path: Path) -> None:
 
 
 def written(found: ImageList, beside: Path) -> None:
-    """What could be read, a later stage must be able to keep."""
+    """Write the lists, as a later stage must be able to keep what was read."""
     write_listed(beside.with_suffix(".parquet"), found.images)
     write_skipped(beside.with_suffix(".tsv"), found.skipped)
     write_json(beside.with_suffix(".kept"), found.annotations, ascii_only=True)
@@ -250,7 +241,7 @@ def parse_configuration(path: Path) -> None:
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError):
-        return  # Snakemake reads the file, and says so.
+        return  # Snakemake itself reads the file and reports this.
     if isinstance(given, dict):
         checking.checked(given)
 
@@ -268,7 +259,7 @@ PARSERS = {
 
 
 def broken(good: list[bytes], rng: random.Random) -> bytes:
-    """One of the good files changed: its bytes, or what is in it while its frame stays whole."""
+    """Change a good file: its bytes, or only the content within a whole archive or header."""
     data = rng.choice(good)
     if rng.random() < 0.5:
         if data[:2] == b"PK":
@@ -280,7 +271,7 @@ def broken(good: list[bytes], rng: random.Random) -> bytes:
 
 
 def repacked(archive: bytes, rng: random.Random) -> bytes:
-    """A zip archive with some member changed."""
+    """Change one member of a zip archive."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w") as new:
         names = old.namelist()
@@ -292,11 +283,11 @@ def repacked(archive: bytes, rng: random.Random) -> bytes:
 
 
 def changed(good: list[bytes], rng: random.Random) -> bytes:
-    """One of some byte strings after a few changes."""
+    """Return one of some byte strings after a few changes."""
     data = bytearray(rng.choice(good))
     for _ in range(rng.choice((1, 1, 1, 1, 2, 8))):
         here = rng.randrange(len(data) + 1)
-        # Headers are at the beginning, and decide most.
+        # Headers, which are at the beginning, decide most.
         here = min(here, rng.randrange(64)) if rng.random() < 0.3 else here
         match rng.randrange(8):
             case 0:
@@ -321,21 +312,12 @@ def changed(good: list[bytes], rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def attempts(seconds: float | None, inputs: int | None) -> Iterator[int]:
-    end = time.monotonic() + seconds if seconds else float("inf")
-    for number in count():
-        if number == inputs or time.monotonic() >= end:
-            return
-        yield number
-
-
-def peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 def try_all(names: list[str], arguments: argparse.Namespace, work: Path) -> bool:
-    """Feed the parsers, in this process; whether all held. The input tried is in work/input."""
-    held = True
+    """Feed the parsers, in this process; return whether there was no finding.
+
+    work/parser and work/input hold what is tried, also after a crash of the process.
+    """
+    sound = True
     for name in names:
         parser = PARSERS[name]
         good = parser.good()
@@ -350,7 +332,8 @@ def try_all(names: list[str], arguments: argparse.Namespace, work: Path) -> bool
         tried = refused = 0
         slowest = 0.0
         seen: set[str] = set()
-        for _ in attempts(arguments.seconds, arguments.inputs):
+        end = time.monotonic() + (arguments.seconds or float("inf"))
+        while tried != arguments.inputs and time.monotonic() < end:
             tried += 1
             data = broken(good, rng)
             (work / "parser").write_text(name)
@@ -372,14 +355,15 @@ def try_all(names: list[str], arguments: argparse.Namespace, work: Path) -> bool
             where = "\n".join(problem.splitlines()[-4:])
             if problem and where not in seen:
                 seen.add(where)
-                held = False
+                sound = False
                 print(f"{name}: {keep(data, name, arguments)}\n{problem}", flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(
             f"{name}: {tried:,} inputs, {refused:,} refused, {len(seen)} findings,"
-            f" slowest {slowest:.2f} s, at most {peak():,} MB",
+            f" slowest {slowest:.2f} s, at most {peak:,} MB",
             flush=True,
         )
-    return held
+    return sound
 
 
 def keep(data: bytes, name: str, arguments: argparse.Namespace) -> Path:
@@ -403,8 +387,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("parsers", nargs="*", help=f"of {', '.join(PARSERS)}; none for all")
-    parser.add_argument("--seconds", type=float, help="for each parser; 60 unless told")
+    parser.add_argument("parsers", nargs="*", help=f"some of {', '.join(PARSERS)}; all by default")
+    parser.add_argument("--seconds", type=float, help="for each parser; 60 by default")
     parser.add_argument("--inputs", type=int, help="for each parser, instead of a time")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--findings", type=Path, default=Path("results/fuzz"))
@@ -420,7 +404,7 @@ def main() -> int:
         command = [sys.executable, __file__, *sys.argv[1:], "--child", work]
         status = subprocess.run([*command, "--seed", str(arguments.seed)]).returncode
         if status < 0 or status > 1:
-            # By a signal: of the clock, or of a crash.
+            # A signal of the timer or of a crash ended the process.
             name = (Path(work) / "parser").read_text()
             kept = keep((Path(work) / "input").read_bytes(), name, arguments)
             ended = signal.Signals(-status).name if status < 0 else f"with status {status}"

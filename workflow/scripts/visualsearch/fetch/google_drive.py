@@ -1,4 +1,4 @@
-"""A public file of Google Drive. gdown knows how Drive answers, and confirms what it asks."""
+"""Downloads a public file of Google Drive with gdown, which handles Drive's own answers."""
 
 import logging
 import os
@@ -23,18 +23,18 @@ def get_drive_file(
     url: str | None = None,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> None:
-    """Download a public file of Google Drive to `path`, unless it is there.
+    """Download a public file of Google Drive to `path`, unless it exists.
 
-    Drive answers a used-up quota with a web page and status 200; that, and every other failure,
-    raises InputError telling to download by hand and set the configuration key `key`.
-    `url` replaces Drive's own address, for tests.
+    When a file's quota is used up, Drive sends a web page with status 200. That and every other
+    failure raises InputError, which says to download the file by hand and set the configuration key
+    `key`. url: replaces Drive's own address in tests.
     """
     import gdown
 
     if path.exists():
         return
     log.info("downloading Google Drive file %s to %s", file_id, path)
-    # gdown has a temporary file of its own, and leaves it where a download fails.
+    # When a download fails, gdown leaves its temporary file behind.
     folder = path.with_name(f".{path.name}.part")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -73,7 +73,7 @@ def get_drive_file(
         requests.RequestException,
         OSError,
     ) as error:
-        # gdown wraps its reason in advice for its own command line.
+        # gdown puts its reason within advice for its own command line.
         text = str(error).removeprefix("Failed to retrieve file url:").split("You may still")[0]
         reason = "it came too slowly" if too_slow.is_set() else " ".join(text.split())
         raise InputError(

@@ -1,4 +1,4 @@
-"""COCO instances files: read, checked, cut down to some images.
+"""Reads and checks COCO instances files, and takes the part about some images.
 
 Format: https://cocodataset.org/#format-data, "Object Detection".
 """
@@ -16,19 +16,19 @@ from visualsearch.fetch.coco_json import is_id, is_number, read_json
 
 Instances = dict[str, Any]
 
-# All that is kept of a file: what nobody checked cannot break a later stage.
+# Only these keys are kept, so that unchecked values cannot break a later stage.
 INFO = {"description", "url", "version", "year", "contributor", "date_created"}
 LICENSE = {"id", "name", "url"}
 IMAGE = {"id", "file_name", "width", "height", "license", "flickr_url", "coco_url"}
 ANNOTATION = {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}
 CATEGORY = {"id", "name", "supercategory"}
 
-# The tables have 32 bits for sizes and categories; pycocotools counts annotations in a double.
+# Sizes and categories have 32 bits in the tables; pycocotools keeps annotation ids as doubles.
 MAX_INT32 = 2**31 - 1
 MAX_ANNOTATION_ID = 2**53
-# What file systems allow of one name, and enough of a path.
+# The limit of file systems for a name, and enough for a path.
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 1024
-# Of a file's categories, in characters: COCO's 80 take 760.
+# Most characters of a list of category names in a message; COCO's 80 take 760.
 MOST_NAMES = 1500
 
 
@@ -38,10 +38,10 @@ def read_instances(
     """Read an instances file, or `member` of a zip archive without extracting it.
 
     Returns info, licenses, images, annotations (without segmentation and keypoints) and
-    categories, checked so far that every image has a usable id and file name, and every annotation
-    a box, an image and a category. Of each only COCO's own keys are kept. Annotation ids that are
-    not unique and positive are replaced, or refused with `own_annotation_ids`, for when another
-    file refers to them. Raises InputError.
+    categories, with COCO's own keys only. Every image has a usable id and file name, and every
+    annotation a box, an image and a category; otherwise it raises InputError. Annotation ids that
+    are not unique and positive are replaced, or refused with `own_annotation_ids`, which is for
+    when another file refers to them.
     """
     document = read_json(path, member, "instances", _needed)
     if not isinstance(document, dict):
@@ -83,17 +83,17 @@ def read_image_ids(path: Path) -> set[int]:
 
 
 def _needed(entry: dict[str, Any]) -> dict[str, Any]:
-    # Dropped as it is parsed: the outlines are most of a file's size, and nothing here uses them.
+    # The outlines, which are not used, are most of a file's size: drop them while it is parsed.
     entry.pop("segmentation", None)
     if "image_id" in entry:
-        # Keypoints come from their own file, checked.
+        # Keypoints come from their own file, where they are checked.
         entry.pop("keypoints", None)
         entry.pop("num_keypoints", None)
     return entry
 
 
 def _plain(entry: Any, keys: set[str]) -> dict[str, Any]:
-    """Those of the keys that an object has as text or as a number."""
+    """Return the part of an object with these keys whose values are texts or numbers."""
     if not isinstance(entry, dict):
         return {}
     return {
@@ -148,7 +148,7 @@ def _check_annotations(instances: Instances, path: Path) -> None:
         box = annotation.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             raise InputError(f"{name} has no 'bbox' of four numbers")
-        # What pycocotools needs and some tools leave out.
+        # pycocotools needs these, and some tools leave them out.
         annotation.setdefault("iscrowd", 0)
         annotation.setdefault("area", box[2] * box[3])
         if annotation["iscrowd"] not in (0, 1) or not is_number(annotation["area"]):
@@ -159,7 +159,7 @@ def _check_annotations(instances: Instances, path: Path) -> None:
 
 
 def _number_annotations(instances: Instances, path: Path, keep: bool) -> None:
-    # pycocotools takes an annotation of id 0 for unmatched, and needs ids to be unique.
+    # pycocotools takes an annotation with id 0 for unmatched, and needs unique ids.
     annotations = instances["annotations"]
     ids = [annotation.get("id") for annotation in annotations]
     usable = all(type(i) is int and 0 < i <= MAX_ANNOTATION_ID for i in ids)
@@ -187,7 +187,7 @@ def category_id(instances: Instances, name: str, path: Path) -> int:
 
 
 def of_images(instances: Instances, ids: Collection[int]) -> Instances:
-    """Return the part of `instances` that is about the images `ids`, sorted by id."""
+    """Return the part of `instances` about the images `ids`, sorted by id."""
     ids = frozenset(ids)
     images = (image for image in instances["images"] if image["id"] in ids)
     annotations = (entry for entry in instances["annotations"] if entry["image_id"] in ids)
@@ -198,7 +198,7 @@ def of_images(instances: Instances, ids: Collection[int]) -> Instances:
 
 
 def relative_path(file_name: str) -> str | None:
-    """Return `file_name` as a path below a folder, or None if it leads out of it or cannot be."""
+    """Return `file_name` as a path within a folder, or None if it leads out or is not possible."""
     path = PurePosixPath(file_name)
     if path.is_absolute() or ".." in path.parts or "\0" in file_name or not path.parts:
         return None
@@ -232,7 +232,7 @@ def listed_image(
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name can be written; one that is not UTF-8 reaches Python with lone surrogates."""
+    """Whether a name can be written as UTF-8. Python reads other names with lone surrogates."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
