@@ -296,14 +296,14 @@ exact = allowed(by_cosine(np.arange(len(persons))))[:wanted]
 persons.iloc[exact[:10]].assign(cosine=cosines[exact[:10]])
 
 # %% [markdown]
-# ## A second look
+# ## Rerank
 #
 # With `search.rerank` the nearest are sorted anew by the cosine of their full-length vectors,
 # without their mean. Otherwise the nearest are the hits.
 
 
 # %%
-def second_look(rows):
+def reranked(rows):
     """The hits among the nearest rows."""
     if search["rerank"] and len(rows):
         ids = persons["person_id"].to_numpy()[rows]
@@ -315,8 +315,8 @@ def second_look(rows):
     return rows[: search["neighbours"]]
 
 
-by_hand = second_look(exact)
-print(f"Second look at {search['rerank']}." if search["rerank"] else "No second look in this run.")
+by_hand = reranked(exact)
+print(f"Reranked: {search['rerank']}." if search["rerank"] else "This run did not rerank.")
 
 # %% [markdown]
 # ## The same in the run: `search/hits.parquet`
@@ -341,8 +341,7 @@ of_query.head(10)
 #
 # Annoy's file says nothing of itself: opened with another dimension or metric it answers nonsense.
 # The sidecar knows, and also how far to search (`search_k`) to find as many of the exact neighbours
-# as was asked for, and how many it found when that was measured. An index of several parts
-# (`index.shards`) has a file each, of persons who follow each other.
+# as was asked for, and how many it found when that was measured.
 
 # %%
 sidecar = json.loads((run / "index/index.json").read_text(encoding="utf-8"))
@@ -356,42 +355,35 @@ print(json.dumps({name: sidecar[name] for name in names if name in sidecar}, ind
 
 
 # %%
-def from_annoy(forests):
-    """The wanted rows that the forests find, by falling cosine; each begins where one ends."""
+def from_annoy(forest):
+    """The wanted rows that the forest finds, by falling cosine."""
     number = wanted + 1
     while True:
         number = min(number, len(persons))
-        rows, first = [], 0
-        for forest in forests:
-            items = forest.get_n_items()
-            effort = max(sidecar["search_k"], min(number, items) * sidecar["n_trees"])
-            near = forest.get_nns_by_vector(query["vector"], number, search_k=effort)
-            rows += [first + row for row in near]
-            first += items
-        rows = allowed(by_cosine(rows)[:number])
+        effort = max(sidecar["search_k"], number * sidecar["n_trees"])
+        near = forest.get_nns_by_vector(query["vector"], number, search_k=effort)
+        rows = allowed(by_cosine(near))
         if len(rows) >= wanted or number == len(persons):
             return rows[:wanted]
         number *= 2
 
 
 suffix = {"annoy": "ann", "exact": "npy", "hnsw": "usearch"}[sidecar["backend"]]
-parts = [part for part in sidecar.get("parts", []) if part["n_items"]]
-files = [run / "index" / part["file"] for part in parts] or [run / f"index/persons.{suffix}"]
+file = run / f"index/persons.{suffix}"
 if sidecar["backend"] == "annoy":
     from annoy import AnnoyIndex
 
-    forests = [AnnoyIndex(sidecar["dimension"], sidecar["metric"]) for _ in files]
-    for forest, file in zip(forests, files, strict=True):
-        forest.load(str(file))
-    by_index = second_look(from_annoy(forests))
+    forest = AnnoyIndex(sidecar["dimension"], sidecar["metric"])
+    forest.load(str(file))
+    by_index = reranked(from_annoy(forest))
     if queries:
         assert list(by_index) == list(found), "is `search` above the run's?"
         print(f"Annoy gives the run's {len(found)} hits, in the same order.")
     else:
         print(f"Annoy finds {len(set(by_index) & set(by_hand))} of {len(by_hand)} found by hand.")
 elif sidecar["backend"] == "exact":
-    print(f"This run compares all vectors: {files[0].name} is an array of them, and no forest.")
-    assert np.array_equal(np.concatenate([np.load(file) for file in files]), vectors)
+    print(f"This run compares all vectors: {file.name} is an array of them, and no forest.")
+    assert np.array_equal(np.load(file), vectors)
     if queries:
         # Equally near ones may take each other's place.
         assert np.allclose(np.sort(cosines[by_hand]), np.sort(cosines[found]), atol=1e-6)
@@ -402,8 +394,8 @@ else:
 # %% [markdown]
 # ## The gallery
 #
-# The query, and the first ten hits: rank and cosine, of the full-length vectors where there was a
-# second look.
+# The query, and the first ten hits: rank and cosine. If the run reranked, it is the cosine of the
+# full-length vectors.
 
 # %%
 if queries:

@@ -94,7 +94,7 @@ def test_second_look_own_pictures_and_exact_search(copy: Workspace, tmp_path: Pa
     )
     other.run("notebook")
     text = printed(other.results / "notebook/walkthrough.ipynb")
-    assert "Second look at 20." in text
+    assert "Reranked: 20." in text
     assert "7 of the 7 found by hand are hits of the run; the cosines agree." in text
     assert "The 7 hits of the run are as near as those found by hand." in text
 
