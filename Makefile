@@ -22,7 +22,7 @@ test: $(VENV)/.test-installed
 # All tests there are.
 test-all: test torture fuzz test-beyond test-slurm test-s3 test-isolated test-container
 
-# More of use as a module, deployed or from git, and of indexes of several parts.
+# More of use as a module, deployed or from git.
 test-beyond: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m beyond -n $(WORKERS) --dist loadfile
 
