@@ -1,4 +1,4 @@
-"""Run the notebook that explains the files, on the files of this run."""
+"""Execute the notebook that explains the results, on the results of this run."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ with job(snakemake):
         snakemake.input.text,
         output,
         {
-            # Seen from the notebook, so that it runs again where it lies, and names no machine.
+            # Relative to the notebook, so that it can run again there and names no machine.
             "results": os.path.relpath(snakemake.params.results, output.parent),
             "pictures": snakemake.params.pictures,
             "started_in": os.path.relpath(Path.cwd(), output.parent),

@@ -62,9 +62,7 @@ def test_the_s3_plugin_looks_for_folders_by_the_patched_method() -> None:
 def test_no_other_file_uses_such_names() -> None:
     files = [*(ROOT / "workflow").rglob("*.smk"), ROOT / "workflow/Snakefile", ROOT / "Snakefile"]
     files += (ROOT / "workflow/scripts").rglob("*.py")
-    private = re.compile(
-        r"\bworkflow\.(?!rst)[a-z_]+\b|\.(?:rule\.name|flags)\b|from snakemake\."
-    )
+    private = re.compile(r"\bworkflow\.(?!rst)[a-z_]+\b|\.(?:rule\.name|flags)\b|from snakemake\.")
     found = {
         (file.name, name)
         for file in files

@@ -1,9 +1,9 @@
-"""The one kind of failure a user is meant to read."""
+"""The only kind of error that users are meant to read."""
 
 
 class InputError(Exception):
-    """Something outside the program is wrong and the user can mend it.
+    """Something outside the program is wrong, and the user can fix it.
 
-    The message is a single line that says what is wrong, where, and what to do.
-    Scripts print it without a traceback; every other exception is a bug and keeps its own.
+    The message is one line that says what is wrong, where, and what to do. Scripts print it without
+    a traceback. Every other exception is a bug and is shown with its traceback.
     """

@@ -17,8 +17,8 @@ def progress(
 ) -> Iterator[T]:
     """Yield `items`, showing how many are done, the rate and the time left.
 
-    unit: what is counted, in the plural. The bar is drawn by tqdm. The log gets a line at most
-    every ten seconds and one at the end, whatever stderr is.
+    unit: what is counted, in the plural. tqdm draws the bar, on a terminal only. The log gets a
+    line at most every ten seconds and one at the end.
     """
     if total is None:
         total = len(items) if hasattr(items, "__len__") else None  # type: ignore[arg-type]
@@ -31,7 +31,7 @@ def progress(
         total,
         unit=f" {unit}",
         leave=False,
-        disable=None,
+        disable=None,  # unless stderr is a terminal
         dynamic_ncols=True,
     ):
         yield item

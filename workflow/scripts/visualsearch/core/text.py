@@ -1,13 +1,13 @@
-"""Text from outside, such as the names of files, fit for a terminal and for one line of a log."""
+"""Makes text from outside, such as file names, safe for terminals, log lines and spreadsheets."""
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def one_line(text: str) -> str:
-    """`text` with each character that is not to be printed as its escape, such as \\x1b or \\n.
+    """Return `text` with each unprintable character as its escape, such as \\x1b or \\n.
 
-    Those are controls of terminals, what ends a line or turns the direction of writing, and the
-    lone surrogates by which Python keeps bytes that are not UTF-8.
+    Unprintable are control characters, line ends, characters that change the direction of writing,
+    and lone surrogates, in which Python keeps bytes that are not UTF-8.
     """
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
@@ -16,7 +16,7 @@ def one_line(text: str) -> str:
 
 
 def is_formula(text: str) -> bool:
-    """Whether a spreadsheet may take a cell of this text for a formula.
+    """Whether a spreadsheet may read a cell with this text as a formula.
 
     https://owasp.org/www-community/attacks/CSV_Injection
     """

@@ -1,4 +1,10 @@
-"""Run a notebook that is kept as text (jupytext), and keep it with what its cells gave."""
+"""Execute a notebook that is kept as text (jupytext), and write it with its outputs.
+
+Snakemake's own directive `notebook:` (9.27) does not serve here. It needs an .ipynb as the source,
+inserts a cell with the job's pickled parameters and the paths of this machine, keeps times and
+random ids, so that no two runs give the same bytes, and answers a failing cell with a traceback.
+It also needs papermill or nbconvert.
+"""
 
 import logging
 import os
@@ -19,22 +25,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PACKAGES = ("jupytext", "nbclient", "ipykernel")
-# papermill's convention: the cell with this tag assigns what a run may set.
+# As papermill does: the cell with this tag assigns the parameters.
 PARAMETERS = "parameters"
-# With more threads, sums and so the last digits shown may differ.
+# More threads may add numbers in another order, which changes the last digits.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# Settings and start-up files of the user's own, which every kernel would read.
+# Where a kernel finds the user's settings and start-up files, which it must not read.
 PRIVATE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")
-# A socket's path may have about a hundred characters; the folder of a cluster's job may have more.
+# The path of a socket may have about a hundred characters. A cluster's folder may be longer.
 LONGEST_FOLDER = 70
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def check_packages() -> None:
-    """Raise InputError where a package that runs notebooks is not installed.
-
-    Cheap: packages are looked for and not imported.
-    """
+    """Raise InputError if a package that runs notebooks is not installed. Imports none of them."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(
@@ -46,10 +49,11 @@ def check_packages() -> None:
 def run_notebook(text: str | Path, output: str | Path, parameters: Mapping[str, Any]) -> None:
     """Run a jupytext script and write it as an .ipynb with its outputs, atomically.
 
-    parameters: assigned in place of the cell tagged "parameters", by their repr. Cells run in the
-    folder of `output`, in this Python, and leave nothing in the user's home. Neither times nor
-    random ids are kept: same inputs, same bytes. Raises InputError that says which cell failed;
-    its traceback is logged.
+    parameters: assigned in place of the cell tagged "parameters", by their repr.
+
+    Cells run in the folder of `output`, in this Python, and leave nothing in the user's home. Times
+    and random ids are dropped: same inputs, same bytes. Raises InputError with the cell that
+    failed, and logs its traceback.
     """
     import jupytext
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -101,17 +105,17 @@ def _client(notebook: "NotebookNode", folder: Path, home: str) -> "NotebookClien
         resources={"metadata": {"path": str(folder)}},
     )
     manager = client.create_kernel_manager()
-    # Searching no folder leaves ipykernel's own kernel, which is this Python; a kernel that
-    # somebody has installed under the same name may be any.
+    # Without folders to search, the kernel is ipykernel's own, in this Python. A kernel of the same
+    # name that somebody has installed may be another Python.
     manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
-    # Sockets that only this user can open, and no ports.
+    # Sockets that only this user can open, instead of ports.
     manager.transport = "ipc"
     manager.connection_file = f"{home}/kernel.json"
     return client
 
 
 def _failed_cell(notebook: "NotebookNode") -> str:
-    """The last cell that was run, by its number and the heading above it."""
+    """The number of the last cell that ran, and the heading above it."""
     heading, failed = "", "cell 1"
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "markdown":

@@ -1,4 +1,4 @@
-"""One run at a time in a results folder, and no lock left behind by a killed one."""
+"""One run at a time in a results folder. A killed run leaves no lock."""
 
 import fcntl
 import os
@@ -12,15 +12,15 @@ ANOTHER = "a folder of its own: --config pathvars='{results: results/another}'"
 
 
 def hold(results: str | Path) -> None:
-    """Hold the folder `results` until this process ends, however it ends.
+    """Hold the folder `results` until this process ends.
 
-    Raises InputError while another process holds it, and where nothing can be written to it. The
-    lock is the kernel's (flock), so none outlives its process.
+    Raises InputError if another process holds it, or if it cannot be written to. The lock is the
+    kernel's (flock), so it ends with its process.
     """
     path = Path(results) / NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Never closed, and not handed on to jobs.
+        # Stays open until the process ends. Jobs do not inherit it.
         held = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise InputError(
@@ -37,7 +37,7 @@ def hold(results: str | Path) -> None:
             f"one {ANOTHER}"
         ) from None
     except OSError:
-        # A file system without locks: Snakemake's own checks remain.
+        # The file system has no locks. Snakemake's own checks remain.
         os.close(held)
         return
     os.ftruncate(held, 0)

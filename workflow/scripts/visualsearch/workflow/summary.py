@@ -1,4 +1,4 @@
-"""What a run has found, in five lines for the terminal."""
+"""The results of a run in five lines for the terminal."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +9,16 @@ from visualsearch.settings import DatasetSettings
 
 
 def summary_lines(results: Path, dataset: DatasetSettings) -> list[str]:
-    """Persons, average precision, recall, galleries, and where the report is.
+    """Persons, average precision, recall, galleries, and the address of the report.
 
-    results: the folder of a finished run. dataset: that section of the settings.
-    A file that is missing or no longer whole costs its line's numbers, and raises nothing.
+    results: the folder of a finished run. If a file is missing or damaged, the lines that need it
+    say "not known".
     """
     lines = []
     for heading, of_run in LINES.items():
         try:
             text = of_run(results, dataset)
-        except Exception as error:  # A run that has succeeded must not fail at its last word.
+        except Exception as error:  # A successful run must not fail at its last line.
             text = f"not known ({type(error).__name__}: {' '.join(str(error).split())})"
         lines.append(f"{heading:10}{text}")
     return lines
@@ -32,7 +32,7 @@ def _found(results: Path, dataset: DatasetSettings) -> str:
     try:
         import pyarrow.parquet as pq
     except ImportError:
-        # With conda only the jobs' own environments may have it.
+        # With conda, perhaps only the jobs' environments have it.
         return found
     persons = pq.read_table(results / "index/persons.parquet", columns=["image_id"])
     pictures = pq.read_metadata(results / "dataset/manifest.parquet").num_rows
