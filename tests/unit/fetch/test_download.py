@@ -14,8 +14,9 @@ import coco_server as faulty
 from coco_server import ABSENT, ANNOTATIONS, BUSY, DEFINITION, PAGE, RESET, SHORT, CocoServer
 from visualsearch.core.errors import InputError
 from visualsearch.data.images import UnreadableImage, decode_image
-from visualsearch.fetch.download import MEBIBYTE, Client, DownloadFailed, NotServed
+from visualsearch.fetch.download import Client
 from visualsearch.fetch.google_drive import get_drive_file
+from visualsearch.fetch.http import MEBIBYTE, DownloadFailed, NotServed
 
 PICTURE = "/train2017/a.jpg"
 SLOW = (faulty.STALL, faulty.PAUSE, faulty.DRIP, faulty.DRIP_HEAD)
@@ -36,17 +37,23 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CocoServ
         yield running
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a file is downloaded to; its folder is not there yet."""
+    return tmp_path / "download" / "annotations.zip"
+
+
 def client(retries: int = 3, **waits: float) -> Client:
     return Client(retries, backoff_seconds=0.01, **waits)
 
 
 def patience(fault: str) -> float:
-    """Seconds of silence to bear: few where there will be some, many where a machine is busy."""
+    """The timeout: short for servers that are slow on purpose, long for a busy test machine."""
     return 0.3 if fault in SLOW else 20
 
 
 def size_of(server: CocoServer, retries: int = 3, **waits: float) -> tuple[int, int]:
-    """Download the picture; another size than its own is refused."""
+    """Download the picture, and refuse one of another size."""
 
     def size(body: bytes) -> tuple[int, int]:
         found = decode_image(body).size
@@ -55,6 +62,11 @@ def size_of(server: CocoServer, retries: int = 3, **waits: float) -> tuple[int, 
         return found
 
     return client(retries, **waits).get(server.url + PICTURE, size, UnreadableImage)
+
+
+def fetch_file(server: CocoServer, path: Path, retries: int = 3, **waits: float) -> None:
+    client(retries, **waits).get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+    assert path.read_bytes() == server.files[ANNOTATIONS]
 
 
 @pytest.mark.parametrize(("fault", "least"), [(BUSY, 1.0), (faulty.TOO_MANY, 0.9)])
@@ -86,9 +98,16 @@ def test_what_failed_is_downloaded_again(server: CocoServer, fault: str) -> None
     assert server.asked()[:2] == [PICTURE, PICTURE]
 
 
+NO_RETRY = {ABSENT, faulty.NOT_TEXT, faulty.TO_FILE}
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "reason"),
     [
+        (BUSY, DownloadFailed, "^the server is busy: HTTP 503 Service Unavailable$"),
+        (ABSENT, NotServed, "^HTTP 404 Not Found$"),
+        (faulty.NOT_TEXT, NotServed, "^HTTP 404 Not Found$"),
+        (faulty.TO_FILE, NotServed, "No connection adapters.*file:///etc/passwd"),
         (RESET, DownloadFailed, "connection broke: Connection reset by peer$"),
         (SHORT, DownloadFailed, "connection broke: IncompleteRead"),
         (PAGE, UnreadableImage, "not a picture"),
@@ -116,11 +135,11 @@ def test_retries_end(
     start = time.monotonic()
     with pytest.raises(kind, match=reason) as caught:
         size_of(server, retries=1, timeout_seconds=patience(fault))
-    # The longest of them is cut off after three times the 0.3 s of a silence.
+    # The slowest is cut off after three times the timeout of 0.3 s.
     assert time.monotonic() - start < 5
-    assert len(server.requests) == (12 if fault == faulty.LOOP else 2)
+    assert len(server.requests) == (12 if fault == faulty.LOOP else 2 - (fault in NO_RETRY))
     assert str(caught.value).isprintable() and "object at 0x" not in str(caught.value)
-    # What the client takes, and what was under way when it hung up.
+    # The bytes that the client took, and those under way when it hung up.
     assert server.sent < 2 * (16 if fault == faulty.HUGE else 50) * MEBIBYTE
 
 
@@ -137,24 +156,6 @@ def test_what_comes_packed_is_unpacked(server: CocoServer) -> None:
     assert size_of(server, retries=0) == (160, 120)
 
 
-def test_a_full_disk_is_one_line(server: CocoServer, tmp_path: Path) -> None:
-    path = tmp_path / "annotations.zip"
-    # Every write to it fails as on a full disk.
-    path.with_name("annotations.zip.part").symlink_to("/dev/full")
-    with pytest.raises(
-        InputError, match=r"zip\.part cannot be written \(No space left on device\)"
-    ):
-        client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert not path.exists()
-
-
-def test_redirects_lead_to_no_local_file(server: CocoServer) -> None:
-    server.fail(PICTURE, faulty.TO_FILE, forever=True)
-    with pytest.raises(NotServed, match=r"No connection adapters.*file:///etc/passwd"):
-        size_of(server)
-    assert len(server.requests) == 1
-
-
 def test_a_body_that_goes_on_does_not_reach_the_next_answer(server: CocoServer) -> None:
     one = client()
     for _ in range(3):
@@ -164,13 +165,9 @@ def test_a_body_that_goes_on_does_not_reach_the_next_answer(server: CocoServer) 
         assert whole.startswith(half) and len(whole) // 2 == len(half)
 
 
-def test_what_a_server_says_is_fit_for_a_terminal(server: CocoServer) -> None:
-    server.fail(PICTURE, faulty.NOT_TEXT)
-    with pytest.raises(DownloadFailed, match=r"^HTTP 404 Not Found$"):
-        size_of(server)
-
-
-@pytest.mark.parametrize("fault", [faulty.TOMORROW, faulty.STALL, faulty.PAUSE])
+@pytest.mark.parametrize(
+    "fault", [faulty.TOMORROW, faulty.STALL, faulty.PAUSE, faulty.DRIP, faulty.DRIP_HEAD]
+)
 def test_a_stopped_client_waits_for_nothing(server: CocoServer, fault: str) -> None:
     server.fail(PICTURE, fault, forever=True)
     one = client()
@@ -179,20 +176,6 @@ def test_a_stopped_client_waits_for_nothing(server: CocoServer, fault: str) -> N
     with pytest.raises(DownloadFailed):
         one.get(server.url + PICTURE, len, UnreadableImage)
     assert time.monotonic() - start < 2 and len(server.requests) == 1
-
-
-def test_a_file_that_is_not_there_is_asked_for_once(server: CocoServer) -> None:
-    server.fail(PICTURE, ABSENT, forever=True)
-    with pytest.raises(DownloadFailed, match=r"^HTTP 404"):
-        size_of(server)
-    assert len(server.requests) == 1
-
-
-def test_a_server_that_stays_busy(server: CocoServer) -> None:
-    server.fail(PICTURE, BUSY, forever=True)
-    with pytest.raises(DownloadFailed, match=r"busy.*503"):
-        size_of(server, retries=1)
-    assert len(server.requests) == 2
 
 
 def test_no_server_gives_one_line_soon() -> None:
@@ -209,87 +192,80 @@ def test_an_impossible_url_is_one_line(url: str) -> None:
         client().get(url, len, UnreadableImage)
 
 
-def test_file_is_checked_and_kept(server: CocoServer, tmp_path: Path) -> None:
-    path = tmp_path / "download" / "annotations.zip"
+def test_a_file_is_checked_and_kept(server: CocoServer, path: Path) -> None:
     for _ in range(2):
-        client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
+        fetch_file(server, path)
     assert len(server.requests) == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["annotations.zip"]
 
 
-def test_broken_file_goes_on_by_range(server: CocoServer, tmp_path: Path) -> None:
-    server.fail(ANNOTATIONS, SHORT, SHORT)
-    path = tmp_path / "annotations.zip"
-    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
-    starts = [request.range for request in server.requests]
-    assert starts == [None, f"bytes={2 * MEBIBYTE}-", f"bytes={3 * MEBIBYTE}-"]
-
-
-def test_a_later_run_resumes_a_file(server: CocoServer, tmp_path: Path) -> None:
-    server.fail(ANNOTATIONS, SHORT)
-    path = tmp_path / "annotations.zip"
-    with pytest.raises(InputError, match=r"connection broke.*rerun"):
-        client(retries=0).get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
+def test_a_full_disk_is_one_line(server: CocoServer, path: Path) -> None:
+    path.parent.mkdir()
+    # Every write to /dev/full fails as on a full disk.
+    path.with_name("annotations.zip.part").symlink_to("/dev/full")
+    with pytest.raises(
+        InputError, match=r"zip\.part cannot be written \(No space left on device\)"
+    ):
+        fetch_file(server, path)
     assert not path.exists()
-    client(retries=0).get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
+
+
+@pytest.mark.parametrize(
+    ("faults", "starts"),
+    [
+        ([SHORT, SHORT], [None, f"bytes={2 * MEBIBYTE}-", f"bytes={3 * MEBIBYTE}-"]),
+        # Another part than asked for is not taken, and the whole file is asked for.
+        ([SHORT, faulty.SHIFTED], [None, f"bytes={2 * MEBIBYTE}-", None]),
+    ],
+)
+def test_a_broken_file_goes_on_by_range(
+    server: CocoServer, path: Path, faults: list[str], starts: list[str | None]
+) -> None:
+    server.fail(ANNOTATIONS, *faults)
+    fetch_file(server, path)
+    assert [request.range for request in server.requests] == starts
+
+
+def test_a_later_run_resumes_a_file(server: CocoServer, path: Path) -> None:
+    server.fail(ANNOTATIONS, SHORT)
+    with pytest.raises(InputError, match=r"connection broke.*rerun"):
+        fetch_file(server, path, retries=0)
+    assert not path.exists()
+    fetch_file(server, path, retries=0)
     assert server.requests[-1].range == f"bytes={2 * MEBIBYTE}-"
 
 
 @pytest.mark.parametrize("old", [b"of another file" * 9, bytes(5_000_000), bytes(6_000_000)])
-def test_a_foreign_part_is_thrown_away(server: CocoServer, tmp_path: Path, old: bytes) -> None:
-    path = tmp_path / "annotations.zip"
-    (tmp_path / "annotations.zip.part").write_bytes(old)
-    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
-
-
-def test_wrong_hash_is_refused_and_leaves_nothing(server: CocoServer, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"sha256 is .* not 0000"):
-        client().get_file(server.url + ANNOTATIONS, tmp_path / "a.zip", "0" * 64)
-    assert not list(tmp_path.glob("a.zip*"))
+def test_a_part_of_another_file_is_deleted(server: CocoServer, path: Path, old: bytes) -> None:
+    path.parent.mkdir()
+    path.with_name("annotations.zip.part").write_bytes(old)
+    fetch_file(server, path)
 
 
 @pytest.mark.parametrize(
     "fault", [*SLOW[:3], RESET, faulty.PACKED, faulty.GARBAGE, faulty.LOOP, faulty.NOWHERE]
 )
-def test_a_file_comes_whole_through_faults(server: CocoServer, tmp_path: Path, fault: str) -> None:
+def test_a_file_comes_whole_through_faults(server: CocoServer, path: Path, fault: str) -> None:
     server.fail(ANNOTATIONS, SHORT, fault)
-    path = tmp_path / "annotations.zip"
-    patient = client(timeout_seconds=patience(fault))
-    patient.get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
+    fetch_file(server, path, timeout_seconds=patience(fault))
 
 
-def test_parts_of_a_packed_file_are_not_put_together(server: CocoServer, tmp_path: Path) -> None:
+def test_parts_of_a_packed_file_are_not_put_together(server: CocoServer, path: Path) -> None:
     server.fail(ANNOTATIONS, faulty.PACKED, forever=True)
-    path = tmp_path / "annotations.zip"
+    path.parent.mkdir()
     path.with_name("annotations.zip.part").write_bytes(server.files[ANNOTATIONS][:MEBIBYTE])
-    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
-
-
-def test_another_part_than_asked_for_is_not_taken(server: CocoServer, tmp_path: Path) -> None:
-    server.fail(ANNOTATIONS, SHORT, faulty.SHIFTED)
-    path = tmp_path / "annotations.zip"
-    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
-    starts = [request.range for request in server.requests]
-    assert starts == [None, f"bytes={2 * MEBIBYTE}-", None]
+    fetch_file(server, path)
 
 
 @pytest.mark.parametrize("fault", [faulty.ENDLESS, faulty.HUGE, faulty.BOMB])
 def test_an_endless_file_is_refused_and_leaves_nothing(
-    server: CocoServer, tmp_path: Path, fault: str
+    server: CocoServer, path: Path, fault: str
 ) -> None:
     server.fail(ANNOTATIONS, fault)
-    path = tmp_path / "annotations.zip"
     arguments = (server.url + ANNOTATIONS, path, server.annotations_sha256, 8 * MEBIBYTE)
     with pytest.raises(InputError, match=r"annotations.*zip: .*it is longer than 8 MiB"):
         client().get_file(*arguments)
-    assert not list(tmp_path.glob("annotations*")) and len(server.requests) == 1
+    assert not list(path.parent.iterdir()) and len(server.requests) == 1
     assert server.sent < 30 * MEBIBYTE
     client().get_file(*arguments)
     assert path.read_bytes() == server.files[ANNOTATIONS]
@@ -298,48 +274,34 @@ def test_an_endless_file_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     "fault", [PAGE, faulty.OTHER, faulty.TRUNCATED, faulty.LONGER, faulty.NO_LENGTH]
 )
-def test_another_file_is_refused_by_its_hash(
-    server: CocoServer, tmp_path: Path, fault: str
-) -> None:
+def test_another_file_is_refused_by_its_hash(server: CocoServer, path: Path, fault: str) -> None:
     server.fail(ANNOTATIONS, fault)
-    path = tmp_path / "annotations.zip"
     with pytest.raises(InputError, match=r"annotations.*zip: .*its sha256 is .*rerun"):
-        client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert not list(tmp_path.glob("annotations*"))
-    client().get_file(server.url + ANNOTATIONS, path, server.annotations_sha256)
-    assert path.read_bytes() == server.files[ANNOTATIONS]
-
-
-def test_drive_file(server: CocoServer, tmp_path: Path) -> None:
-    path = tmp_path / "download" / "definition.json"
-    for _ in range(2):
-        get_drive_file("THE_ID", path, 0, "dataset.coco.definition", url=server.url + DEFINITION)
-    assert path.read_bytes() == server.files[DEFINITION]
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("fault", [PAGE, ABSENT, BUSY])
-def test_drive_quota_names_file_and_key(server: CocoServer, tmp_path: Path, fault: str) -> None:
-    server.fail(DEFINITION, fault, forever=True)
-    path = tmp_path / "download" / "definition.json"
-    with pytest.raises(InputError, match=r"THE_ID.*browser.*dataset.coco.definition") as caught:
-        get_drive_file("THE_ID", path, 0, "dataset.coco.definition", url=server.url + DEFINITION)
-    assert "\n" not in str(caught.value)
+        fetch_file(server, path)
     assert not list(path.parent.iterdir())
+    fetch_file(server, path)
 
 
-def test_drive_file_comes_whole_through_faults(server: CocoServer, tmp_path: Path) -> None:
+# Google Drive
+
+
+@pytest.mark.parametrize("faults", [(), (SHORT,)])
+def test_a_drive_file_comes_whole(server: CocoServer, path: Path, faults: tuple[str, ...]) -> None:
     server.files[DEFINITION] = server.files[ANNOTATIONS]
-    server.fail(DEFINITION, SHORT)
-    path = tmp_path / "download" / "definition.json"
-    get_drive_file("THE_ID", path, 2, "a.key", url=server.url + DEFINITION)
+    server.fail(DEFINITION, *faults)
+    for _ in range(2):
+        get_drive_file("THE_ID", path, 2, "a.key", url=server.url + DEFINITION)
     assert path.read_bytes() == server.files[DEFINITION]
     assert list(path.parent.iterdir()) == [path]
+    assert len(server.requests) == 1 + len(faults)
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
+        (PAGE, ""),
+        (ABSENT, ""),
+        (BUSY, ""),
         (faulty.STALL, "Read timed out"),
         (faulty.PAUSE, "Read timed out"),
         (faulty.DRIP, "it came too slowly"),
@@ -349,10 +311,9 @@ def test_drive_file_comes_whole_through_faults(server: CocoServer, tmp_path: Pat
         (faulty.SHORT, "incomplete"),
     ],
 )
-def test_drive_faults_end(server: CocoServer, tmp_path: Path, fault: str, reason: str) -> None:
+def test_drive_faults_end(server: CocoServer, path: Path, fault: str, reason: str) -> None:
     server.files[DEFINITION] = server.files[ANNOTATIONS]
     server.fail(DEFINITION, fault, forever=True)
-    path = tmp_path / "download" / "definition.json"
     arguments = (patience(fault), server.url + DEFINITION, 8 * MEBIBYTE)
     with pytest.raises(InputError, match=rf"THE_ID \(.*{reason}.*browser.*a\.key") as caught:
         get_drive_file("THE_ID", path, 0, "a.key", *arguments)
