@@ -62,7 +62,7 @@ def test_a_damaged_archive_is_one_line(pictures: Path, keep: int) -> None:
     path = pictures.parent / "0.zip"
     write_archive(path, pictures, NAMES)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=r"0\.zip is no whole archive"):
+    with pytest.raises(InputError, match=r"0\.zip is not a complete archive"):
         PictureArchive(path).read(NAMES[0])
 
 

@@ -111,7 +111,7 @@ def test_failed_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_damaged_or_foreign_tables_are_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"PAR1 and no more")
-    with pytest.raises(InputError, match=r"broken\.parquet is no readable table"):
+    with pytest.raises(InputError, match=r"broken\.parquet is not a readable table"):
         read_table(broken)
     write_table(tmp_path / "t.parquet", [], PERSONS)
     with pytest.raises(InputError, match=r"t\.parquet has no column vector"):

@@ -115,7 +115,10 @@ def test_local_annotations_are_checked(server: CocoServer, tmp_path: Path) -> No
     assert ids(coco.list_images(settings, tmp_path / "download")) == [1, 2, 3, 13]
     for options, message in (
         ({"annotations_sha256": "0" * 64}, r"annotations.zip has sha256 .*null for a file of your"),
-        ({"annotations": server.url + ANNOTATIONS, "annotations_sha256": None}, "only a local"),
+        (
+            {"annotations": server.url + ANNOTATIONS, "annotations_sha256": None},
+            "null is only for a local",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             coco.list_images(changed(settings, coco=options), tmp_path / "download")

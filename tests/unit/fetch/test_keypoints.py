@@ -127,7 +127,7 @@ def test_a_named_keypoints_file_is_read_instead(
     assert poses(coco.list_images(settings, tmp_path / "download")) == POSES
     settings = changed(settings, coco={"keypoints": str(tmp_path / "absent.json")})
     before = server.asked()
-    with pytest.raises(InputError, match=r"coco\.keypoints: .*absent\.json is no file; name"):
+    with pytest.raises(InputError, match=r"coco\.keypoints: .*absent\.json is not a file; name"):
         coco.list_images(settings, tmp_path / "new download")
     assert server.asked() == before
 
@@ -144,10 +144,10 @@ def test_folder_with_keypoints(
         assert poses(folder.list_images(settings, tmp_path)) == POSES
     assert "has keypoints of 3 of 4 persons" in caplog.text
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    with pytest.raises(InputError, match=r"keypoints: is of no use without dataset\.folder\.ann"):
+    with pytest.raises(InputError, match=r"keypoints: needs dataset\.folder\.annotations"):
         folder.list_images(changed(settings, folder={"annotations": None}), tmp_path)
     (tmp_path / "person_keypoints.json").unlink()
-    with pytest.raises(InputError, match=r"folder\.keypoints: .*is no file"):
+    with pytest.raises(InputError, match=r"folder\.keypoints: .*is not a file"):
         folder.list_images(settings, tmp_path)
     # A search for dogs needs no keypoints, so it does not look for the file.
     assert poses(folder.list_images(changed(settings, category="dog"), tmp_path)) == {}
@@ -184,7 +184,7 @@ def test_keypoints_of_another_file_are_not_taken(
     settings = annotated_folder(pictures, tmp_path, instances, keypoints)
     listed = folder.list_images(settings, tmp_path)
     assert poses(listed) == {3: POSES[3], 6: POSES[6]}
-    mismatch = "left out as of another image or category, though the id is a person's: 1"
+    mismatch = "ignored 1 entries with the id of a person but another image or category"
     assert (mismatch in caplog.text) == (field != "id")
     assert "another annotation file" not in caplog.text
     for entry in entries[1:]:
@@ -194,7 +194,7 @@ def test_keypoints_of_another_file_are_not_taken(
     assert poses(listed) == {}
     (record,) = [r for r in caplog.records if "another annotation file" in r.getMessage()]
     assert record.levelno == logging.WARNING
-    assert "person_keypoints.json: has none of the 4 persons" in record.getMessage()
+    assert "category of any of the 4 persons" in record.getMessage()
 
 
 def test_keypoints_need_the_files_own_annotation_ids(

@@ -65,7 +65,7 @@ def test_a_changed_picture(tmp_path: Path) -> None:
     changed.unlink()
     changed.write_bytes(data[:-1] + b"x")
     said = list_in_another_process("", tmp_path)
-    assert "InputError: the installed package openpeople holds other pictures" in said
+    assert "InputError: the installed package openpeople has other pictures" in said
 
 
 def test_the_package_is_absent() -> None:

@@ -231,7 +231,7 @@ def check_skipped(
     if kept:
         what = (
             f"{len(skipped)} of {kept + len(skipped)} pictures were left out ({share:.1%}), "
-            f"more than dataset.max_skipped_fraction {allowed} allows; mend them or raise it"
+            f"more than dataset.max_skipped_fraction {allowed} allows; repair them or raise it"
         )
     else:
         what = f"no usable picture is left, {len(skipped)} were left out"

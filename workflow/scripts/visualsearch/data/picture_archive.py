@@ -58,6 +58,6 @@ class PictureArchive:
     def _broken(self, error: Exception) -> InputError:
         reason = " ".join(str(error).split())
         return InputError(
-            f"{self.path} is no whole archive of the shard's pictures ({reason}); delete it and"
-            " rerun"
+            f"{self.path} is not a complete archive of the shard's pictures ({reason}); delete it"
+            " and rerun"
         )

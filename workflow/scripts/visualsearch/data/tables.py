@@ -142,9 +142,13 @@ def open_table(path: str | Path, columns: Sequence[str] = ()) -> pq.ParquetFile:
     except OSError as error:
         if error.errno is not None:
             raise InputError(f"{path} cannot be opened: {error.strerror or error}") from error
-        raise InputError(f"{path} is no readable table ({error}); delete it and rerun") from error
+        raise InputError(
+            f"{path} is not a readable table ({error}); delete it and rerun"
+        ) from error
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no readable table ({error}); delete it and rerun") from error
+        raise InputError(
+            f"{path} is not a readable table ({error}); delete it and rerun"
+        ) from error
     if missing := [name for name in columns if name not in file.schema_arrow.names]:
         file.close()
         raise InputError(f"{path} has no column {missing[0]}; delete it and rerun")

@@ -79,7 +79,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
         if has_member(path, keypoints_member):
             keypoints = path
         else:
-            log.info("%s has no %s: no pose is known", path, keypoints_member)
+            log.info("%s has no %s, so poses are not known", path, keypoints_member)
     instances = read_instances(
         path,
         f"annotations/instances_{split.name}.json",
@@ -113,7 +113,7 @@ def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]
         if file is None or file in named:
             raise InputError(
                 f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is"
-                " no path within a folder or that of another image; give COCO's own file"
+                " not a path within a folder, or that of another image; give COCO's own file"
             )
         named.add(file)
         source_url = f"{BUCKET}/{split.name}/{quote(file)}"
@@ -149,11 +149,11 @@ def _defined_ids(split: Split, settings: DatasetSettings, work_dir: Path) -> set
 def _check_definition(
     defined: set[int], official: set[int], split: Split, count: int | None
 ) -> None:
-    strangers = sorted(defined - official)
-    if strangers:
+    unknown = sorted(defined - official)
+    if unknown:
         raise InputError(
-            f"dataset.coco.definition: lists image {strangers[0]}, which {split.name} does not"
-            f" have ({len(strangers)} such); give instances_minitrain2017.json"
+            f"dataset.coco.definition: lists image {unknown[0]}, which {split.name} does not"
+            f" have ({len(unknown)} such); give instances_minitrain2017.json"
         )
     if count is None:
         return
@@ -166,7 +166,7 @@ def _check_definition(
     if absent:
         raise InputError(
             f"dataset.coco.definition: lacks image {absent[0]}, so it is not the official COCO"
-            " minitrain but a set sampled anew; give instances_minitrain2017.json"
+            " minitrain but another sample; give instances_minitrain2017.json"
         )
 
 
@@ -175,8 +175,8 @@ def _annotations_file(settings: DatasetSettings, work_dir: Path) -> Path:
     sha256 = options.annotations_sha256
     if sha256 is None and is_url(options.annotations):
         raise InputError(
-            "dataset.coco.annotations_sha256: is null, which only a local dataset.coco.annotations"
-            " may have; give the sha256 of the file at that URL"
+            "dataset.coco.annotations_sha256: null is only for a local dataset.coco.annotations;"
+            " give the sha256 of the file at that URL"
         )
     return _local_file(options.annotations, "annotations", settings, work_dir, sha256)
 
@@ -192,7 +192,7 @@ def _local_file(
         return path
     path = Path(where).expanduser()
     if not path.is_file():
-        raise InputError(f"dataset.coco.{key}: {path} is no file; name one, or a URL")
+        raise InputError(f"dataset.coco.{key}: {path} is not a file; name one, or a URL")
     if sha256 is not None and (found := sha256_file(path)) != sha256:
         raise InputError(
             f"dataset.coco.{key}: {path} has sha256 {found}, not {sha256}; set"

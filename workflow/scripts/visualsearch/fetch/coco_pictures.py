@@ -79,7 +79,7 @@ def download(
                 if failures_in_a_row >= too_many:
                     raise InputError(
                         f"{base}: gave up after {failures_in_a_row} failures in a row, the last:"
-                        f" {reason}; mend the network or dataset.coco.images, then rerun the same"
+                        f" {reason}; check the network and dataset.coco.images, then rerun the same"
                         " command to resume"
                     )
         finally:
@@ -109,8 +109,8 @@ def _obtain(
                 temporary.write_bytes(body)
         except OSError as error:
             raise InputError(
-                f"{path} cannot be written ({error.strerror or error}); make room or mend the"
-                " folder, then rerun the same command to resume"
+                f"{path} cannot be written ({error.strerror or error}); make room or repair"
+                " the folder, then rerun the same command to resume"
             ) from error
         return row
 

@@ -129,8 +129,8 @@ class Client:
             raise InputError(f"{url}: could not be fetched ({error}); {advice}") from error
         except OSError as error:
             raise InputError(
-                f"{part} cannot be written ({error.strerror or error}); make room or mend the"
-                " folder, then rerun"
+                f"{part} cannot be written ({error.strerror or error}); make room or repair"
+                " the folder, then rerun"
             ) from error
         os.replace(part, path)
 

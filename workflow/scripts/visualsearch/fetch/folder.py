@@ -33,8 +33,8 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
         raise InputError("dataset.folder.path: is not set; name the folder of your pictures")
     if options.keypoints is not None and options.annotations is None:
         raise InputError(
-            "dataset.folder.keypoints: is of no use without dataset.folder.annotations; name the"
-            " instances file of the same annotation ids there"
+            "dataset.folder.keypoints: needs dataset.folder.annotations; name there the instances"
+            " file with the same annotation ids"
         )
     root = Path(options.path).expanduser()
     if not root.is_dir():

@@ -167,9 +167,9 @@ def _number_annotations(instances: Instances, path: Path, keep: bool) -> None:
         return
     if keep:
         raise InputError(
-            f"{path}: its annotations' ids are not unique integers above 0, so that keypoints"
-            " cannot be matched to them; number the annotations of both files alike, from 1, or"
-            " leave out the keypoints"
+            f"{path}: its annotations' ids are not unique integers above 0, so keypoints cannot be"
+            " matched to them; number the annotations of both files alike, from 1, or leave out"
+            " the keypoints"
         )
     for number, annotation in enumerate(annotations, start=1):
         annotation["id"] = number

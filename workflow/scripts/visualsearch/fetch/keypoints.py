@@ -33,8 +33,8 @@ def given_file(where: str | None, category: str, section: str) -> Path | None:
     path = Path(where).expanduser()
     if not path.is_file():
         raise InputError(
-            f"dataset.{section}.keypoints: {where} is no file; name a COCO person_keypoints file,"
-            " or null"
+            f"dataset.{section}.keypoints: {where} is not a file; name a COCO person_keypoints"
+            " file, or null"
         )
     return path
 
@@ -57,11 +57,11 @@ def add_keypoints(
     if not persons:
         return
     added: set[int] = set()
-    strangers = 0
+    mismatches = 0
     for entry in _read_entries(path, member, persons):
         annotation = persons[entry["id"]]
         if any(entry.get(key) != annotation[key] for key in ("image_id", "category_id")):
-            strangers += 1
+            mismatches += 1
             continue
         name = f"{path}: annotation {entry['id']}"
         if entry["id"] in added:
@@ -73,16 +73,16 @@ def add_keypoints(
         log.info("%s: has keypoints of %d of %d persons", path, len(added), len(persons))
     else:
         log.warning(
-            "%s: has none of the %d persons, by id, image and category; the keypoints seem to be"
-            " of another annotation file, and no pose is known",
+            "%s: no entry has the id, image and category of any of the %d persons; the keypoints"
+            " seem to belong to another annotation file, so poses are not known",
             path,
             len(persons),
         )
-    if strangers:
+    if mismatches:
         log.warning(
-            "%s: left out as of another image or category, though the id is a person's: %d",
+            "%s: ignored %d entries with the id of a person but another image or category",
             path,
-            strangers,
+            mismatches,
         )
 
 

@@ -57,7 +57,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
             )
     if total.hexdigest() != DIGEST:
         raise InputError(
-            f"the installed package openpeople holds other pictures than {REQUIREMENT};"
+            f"the installed package openpeople has other pictures than {REQUIREMENT};"
             f" run: pip install {REQUIREMENT}"
         )
     return ImageList(images[: settings.max_images], [])
