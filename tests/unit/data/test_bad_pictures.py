@@ -141,6 +141,7 @@ CORPUS: dict[str, tuple[Make, tuple[int, int] | str]] = {
         "unknown range",
     ),
     "bomb.png": (data(png_of(60_000, 60_000)), "more than the limit|exceeds limit"),
+    "just too large.png": (data(png_of(9_500, 9_500)), "more than the limit"),
     "no pixel.png": (data(png_of(0, 5)), "cannot be decoded|not a picture"),
     "a pipe.jpg": (os.mkfifo, "a pipe, a socket or a device"),
     "a socket.jpg": (socket_at, "a pipe, a socket or a device"),

@@ -52,13 +52,6 @@ def test_person_id_refuses_what_it_cannot_pack(image: int, rank: int) -> None:
         person_id(image, rank)
 
 
-def test_shards_part_the_images() -> None:
-    ids = np.arange(1000, dtype=np.int64) * 7919
-    shards = shard_of(ids, 8)
-    assert sorted(set(shards.tolist())) == list(range(8))
-    assert [shard_of(int(i), 8) for i in ids] == shards.tolist()
-
-
 def test_listed_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "images.parquet"
     write_listed(path, LISTED)

@@ -1,7 +1,6 @@
 """The user's own folder of pictures, with and without annotations."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +57,6 @@ def test_colliding_ids_are_counted_up(pictures: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(folder, "id_of_name", lambda file: 2**43 - 2)
     listed = folder.list_images(in_folder(pictures), pictures)
     assert ids(listed) == [0, 1, 2, 3, 2**43 - 2, 2**43 - 1]
-
-
-def test_bad_pictures_are_skipped_and_nothing_else_is_lost(pictures: Path) -> None:
-    good = (pictures / file_of(1)).read_bytes()
-    (pictures / "cut.jpg").write_bytes(good[: len(good) // 2])
-    (pictures / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
-    (pictures / "dangling.png").symlink_to(pictures / "nowhere.png")
-    not_utf8 = os.fsdecode(b"caf\xe9.jpg")
-    (pictures / not_utf8).write_bytes(good)
-    settings = in_folder(pictures)
-    listed = folder.list_images(settings, pictures)
-    assert [(entry.file, entry.image_id) for entry in listed.skipped] == [(not_utf8, None)]
-    fetched, skipped = fetch_all(settings, listed.images, pictures)
-    assert sorted(fetched) == [file_of(i) for i in PICTURES]
-    assert sorted(skipped) == ["cut.jpg", "dangling.png", "phone.heic"]
-    assert "truncated" in skipped["cut.jpg"].reason
-    assert "No such file" in skipped["dangling.png"].reason
 
 
 def test_folder_with_annotations(pictures: Path, instances: dict[str, Any], tmp_path: Path) -> None:

@@ -247,48 +247,19 @@ def test_a_member_that_is_a_link_is_read_as_its_text(tmp_path: Path) -> None:
         annotated(path)
 
 
-def patched(path: Path, change: Callable[[bytearray, int], None]) -> None:
-    """Change the entry of a one-member archive in its central directory."""
-    data = bytearray(path.read_bytes())
-    change(data, data.rindex(b"PK\x01\x02"))
-    path.write_bytes(data)
-
-
-def size_of(text: int) -> Callable[[bytearray, int], None]:
-    def change(data: bytearray, start: int) -> None:
-        data[start + 24 : start + 28] = struct.pack("<I", text)
-
-    return change
-
-
-def encrypted(data: bytearray, start: int) -> None:
-    data[start + 8] |= 1
-    data[6] |= 1
-
-
-def patches(data: bytearray, start: int) -> None:
-    data[start + 8] |= 1 << 5
-
-
-def of_a_later_zip(data: bytearray, start: int) -> None:
-    data[start + 6] = 110
-
-
-def packed_by(method: int) -> Callable[[bytearray, int], None]:
-    def change(data: bytearray, start: int) -> None:
-        data[start + 10] = data[8] = method
-
-    return change
-
-
-LIES = {
-    "too small": (size_of(10), "not JSON|broken archive"),
-    "too large": (size_of(2**30 + 1), "more than 1024 MB unpacked"),
-    "encrypted": (encrypted, "broken archive .*encrypted"),
-    "patches": (patches, "broken archive"),
-    "of a later zip": (of_a_later_zip, "broken archive"),
-    **{f"method {n}": (packed_by(n), "broken archive|not JSON|Invalid") for n in (0, 1, 9, 12, 14)},
-    **{f"method {n}": (packed_by(n), "broken archive") for n in (93, 99)},
+BROKEN = "broken archive"
+# Changed bytes of a one-member archive, in its local header and in its central directory.
+LIES: dict[str, tuple[dict[int, bytes], dict[int, bytes], str]] = {
+    "too small": ({}, {24: struct.pack("<I", 10)}, f"not JSON|{BROKEN}"),
+    "too large": ({}, {24: struct.pack("<I", 2**30 + 1)}, "more than 1024 MB unpacked"),
+    "encrypted": ({6: b"\x01"}, {8: b"\x01"}, f"{BROKEN} .*encrypted"),
+    "patches": ({}, {8: b"\x20"}, BROKEN),
+    "of a later zip": ({}, {6: bytes([110])}, BROKEN),
+    **{
+        f"method {n}": ({8: bytes([n])}, {10: bytes([n])}, f"{BROKEN}|not JSON|Invalid")
+        for n in (0, 1, 9, 12, 14)
+    },
+    **{f"method {n}": ({8: bytes([n])}, {10: bytes([n])}, BROKEN) for n in (93, 99)},
 }
 
 
@@ -297,8 +268,12 @@ def test_archives_that_lie_are_one_line(tmp_path: Path, lie: str) -> None:
     path = tmp_path / "annotations.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(MEMBER, json.dumps(document()))
-    change, expected = LIES[lie]
-    patched(path, change)
+    local, central, expected = LIES[lie]
+    data = bytearray(path.read_bytes())
+    for start, changes in ((0, local), (data.rindex(b"PK\x01\x02"), central)):
+        for offset, value in changes.items():
+            data[start + offset : start + offset + len(value)] = value
+    path.write_bytes(data)
     with pytest.raises(InputError, match=expected) as caught:
         annotated(path)
     assert str(path) in one_line(caught)

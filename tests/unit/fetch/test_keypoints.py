@@ -3,7 +3,7 @@
 import copy
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,28 +170,35 @@ def test_keypoints_in_an_instances_file_are_ignored(
     assert poses(folder.list_images(settings, tmp_path)) == {3: (pose(3), 17)}
 
 
+@pytest.fixture
+def poses_in_folder(
+    pictures: Path, instances: dict[str, Any], tmp_path: Path
+) -> Callable[[Any], dict[int, tuple[list[float], int]]]:
+    """Lists the folder with `instances` and a keypoints file, and returns its poses."""
+
+    def found(keypoints: Any) -> dict[int, tuple[list[float], int]]:
+        settings = annotated_folder(pictures, tmp_path, instances, keypoints)
+        return poses(folder.list_images(settings, tmp_path))
+
+    return found
+
+
 @pytest.mark.parametrize("field", ["id", "image_id", "category_id"])
 def test_keypoints_of_another_file_are_not_taken(
-    pictures: Path,
-    instances: dict[str, Any],
+    poses_in_folder: Any,
     keypoints: dict[str, Any],
-    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     field: str,
 ) -> None:
     entries = keypoints["annotations"]
     entries[0][field] += 1000
-    settings = annotated_folder(pictures, tmp_path, instances, keypoints)
-    listed = folder.list_images(settings, tmp_path)
-    assert poses(listed) == {3: POSES[3], 6: POSES[6]}
+    assert poses_in_folder(keypoints) == {3: POSES[3], 6: POSES[6]}
     mismatch = "ignored 1 entries with the id of a person but another image or category"
     assert (mismatch in caplog.text) == (field != "id")
     assert "another annotation file" not in caplog.text
     for entry in entries[1:]:
         entry[field] += 1000
-    as_file(tmp_path / "person_keypoints.json", keypoints)
-    listed = folder.list_images(settings, tmp_path)
-    assert poses(listed) == {}
+    assert poses_in_folder(keypoints) == {}
     (record,) = [r for r in caplog.records if "another annotation file" in r.getMessage()]
     assert record.levelno == logging.WARNING
     assert "category of any of the 4 persons" in record.getMessage()
@@ -231,18 +238,12 @@ def test_keypoints_need_the_files_own_annotation_ids(
     ids=lambda value: str(value)[:12],
 )
 def test_broken_keypoints_are_one_clear_line(
-    pictures: Path,
-    instances: dict[str, Any],
-    keypoints: dict[str, Any],
-    tmp_path: Path,
-    value: Any,
-    complaint: str,
+    poses_in_folder: Any, keypoints: dict[str, Any], value: Any, complaint: str
 ) -> None:
     keypoints["annotations"][1]["keypoints"] = value
-    settings = annotated_folder(pictures, tmp_path, instances, keypoints)
     message = rf"person_keypoints\.json: annotation 3 has .*{complaint}"
     with pytest.raises(InputError, match=message) as caught:
-        folder.list_images(settings, tmp_path)
+        poses_in_folder(keypoints)
     assert "\n" not in str(caught.value)
 
 
@@ -264,21 +265,18 @@ NOT_A_NUMBER = '{"annotations": [{"id": 1, "image_id": 1, "category_id": 1, "key
     ],
     ids=lambda text: text[:20],
 )
-def test_files_that_are_no_keypoints(
-    pictures: Path, instances: dict[str, Any], tmp_path: Path, text: str, complaint: str
-) -> None:
-    settings = annotated_folder(pictures, tmp_path, instances, text)
+def test_files_that_are_no_keypoints(poses_in_folder: Any, text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=rf"person_keypoints\.json: .*{complaint}") as caught:
-        folder.list_images(settings, tmp_path)
+        poses_in_folder(text)
     assert "\n" not in str(caught.value)
 
 
 def test_an_annotation_that_has_keypoints_twice(
-    pictures: Path, instances: dict[str, Any], keypoints: dict[str, Any], tmp_path: Path
+    poses_in_folder: Any, keypoints: dict[str, Any]
 ) -> None:
     keypoints["annotations"] += keypoints["annotations"][:1]
     with pytest.raises(InputError, match="annotation 1 is there twice"):
-        folder.list_images(annotated_folder(pictures, tmp_path, instances, keypoints), tmp_path)
+        poses_in_folder(keypoints)
 
 
 def test_real_coco_keypoints(coco_sample: Path, tmp_path: Path) -> None:
