@@ -1,4 +1,4 @@
-"""This workflow in a git repository of its own, which git takes for one on a host."""
+"""Publish this workflow in a local git repository that git takes for one on GitHub."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 
-# What a workflow that is used from elsewhere needs; tests may run outside of a clone.
+# What a workflow that is used as a module needs. Tests may run outside of a clone.
 SHIPPED = (
     "LICENSE",
     "Snakefile",
@@ -25,7 +25,7 @@ TAG = "v1"
 
 
 def publish(folder: Path) -> Path:
-    """A repository of the workflow as it is now, with the tag TAG, and `host` beside it."""
+    """Make a repository of the workflow with the tag TAG, and its bare clone in `host`."""
     work, bare = folder / "work", folder / "host" / f"{NAME}.git"
     ignored = shutil.ignore_patterns("__pycache__")
     for name in SHIPPED:
@@ -48,9 +48,9 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def answer_for_the_host(work: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have git, in this process' children, find what `publish` made when HOST is asked for it.
+    """Redirect git, in child processes, from HOST to the repository that `publish` made.
 
-    Snakemake's caches go under `folder` too, so that nothing fetched before is used.
+    Snakemake's caches go to `folder`, so that nothing fetched earlier is used.
     """
     settings = folder / "gitconfig"
     host = work.with_name("host").as_uri()

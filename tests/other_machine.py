@@ -1,7 +1,7 @@
-"""Runs jobs as on other machines: each in an empty folder, with the environment it is handed.
+"""Runs jobs as on other machines, each in an empty folder.
 
-For Snakemake's executor cluster-generic: `other_machine.py submit FOLDER JOBSCRIPT` prints the
-job's name, `other_machine.py status FOLDER JOB` how it does. FOLDER/JOB.said has what it prints.
+For Snakemake's executor cluster-generic. `other_machine.py submit FOLDER JOBSCRIPT` prints the
+job's name; `other_machine.py status FOLDER JOB` prints its state. FOLDER/JOB.said has its output.
 """
 
 import os
@@ -26,7 +26,7 @@ def submit(machines: Path, jobscript: str) -> str:
 
 def run(machines: Path, name: str) -> str:
     machine = machines / name
-    # The commands of the environment that runs this are those of the container.
+    # In place of a container, the commands of this Python's environment.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with open(machine.with_suffix(".said"), "wb") as said:
         script = ["sh", machine.with_suffix(".sh")]

@@ -21,7 +21,7 @@ KEY, SECRET = "AKIDOFTHETESTS", "no secret"
 
 
 class S3Server:
-    """On loopback, in threads of this process; its objects outlive `stop`."""
+    """A server on loopback, in threads of this process. Its objects survive `stop`."""
 
     def __init__(self) -> None:
         with socket.socket() as free:
@@ -42,7 +42,7 @@ class S3Server:
         self._server._server.server_close()
 
     def connect(self, service: str, region: str = "us-east-1") -> Any:
-        """A client of one of the services that the server imitates."""
+        """A client of a service that the server imitates."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -52,7 +52,7 @@ class S3Server:
         )
 
     def check_credentials(self, check: bool) -> None:
-        """Whether requests need the key of a known user; there is none."""
+        """Refuse all requests, as there is no known user; or accept all."""
         actions = "0" if check else "inf"
         self._tell("reset-auth", actions, "text/plain")
 
@@ -68,7 +68,7 @@ class S3Server:
                 self.client.upload_file(str(path), BUCKET, key)
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """All objects under a prefix, without it."""
+        """All objects under a prefix, by their names without it."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=BUCKET, Prefix=f"{prefix}/"
         )
@@ -104,7 +104,7 @@ class InBucket(Workspace):
         ]
 
     def elsewhere(self, name: str) -> "InBucket":
-        """The same run from another machine: a folder that has nothing but the configuration."""
+        """The same run from another machine: a new folder with only the configuration."""
         folder = self.folder.with_name(f"{self.folder.name}-{name}")
         shutil.rmtree(folder, ignore_errors=True)
         return InBucket(folder, self.config, self.server, self.prefix)
@@ -115,13 +115,13 @@ class InBucket(Workspace):
         return {
             name: data
             for name, data in found.items()
-            # Snakemake marks a folder's time in it.
+            # Snakemake keeps a folder's time in a hidden file.
             if PurePosixPath(name).parts[0] not in NO_RESULTS
             and not PurePosixPath(name).name.startswith(".")
         }
 
     def hashes(self) -> dict[str, str]:
-        """sha256 of each result that a run without storage has too."""
+        """sha256 of each result that a run without storage has as well."""
         return {
             name: hashlib.sha256(data).hexdigest()
             for name, data in sorted(self.objects().items())
@@ -130,9 +130,9 @@ class InBucket(Workspace):
 
 
 class JobsElsewhere(InBucket):
-    """Each job in an empty folder of its own, as on a cloud: what it has comes from the bucket.
+    """Each job runs in an empty folder, as on a cloud, and has only what is in the bucket.
 
-    `folder` becomes a clone of the project, as what git lists there is the code that jobs get.
+    `folder` becomes a clone of the project, because jobs get the code that git lists.
     """
 
     longest_seconds = 1800
@@ -161,17 +161,17 @@ class JobsElsewhere(InBucket):
         ]
 
     def said(self) -> list[str]:
-        """What each machine's job has printed."""
+        """What the job of each machine has printed."""
         return [path.read_text() for path in sorted(self.machines.glob("*.said"))]
 
 
 def only_in_storage(name: str) -> bool:
-    """What travels because jobs share no disk."""
+    """Whether a result exists because jobs share no disk."""
     return name.startswith(("dataset/pictures/", "detections/weights."))
 
 
 def without_pictures(hashes: dict[str, str]) -> dict[str, str]:
-    """A run without storage has its pictures in a folder."""
+    """The hashes without pictures, which a run without storage keeps in a folder."""
     return {
         name: digest
         for name, digest in hashes.items()
@@ -180,7 +180,7 @@ def without_pictures(hashes: dict[str, str]) -> dict[str, str]:
 
 
 def credentials() -> dict[str, str]:
-    """Of the server, as a user gives them."""
+    """The credentials for the server, as a user sets them."""
     return {
         "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": KEY,
         "SNAKEMAKE_STORAGE_S3_SECRET_KEY": SECRET,

@@ -1,7 +1,7 @@
-"""A SLURM cluster of one node: real daemons on loopback, in a folder of their own.
+"""A SLURM cluster of one node: real daemons on loopback, in a temporary folder.
 
-Nothing of the system's own SLURM and munge is read or written but their programs. By hand:
-`python tests/slurm_cluster.py COMMAND` runs a command with such a cluster, and ends both.
+It uses the programs of the system's SLURM and munge, but none of their files. By hand,
+`python tests/slurm_cluster.py COMMAND` runs a command with such a cluster, then ends it.
 """
 
 import getpass
@@ -19,11 +19,10 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol", "setpriv")
 SECONDS_TO_START = 30
-# No cgroups, which a container may not have: processes are known by who started whom. Cores are
-# given by affinity. Memory is looked at each second, and a job that has more than it asked for is
-# killed. `urgent` takes the node from others, as on clusters with preemption. Jobs that ask for a
-# GPU wait for a node that is down: there is none here. A job that is queued again waits for as long
-# as a credential lasts.
+# No cgroups, which a container may not have: SLURM follows processes by their parents, and assigns
+# cores by affinity. It checks memory each second, and kills a job that uses more than it asked for.
+# The partition `urgent` preempts others. Jobs that ask for a GPU wait for a node that is down. A
+# job that is queued again waits until its credential expires.
 CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -66,16 +65,16 @@ PartitionName=urgent Nodes={host} MaxTime=1-0 PriorityTier=2
 
 
 def missing() -> list[str]:
-    """The programs that are not there."""
+    """The programs that are missing."""
     return [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
 
 
 class Cluster:
-    """What tests ask of the cluster; `environment` is what commands need to reach it."""
+    """A running cluster. `environment`: the variables with which commands reach it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # A job step of Snakemake's plugin forgets SLURM_CONF before it calls srun.
+        # Snakemake's plugin for job steps drops SLURM_CONF before it calls srun.
         srun = folder / "bin" / "srun"
         srun.parent.mkdir()
         configuration = folder / "slurm.conf"
@@ -86,21 +85,21 @@ class Cluster:
         self.environment = {"SLURM_CONF": str(configuration), "PATH": path}
 
     def states(self) -> dict[str, str]:
-        """State by what the plugin calls a job, such as rule_detect_persons_wildcards_0.
+        """Each job's state by the plugin's name for it, such as rule_detect_persons_wildcards_0.
 
-        Of those that went by one name, the last; SLURM forgets ended ones after ten minutes.
+        Of several jobs with one name, the last. SLURM forgets ended jobs after ten minutes.
         """
         lines = self.says("squeue", "--noheader", "--states=all", "--sort=i", "-o", "%k|%T")
         return dict(line.split("|") for line in lines.splitlines())
 
     def numbers(self, comment: str) -> list[str]:
-        """The numbers of all jobs whose name begins so, the last one last."""
+        """The numbers of all jobs whose name begins with `comment`, in order."""
         lines = self.says("squeue", "--noheader", "--states=all", "--sort=i", "-o", "%k|%i")
         jobs = (line.split("|") for line in lines.splitlines())
         return [number for name, number in jobs if name.startswith(comment)]
 
     def says(self, *command: str) -> str:
-        """What a command of SLURM prints."""
+        """Run a command of SLURM and return what it prints."""
         done = subprocess.run(
             command,
             env=os.environ | self.environment,
@@ -121,12 +120,12 @@ class Cluster:
 
 @contextmanager
 def cluster(cpus: int = 2, megabytes: int = 16000) -> Iterator[Cluster]:
-    """Run a cluster of one node; its daemons and all its jobs end with the block.
+    """Run a cluster of one node. Its daemons and jobs end with the block.
 
-    cpus, megabytes: what SLURM counts, whatever the machine has.
+    cpus, megabytes: what SLURM believes the machine has.
     """
     with ExitStack() as stack:
-        # Short, as a socket's path may have no more than 108 bytes.
+        # A short path, because the path of a socket may have at most 108 bytes.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
         one = Cluster(folder)
         for name in ("state", "spool"):
@@ -161,7 +160,7 @@ def cluster(cpus: int = 2, megabytes: int = 16000) -> Iterator[Cluster]:
 @contextmanager
 def _daemon(command: list[str], one: Cluster) -> Iterator[None]:
     process = subprocess.Popen(
-        # Ends with this process, however that ends.
+        # The kernel ends it when this process ends.
         ["setpriv", "--pdeathsig", "TERM", *command],
         env=os.environ | one.environment,
         stdin=subprocess.DEVNULL,
@@ -209,7 +208,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _path() -> str:
-    # Debian's daemons lie where only root's path leads.
+    # Debian's daemons are in a folder that is only on root's path.
     return f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
 
 

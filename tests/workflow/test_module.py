@@ -1,4 +1,4 @@
-"""Used as a module: the example of docs/module.md, from a path, from git, and deployed."""
+"""The workflow as a module: the example of docs/module.md, from a path, from git, deployed."""
 
 import re
 import signal
@@ -28,12 +28,12 @@ def section(results: str, **changed: object) -> dict[str, object]:
 
 
 def few(pictures: int) -> dict[str, object]:
-    """What makes a run of one search shorter still."""
+    """Settings that make the run of a section shorter."""
     return {"dataset": SHORT["dataset"] | {"max_images": pictures}, "shards": 1}
 
 
 def importing(folder: Path, snakefile: str, **sections: object) -> Workspace:
-    """A workflow in `folder` of that text, with a clone of this one beside it."""
+    """A workflow in `folder` with this Snakefile, and a clone of this project beside it."""
     workspace = Workspace(folder, sections, root=folder)
     (folder / "visual-search").symlink_to(ROOT)
     (folder / "Snakefile").write_text(snakefile)
@@ -41,7 +41,7 @@ def importing(folder: Path, snakefile: str, **sections: object) -> Workspace:
 
 
 def module(snakefile: str, lines: str = "") -> str:
-    """A workflow that has one module with the configuration `search`."""
+    """The text of a workflow with one module, configured by the section `search`."""
     return f"""
 module visual_search:
     snakefile: {snakefile}
@@ -57,7 +57,7 @@ CLONE = '"visual-search/workflow/Snakefile"'
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The page's example, once run."""
+    """The page's example, after one run."""
     workspace = importing(
         tmp_path_factory.mktemp("example"),
         EXAMPLE,
@@ -98,7 +98,7 @@ def test_nothing_is_left_to_do(example: Workspace) -> None:
 
 
 def test_a_second_run_is_refused(example: Workspace) -> None:
-    """By the handler that the example calls, for the second of its modules."""
+    """By the handler in the example, for the second module."""
     results = str(example.folder / "results/winter")
     held = f"from visualsearch.workflow.run_lock import hold; hold({results!r})"
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'workflow/scripts')!r}); {held}; print(1)"
@@ -143,7 +143,7 @@ def test_sigterm_ends_the_example_soon(tmp_path: Path) -> None:
 
 
 def test_prefix_and_pathvars_of_the_module(tmp_path: Path) -> None:
-    """The user's own pictures go under no prefix."""
+    """The prefix is not added to the user's own pictures."""
     (tmp_path / "me.jpg").write_bytes(b"")
     search = section("results/search", queries={"images": ["me.jpg"]})
     for lines, hits in {
@@ -162,7 +162,7 @@ def test_prefix_and_pathvars_of_the_module(tmp_path: Path) -> None:
 
 
 def test_modules_may_share_a_configuration(tmp_path: Path) -> None:
-    """What one fills in is not taken for what the other was told."""
+    """Defaults that one module fills in do not reach the other."""
     shared = {key: value for key, value in SHORT.items() if key != "pathvars"}
     both = "".join(
         f"""
@@ -203,7 +203,7 @@ def host(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.fixture
 def deployed(host: Path, tmp_path: Path) -> Workspace:
-    """As the catalog says, with the page's handlers."""
+    """Deployed as the catalog says, with the handlers of the page."""
     folder = tmp_path / "deployed"
     folder.mkdir()
     snakedeploy = [Path(sys.executable).with_name("snakedeploy"), "deploy-workflow"]
@@ -264,7 +264,7 @@ def test_two_versions_are_refused(host: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    """This folder on a web server, which has files and no repository."""
+    """This folder on a web server, which serves files and no repository."""
     handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *a: handler(*a, directory=str(ROOT)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -283,7 +283,7 @@ def test_a_single_file_is_refused(web: str, tmp_path: Path) -> None:
 
 
 def test_the_catalog_finds_what_it_asks_for() -> None:
-    """By https://snakemake.github.io/snakemake-workflow-catalog, under Adding workflows."""
+    """See https://snakemake.github.io/snakemake-workflow-catalog, under Adding workflows."""
     shown = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())
     assert set(shown) == {"usage"}
     assert set(shown["usage"]) == {"software-stack-deployment", "report"}

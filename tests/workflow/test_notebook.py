@@ -1,6 +1,4 @@
-"""The notebook on real results: it agrees with the run, and says so where it does not. And what a
-run says at its end.
-"""
+"""The notebook agrees with the run, and fails if it does not; and a run's last lines."""
 
 import json
 import re
@@ -34,7 +32,7 @@ SEARCH = {
 
 @pytest.fixture
 def copy(demo: Workspace, tmp_path: Path) -> Workspace:
-    """The demo's finished run, to add to."""
+    """A copy of the demo's finished run."""
     shutil.copytree(demo.folder, tmp_path / "copy")
     return Workspace(tmp_path / "copy", demo.config)
 
@@ -59,7 +57,7 @@ def walk(demo: Workspace, folder: Path, **changes: Any) -> Path:
 def test_it_agrees_with_the_run_and_is_the_same_bytes_twice(
     copy: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A kernel of the same name that somebody has installed is not this Python.
+    # Somebody has installed another kernel of the same name.
     kernel = tmp_path / "jupyter/kernels/python3/kernel.json"
     kernel.parent.mkdir(parents=True)
     kernel.write_text(json.dumps({"argv": ["false"], "display_name": "?", "language": "python"}))
@@ -70,7 +68,7 @@ def test_it_agrees_with_the_run_and_is_the_same_bytes_twice(
     made = copy.results / "notebook/walkthrough.ipynb"
     assert "Annoy gives the run's 10 hits, in the same order." in printed(made)
     assert sum("image/png" in output.get("data", {}) for output in outputs(made)) == 3
-    # Where the report was not made, what was measured before may no longer hold.
+    # Without a new report, older measurements may no longer hold.
     assert "Report " not in said
 
     first = made.read_bytes()
@@ -81,7 +79,7 @@ def test_it_agrees_with_the_run_and_is_the_same_bytes_twice(
     assert not list((tmp_path / "home").glob(".[ij]*"))
 
 
-def test_second_look_own_pictures_and_exact_search(copy: Workspace, tmp_path: Path) -> None:
+def test_reranking_own_pictures_and_exact_search(copy: Workspace, tmp_path: Path) -> None:
     picture = copy.results / "dataset/images/P001/amateur_selfie.jpg"
     Image.open(picture).resize((424, 632)).save(copy.folder / "me $x$.png")
     other = Workspace(
@@ -194,7 +192,7 @@ def test_a_run_ends_with_five_lines_once(copy: Workspace) -> None:
 
 
 def test_the_lines_come_when_the_run_leads_to_the_report(copy: Workspace) -> None:
-    # Without it, nothing would be to do, and nothing be said of it.
+    # Without --forcerun there would be nothing to do.
     touch = ("--touch", "--forcerun", "gather_detections")
     assert "Report    file:" in copy.run(*touch, "--quiet")
     for quieter in ((*touch, "--quiet", "all"), ("--dry-run", "--forceall"), ("detect", *touch)):

@@ -1,4 +1,4 @@
-"""Results, pictures and weights in a bucket of a real HTTP server of S3's protocol."""
+"""Results, pictures and weights in a bucket, on a local HTTP server that speaks S3."""
 
 import os
 import re
@@ -55,7 +55,7 @@ def server() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="module")
 def run(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> InBucket:
-    """A short run in the bucket that nobody disturbed. Tests do not change its results."""
+    """An undisturbed short run in the bucket. Tests do not change its results."""
     workspace = InBucket(tmp_path_factory.mktemp("run"), SHORT, server, "run")
     workspace.said = workspace.run()
     return workspace
@@ -85,7 +85,7 @@ def test_a_storage_that_does_not_answer_is_one_line(server: S3Server, tmp_path: 
 
 
 def test_fetched_into_a_bucket(server: S3Server, tmp_path: Path) -> None:
-    """A sample of the whole, which `make test-s3` runs."""
+    """A sample of the tests that `make test-s3` runs."""
     local = Workspace(tmp_path / "local", SHORT)
     local.run("fetch")
     workspace = InBucket(tmp_path / "here", SHORT, server, "fetched")
@@ -116,7 +116,7 @@ def test_a_second_run_does_nothing_and_a_deleted_object_is_made_again(run: InBuc
     assert run.planned() == set()
     machine = run.elsewhere("that has made nothing")
     assert machine.planned() == set()
-    # What nothing asks for is not missed, as in a folder; what is asked for is made again.
+    # As in a folder, a missing file is made again only if a target asks for it.
     run.server.delete("run/results/test/search/hits.parquet")
     assert machine.planned() == set()
     assert machine.planned("search") - TARGETS == {"search_persons"}
@@ -142,12 +142,12 @@ def test_each_stage_on_another_machine(
 def test_each_job_on_another_machine(
     server: S3Server, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
-    """What a cloud's executor does: code out of the bucket, too, into an empty folder."""
+    """As on a cloud: the code comes from the bucket too, into an empty folder."""
     skip_without_git()
     workspace = JobsElsewhere(tmp_path / "clone", SHORT, server, "jobs")
     said = workspace.run()
     assert workspace.hashes() == without_pictures(undisturbed)
-    # The bundled weights are read where the code lies; all else ran elsewhere.
+    # The bundled weights are read beside the code; all other jobs ran elsewhere.
     assert len(workspace.said()) == said.count("external jobid") >= 17
     assert not list(workspace.copies.rglob("*.parquet"))
 
@@ -164,7 +164,7 @@ def test_killed_and_started_again(
         time.sleep(0.5)
         os.killpg(started.pid, number)
         started.communicate(timeout=60)
-        # Whatever lies in the bucket is whole.
+        # All objects in the bucket are whole.
         there = workspace.hashes()
         assert there == {name: undisturbed[name] for name in there}
     workspace.run()
@@ -196,7 +196,7 @@ def test_the_server_goes_in_the_middle(
 def test_own_pictures_and_queries(
     server: S3Server, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
-    """The openpeople package's pictures as a folder: on this machine, and in the bucket."""
+    """Pictures of openpeople as a folder, on this machine and in the bucket."""
     skip_without_git()
     pictures = tmp_path / "people"
     export_people(pictures, 14)
@@ -222,7 +222,7 @@ def test_own_pictures_and_queries(
         "own",
     )
     stored.run()
-    # Where the pictures lie is named in these alone.
+    # Only these name the place of the pictures.
     named = {"search/queries.parquet", "search/query_images.parquet"}
     expected = without_pictures(results_of(local))
     found = untimed(stored.hashes())
@@ -230,7 +230,7 @@ def test_own_pictures_and_queries(
     differing = {name for name in found if found[name] != expected[name]}
     assert differing <= named | {name for name in found if name.startswith("report/")}, differing
     assert stored.elsewhere("again").planned() == set()
-    # Pictures of this machine, results in the bucket, jobs elsewhere but for those that need them.
+    # Pictures here and results in the bucket: jobs that do not need the pictures run elsewhere.
     mixed = JobsElsewhere(tmp_path / "mixed", config(str(pictures), str(query)), server, "mixed")
     mixed.run("search")
     elsewhere = "".join(mixed.said())
@@ -280,7 +280,7 @@ def test_own_weights(server: S3Server, tmp_path: Path) -> None:
     found = results_of(here)
     assert {name: found[name] for name in found if not only_in_storage(name)} == expected
     assert here.planned("embed", *storage) == set()
-    # Other weights under the same name, seen from the bucket alone.
+    # Other weights under the same name, which only the bucket shows.
     upload(seed=1)
     for workspace in (stored, here):
         planned = workspace.planned("embed", *storage)
@@ -305,7 +305,7 @@ def test_explorer_notebook_and_parity_from_the_bucket(
     there, here = untimed(stored.hashes()), without_pictures(results_of(local))
     assert there.pop(NOTEBOOK) != here.pop(NOTEBOOK)
     assert there == here
-    # It names the way back to where Snakemake was started, which is longer from a copy.
+    # It names the way to the folder where Snakemake was started, which is longer from a copy.
     way = re.compile(rb"started_in = '[./]+'")
     assert way.sub(b"", stored.objects()[NOTEBOOK]) == way.sub(
         b"", (local.results / NOTEBOOK).read_bytes()
@@ -314,7 +314,7 @@ def test_explorer_notebook_and_parity_from_the_bucket(
 
 @whole
 def test_nobody_found(server: S3Server, tmp_path: Path) -> None:
-    """Folders without a file, which a bucket cannot have."""
+    """Then some folders are empty, which a bucket cannot have."""
     config = demo_config(
         dataset={"max_images": 2},
         search_set={"min_score": 1.0},
@@ -340,7 +340,7 @@ def untimed(hashes: dict[str, str]) -> dict[str, str]:
 
 
 def export_people(folder: Path, count: int) -> None:
-    """Some pictures of the package openpeople, which show nobody who is."""
+    """Copy some pictures of the package openpeople, of people who do not exist."""
     from visualsearch.fetch import openpeople
     from visualsearch.settings import DatasetSettings
 

@@ -21,7 +21,7 @@ from slurm_cluster import Cluster, cluster, missing
 
 pytestmark = pytest.mark.slurm
 
-# As a user would, but that the short jobs of a test are asked for sooner.
+# As a user would, except that the queue is asked sooner, for the short jobs of a test.
 SLURM = [
     *("--profile", str(ROOT / "profiles/slurm")),
     *("--slurm-init-seconds-before-status-checks", "5"),
@@ -55,7 +55,7 @@ def nothing_left_in_the_queue(slurm: Cluster) -> Iterator[None]:
 
 
 def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[str]:
-    """A run through SLURM, as the leader of a process group; what it says goes to run.log."""
+    """Start a run through SLURM in a process group of its own; its output goes to run.log."""
     with (workspace.folder / "run.log").open("w") as log:
         run = subprocess.Popen(
             workspace.command(*SLURM, *arguments),
@@ -85,7 +85,7 @@ def until(true: Callable[[], object], run: subprocess.Popen[str], workspace: Wor
 def until_running(
     job: str, slurm: Cluster, run: subprocess.Popen[str], workspace: Workspace
 ) -> psutil.Process:
-    """Wait until the script of a job works: of embed_distorted, or detect_persons/0 for a shard."""
+    """Wait until a job's script runs. job: embed_distorted, or detect_persons/0 for a shard."""
     rule, _, shard = job.partition("/")
     name = f"rule_{rule}_wildcards_{shard}" if shard else f"rule_{rule}"
     until(lambda: slurm.states().get(name) == "RUNNING", run, workspace)
@@ -109,7 +109,7 @@ def ended_well(run: subprocess.Popen[str], workspace: Workspace) -> str:
 
 
 def detected_as(undisturbed: dict[str, str], workspace: Workspace) -> None:
-    """All results up to detection are there, and those of the undisturbed run."""
+    """All results up to detection are there and are those of the undisturbed run."""
     results = results_of(workspace)
     assert "detections/persons.json" in results
     assert results == {name: undisturbed[name] for name in results}
@@ -140,7 +140,7 @@ def test_demo_gives_the_same_bytes(
 def test_jobs_killed_in_every_way_run_again(
     slurm: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
-    """One hangs, one is cancelled, one is short of memory, two are preempted."""
+    """One hangs, one is cancelled, one lacks memory, one is preempted."""
     workspace = Workspace(tmp_path, SHORT)
     run = start(
         workspace,
@@ -159,7 +159,7 @@ def test_jobs_killed_in_every_way_run_again(
 
     assert f"SLURM-job '{hangs}' failed, SLURM status is: 'TIMEOUT'" in output
     assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in output
-    # Which with cgroups SLURM would call OUT_OF_MEMORY.
+    # With cgroups, SLURM would call it OUT_OF_MEMORY.
     small, large = slurm.numbers("rule_embed_persons_wildcards_1")
     assert f"SLURM-job '{small}' failed, SLURM status is: 'FAILED'" in output
     logs = workspace.folder / ".snakemake/slurm_logs"
@@ -168,14 +168,14 @@ def test_jobs_killed_in_every_way_run_again(
     asked = [slurm.says("squeue", "-h", "-t", "all", "-j", n, "-o", "%m") for n in (small, large)]
     assert [words.strip() for words in asked] == ["500M", "4000M"]
     assert output.count("Trying to restart job") == 3
-    # That one SLURM itself has queued again: it is the same job.
+    # SLURM itself has queued the preempted job again: it is the same job.
     assert slurm.numbers("rule_embed_distorted") == [preempted]
     assert "Restarts=1" in slurm.says("scontrol", "show", "job", preempted)
     assert results_of(workspace) == undisturbed
 
 
 def test_detection_and_embedding_ask_for_a_gpu_each(slurm: Cluster, tmp_path: Path) -> None:
-    """In the queue, where they stay: no node with a GPU is up."""
+    """They stay in the queue, because no node with a GPU is up."""
     workspace = Workspace(tmp_path, SHORT)
     workspace.run("embed")
     (workspace.results / "detections/shards/0.parquet").unlink()
@@ -185,7 +185,7 @@ def test_detection_and_embedding_ask_for_a_gpu_each(slurm: Cluster, tmp_path: Pa
     }
     run = start(workspace, "embed", "detect", "--rerun-triggers", "mtime")
     waiting = ("rule_detect_persons_wildcards_0", "rule_embed_persons_wildcards_1")
-    # Both at once, whatever one machine's profile allows.
+    # Both at once, although one machine's profile allows one.
     until(lambda: set(waiting) <= set(slurm.states()), run, workspace)
     for name in waiting:
         (number,) = slurm.numbers(name)
@@ -206,7 +206,7 @@ def test_a_stopped_run_leaves_nothing_in_the_queue(
     number: signal.Signals,
     whole_group: bool,
 ) -> None:
-    """And what it has done is gone on with, here without SLURM."""
+    """And a run without SLURM continues it."""
     workspace = Workspace(tmp_path, SHORT)
     run = start(workspace, "detect")
     script = until_running("detect_persons/0", slurm, run, workspace)
