@@ -39,7 +39,9 @@ from visualsearch.data.images import read_image
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import MAPS, embed_boxes
-from visualsearch.evaluate.search_quality import NEIGHBOURS, Alikeness, Sample, person_facts
+from visualsearch.evaluate.neighbour_measures import NeighbourMeasures, Sample
+from visualsearch.evaluate.person_facts import person_facts
+from visualsearch.evaluate.search_quality import NEIGHBOURS
 from visualsearch.index.nearest import Nearest, Ranks
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import l2_normalised
@@ -173,7 +175,7 @@ class Judge:
         bootstrap = Bootstrap(self.image_ids, RESAMPLES, SEED)
         self.sample = Sample(rows, self.image_ids, heights, others, bootstrap)
         facts = person_facts(persons.annotations, persons.table, "person")
-        self.alike = Alikeness(self.sample, facts, pd.DataFrame())
+        self.alike = NeighbourMeasures(self.sample, facts, pd.DataFrame())
         second = np.isin(self.image_ids, np.unique(self.image_ids)[1::2])
         self.halves = {"chosen on": ~second, "held out": second}
         self.bootstraps = {

@@ -18,8 +18,8 @@ from visualsearch.index.building import build_index
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
-from visualsearch.search.everyone import NEIGHBOURS, search_everyone
-from visualsearch.settings import IndexSettings, checking
+from visualsearch.search.everyone import EVERYONE, search_everyone
+from visualsearch.settings import IndexSettings, SearchSettings, checking
 
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
 SIDE = 300
@@ -117,10 +117,10 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
                 index,
                 table,
                 str(folder / f"{shard}.parquet"),
-                config["search"],
+                SearchSettings.of(config["search"]),
                 config["explorer"]["neighbours"],
             )
-        write_table(path, found, NEIGHBOURS)
+        write_table(path, found, EVERYONE)
     reduced = [str(folder / f"{shard}.parquet") for shard in range(SHARDS)]
     write_map(folder / "map.parquet", reduced, config["explorer"]["projection"])
     names = ("manifest", "persons", "queries", "map")

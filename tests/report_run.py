@@ -30,7 +30,7 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
-from visualsearch.evaluate.detections import labels_by_image
+from visualsearch.evaluate.person_facts import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.index.building import build_index
 from visualsearch.index.opening import open_index
@@ -46,8 +46,14 @@ from visualsearch.report.wording import detector
 from visualsearch.report.writing import write_report
 from visualsearch.search.hits import search_all
 from visualsearch.search.queries import select_queries
-from visualsearch.search.rerank import SecondLook
-from visualsearch.settings import IndexSettings, checking
+from visualsearch.search.rerank import Reranker
+from visualsearch.settings import (
+    EvaluationSettings,
+    IndexSettings,
+    QueriesSettings,
+    SearchSettings,
+    checking,
+)
 
 OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
 SIDE = 160
@@ -122,7 +128,7 @@ def color_of(image_id: int) -> tuple[int, int, int]:
 class Run:
     """A run's results, computed and written by the library from made vectors and pictures.
 
-    backend: of the index. rerank: depth of the second look. company: some pictures have two
+    backend: of the index. rerank: search.rerank. company: some pictures have two
     persons, some of them near-duplicates, of differing scores and heights; hits may be of the
     query's own picture. persons: so many of the first pictures show somebody.
     """
@@ -196,7 +202,7 @@ class Run:
             None,
             labels,
             read_table(folder / "distorted.parquet"),
-            config_of()["evaluation"] | {"resamples": 100},
+            EvaluationSettings(resamples=100),
             self.rerank,
         )
         write_json(folder / "search.json", measured)
@@ -289,20 +295,14 @@ class Run:
         write_table(folder / "own.parquet", [pa.table(own).cast(own_schema)], own_schema)
         persons = read_table(paths["persons.parquet"])
         there = [person for person in (3000, 1000) if person <= 1000 * self.persons]
-        settings = config_of(queries={"persons": there})["queries"]
+        settings = QueriesSettings(persons=tuple(there))
         queries = select_queries(persons, [reduced], settings, str(folder / "own.parquet"))
         write_table(folder / "queries.parquet", [queries], queries.schema)
         sidecar = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         index = open_index(paths["persons.index"], sidecar)
-        look = SecondLook(self.rerank, [embeddings], self.reduction.mean, own_vectors)
-        hits = search_all(
-            index,
-            persons,
-            queries,
-            k=10,
-            same_image=self.company,
-            second_look=look if self.rerank else None,
-        )
+        reranker = Reranker([embeddings], self.reduction.mean, own_vectors)
+        search = SearchSettings(same_image=self.company, rerank=self.rerank, near_duplicate=1.0)
+        hits = search_all(index, persons, queries, search, reranker if self.rerank else None)
         write_table(folder / "hits.parquet", [hits], HITS)
         write_skipped(folder / "no_query.tsv", [Skipped(None, "x/<u>.png", "no <person> in it")])
 

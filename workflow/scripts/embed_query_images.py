@@ -1,4 +1,4 @@
-"""Find and describe the persons in the user's own pictures."""
+"""Make queries of the persons in the user's own pictures."""
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job

@@ -1,4 +1,4 @@
-"""What the search is worth: what the reduction loses, and how alike neighbours are."""
+"""Measure what the reduction loses, and what neighbours have in common."""
 
 from threadpoolctl import threadpool_limits
 
@@ -7,17 +7,18 @@ from visualsearch.core.job import job
 from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.tables import PERSONS, common_metadata, read_table
 from visualsearch.embed.distortion import DISTORTED, VECTORS
-from visualsearch.evaluate.detections import labels_by_image
-from visualsearch.evaluate.search_quality import measure_search, person_facts
+from visualsearch.evaluate.person_facts import labels_by_image, person_facts
+from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.charts import draw_components
+from visualsearch.settings import EvaluationSettings
 
-# A sum's last bits depend on the threads, and a choice may hang on them.
+# The last bits of a sum depend on the threads.
 with job(snakemake), threadpool_limits(1):
-    # Copies made by other settings than the embeddings would measure nothing.
+    # Copies embedded with other settings could not be compared.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
-    # Of the reduced vectors and not of the index, which decides nothing here.
+    # Not from the index, so that a change of it does not rerun this.
     persons = rows_of_shards(snakemake.input.reduced, PERSONS.names)
     annotations = snakemake.input.annotations
     numbers = measure_search(
@@ -30,7 +31,7 @@ with job(snakemake), threadpool_limits(1):
         else None,
         labels,
         read_table(snakemake.input.distorted, [*DISTORTED.names, *VECTORS]),
-        snakemake.params.evaluation,
+        EvaluationSettings.of(snakemake.params.evaluation),
         snakemake.params.rerank,
     )
     write_json(snakemake.output.numbers, numbers)

@@ -1,4 +1,4 @@
-"""Find the neighbours of every person of a shard, as the report finds its queries'."""
+"""Find the neighbours of every person of a shard, for the explorer."""
 
 from threadpoolctl import threadpool_limits
 
@@ -6,16 +6,17 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import read_table, write_table
 from visualsearch.index.opening import open_index
-from visualsearch.search.everyone import NEIGHBOURS, search_everyone
+from visualsearch.search.everyone import EVERYONE, search_everyone
+from visualsearch.settings import SearchSettings
 
-# A sum's last bits depend on the threads, and a choice may hang on them.
+# The last bits of a sum depend on the threads, and the order of hits may depend on them.
 with job(snakemake), threadpool_limits(1):
     files = snakemake.input
     neighbours = search_everyone(
         open_index(files.index, read_json(files.sidecar)),
         read_table(files.persons, ["person_id", "image_id"]),
         files.reduced,
-        snakemake.params.search,
+        SearchSettings.of(snakemake.params.search),
         snakemake.params.neighbours,
     )
-    write_table(snakemake.output.neighbours, neighbours, NEIGHBOURS)
+    write_table(snakemake.output.neighbours, neighbours, EVERYONE)

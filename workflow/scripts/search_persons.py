@@ -1,4 +1,4 @@
-"""Find the neighbours of each query, and take a second look at them where that is asked."""
+"""Find the neighbours of each query, and rerank them if that is asked for."""
 
 from threadpoolctl import threadpool_limits
 
@@ -7,24 +7,20 @@ from visualsearch.core.job import job
 from visualsearch.data.tables import HITS, PERSONS, QUERIES, read_table, write_table
 from visualsearch.index.opening import open_index
 from visualsearch.search.hits import search_all
-from visualsearch.search.rerank import second_look_of
+from visualsearch.search.rerank import Reranker
+from visualsearch.settings import SearchSettings
 
-# A sum's last bits depend on the threads, and a choice may hang on them.
+# The last bits of a sum depend on the threads, and the order of hits may depend on them.
 with job(snakemake), threadpool_limits(1):
-    files, search = snakemake.input, snakemake.params.search
-    second_look = None
-    if search["rerank"]:
-        second_look = second_look_of(
-            search["rerank"], list(files.embeddings), files.model, files.own_pictures or None
-        )
+    files, settings = snakemake.input, SearchSettings.of(snakemake.params.search)
+    reranker = None
+    if settings.rerank:
+        reranker = Reranker.load(list(files.embeddings), files.model, files.own_pictures or None)
     hits = search_all(
         open_index(files.index, read_json(files.sidecar)),
         read_table(files.persons, PERSONS.names),
         read_table(files.queries, [*QUERIES.names, "vector"]),
-        search["neighbours"],
-        search["same_image"],
-        search["near_duplicate"],
-        search["exclude_near_duplicates"],
-        second_look,
+        settings,
+        reranker,
     )
     write_table(snakemake.output.hits, [hits], HITS)

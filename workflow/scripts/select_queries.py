@@ -5,8 +5,9 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.job import job
 from visualsearch.data.tables import PERSONS, read_table, write_table
 from visualsearch.search.queries import Evidence, select_queries
+from visualsearch.settings import QueriesSettings
 
-# A sum's last bits depend on the threads, and a choice may hang on them.
+# The last bits of a sum depend on the threads, and the choice may depend on them.
 with job(snakemake), threadpool_limits(1):
     files = snakemake.input
     evidence = None
@@ -15,7 +16,7 @@ with job(snakemake), threadpool_limits(1):
     table = select_queries(
         read_table(files.persons, PERSONS.names),
         list(files.reduced),
-        snakemake.params.queries,
+        QueriesSettings.of(snakemake.params.queries),
         files.query_images or None,
         evidence,
     )

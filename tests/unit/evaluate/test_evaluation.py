@@ -12,11 +12,8 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect.run import detections_table, write_coco_results
-from visualsearch.evaluate.detections import (
-    evaluate_detections,
-    labels_by_image,
-    write_precision_recall,
-)
+from visualsearch.evaluate.detections import evaluate_detections, write_precision_recall
+from visualsearch.evaluate.person_facts import labels_by_image
 
 BOX = [10, 10, 100, 200]
 

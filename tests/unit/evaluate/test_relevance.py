@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
+from visualsearch.core.statistics import Bootstrap
+from visualsearch.evaluate.mean_average_precision import average_precision
+from visualsearch.evaluate.person_facts import match, normalised_keypoints
 from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,
-    Bootstrap,
-    average_precision,
     by_height,
     context_overlap,
-    match,
-    normalised_keypoints,
     pose_similarity,
     summary,
 )

@@ -11,19 +11,18 @@ import pytest
 
 from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
 from visualsearch.embed.distortion import with_two_vectors
-from visualsearch.evaluate import search_quality
-from visualsearch.evaluate.relevance import average_precision
-from visualsearch.evaluate.search_quality import (
-    component_numbers,
-    measure_search,
-    person_facts,
-    prefix,
+from visualsearch.evaluate import mean_average_precision, search_quality
+from visualsearch.evaluate.mean_average_precision import (
+    average_precision,
     random_average_precision,
 )
+from visualsearch.evaluate.person_facts import person_facts
+from visualsearch.evaluate.search_quality import component_numbers, measure_search, prefix
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.settings import EvaluationSettings
 
-SETTINGS = {"persons": 1000, "resamples": 200, "seed": 0}
+SETTINGS = EvaluationSettings(resamples=200)
 LENGTH = 16
 CLUSTERS, IN_CLUSTER = 4, 12
 
@@ -127,7 +126,8 @@ def test_in_blocks_is_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     kinds = {"labels": cluster_labels(made), "rerank": 12}
     whole = made.measured(**kinds)
     monkeypatch.setattr(search_quality, "BATCH_ROWS", 7)
-    monkeypatch.setattr(search_quality, "MOST_RANKED", 5 * len(made.vectors))
+    monkeypatch.setattr(mean_average_precision, "BATCH_ROWS", 7)
+    monkeypatch.setattr(mean_average_precision, "MAX_RANKED", 5 * len(made.vectors))
     assert made.measured(**kinds) == whole
     assert 0.5 < whole["mean_average_precision"]["pair"]["value"] < 1
 
@@ -163,14 +163,14 @@ def test_share_of_neighbours_in_the_same_image(tmp_path: Path) -> None:
     assert found["same_image"]["value"] == pytest.approx(0.1)
 
 
-def test_second_look_at_everything_gives_the_full_length_order(tmp_path: Path) -> None:
+def test_reranking_everything_gives_the_full_length_order(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     made = Made(tmp_path, rng.normal(size=(60, LENGTH)).astype(np.float32), n_components=4)
     labels = pd.DataFrame({"k": [str(i % 3) for i in range(30)]}, index=range(30))
     found = made.measured(labels=labels, rerank=60)["rerank"]
     assert found["candidates"] == 60
     assert 0.2 < found["changed"]["value"] < 0.9
-    # What the second look finds is what the centred full-length vectors find.
+    # The centred full-length vectors must find the same.
     unit = l2_normalised(l2_normalised(made.vectors) - made.reduction.mean)
     shares = []
     for row in range(60):

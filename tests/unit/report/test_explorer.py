@@ -25,7 +25,6 @@ from explorer_run import (
     LENGTH,
     SHARDS,
     Made,
-    checked,
     file_of,
     make,
     opened,
@@ -41,8 +40,9 @@ from visualsearch.explorer.chunks import NOBODY, map_chunk, script
 from visualsearch.explorer.facts import page_facts
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
 from visualsearch.reduce.map import MAP, project, write_map
-from visualsearch.search.everyone import NEIGHBOURS, search_everyone
+from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.hits import find_neighbours, search_all
+from visualsearch.settings import SearchSettings
 
 N = 330
 
@@ -251,24 +251,16 @@ def test_first_come_the_hits_of_the_report(
     """Though an index asked for thirty looks further than one asked for ten."""
     table = persons_table(unit_vectors(N, LENGTH), A_PICTURE)
     index = opened(tmp_path, table, backend, search_k=1)
-    settings = checked(search=search)["search"]
+    settings = SearchSettings(**search)
     ids = table["person_id"].to_pylist()
     queries = table.select(["person_id", "image_id", "vector"])
     queries = queries.append_column("query", pa.array(np.arange(N)))
-    hits = search_all(
-        index,
-        table.drop_columns("vector"),
-        queries,
-        settings["neighbours"],
-        settings["same_image"],
-        settings["near_duplicate"],
-        settings["exclude_near_duplicates"],
-    )
+    hits = search_all(index, table.drop_columns("vector"), queries, settings)
     found: dict[int, dict[str, Any]] = {}
     for shard in range(SHARDS):
         path = str(tmp_path / f"{shard}.parquet")
         for part in search_everyone(index, table, path, settings, 30):
-            assert part.schema.equals(NEIGHBOURS)
+            assert part.schema.equals(EVERYONE)
             found |= {row["person_id"]: row for row in part.to_pylist()}
     assert sorted(found) == ids
     by_query: dict[int, list[dict[str, Any]]] = {}
@@ -298,7 +290,7 @@ def test_first_come_the_hits_of_the_report(
 def test_as_many_neighbours_as_asked(tmp_path: Path, count: int) -> None:
     table = persons_table(unit_vectors(N, LENGTH), A_PICTURE)
     index = opened(tmp_path, table, "exact")
-    search = checked(search={"neighbours": 4})["search"]
+    search = SearchSettings(neighbours=4)
     parts = search_everyone(index, table, str(tmp_path / "0.parquet"), search, count)
     lists = [row["neighbours"] for part in parts for row in part.to_pylist()]
     assert {len(found) for found in lists} == {count}

@@ -1,5 +1,6 @@
 """Which persons are searched for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
 from visualsearch.data.person_order import vectors_of_rows
 from visualsearch.data.tables import QUERIES, vectors_of, with_vector, write_table
-from visualsearch.search.local_density import company
+from visualsearch.search.local_density import local_density
 from visualsearch.search.queries import Before, candidates, choose_diverse, select_queries
+from visualsearch.settings import QueriesSettings
 
-SETTINGS = {"count": 5, "strategy": "diverse", "seed": 0, "persons": []}
+SETTINGS = QueriesSettings(strategy="diverse")
 # Four tight groups and one stray vector, each person in an image of its own.
 CENTRES = np.eye(5)
 GROUPS = np.concatenate([np.repeat(CENTRES[:4], 10, axis=0), CENTRES[4:]])
@@ -38,24 +40,20 @@ def test_diverse_goes_on_from_those_chosen_before() -> None:
     assert {choice.role for choice in chosen} == {"diverse"}
 
 
-def test_company_of_a_stray_is_the_least() -> None:
-    near = company(GROUPS, IMAGES)
-    assert near.argmin() == 40
-    assert near[:40].min() > 0.85
+def test_an_outlier_has_the_lowest_local_density() -> None:
+    density = local_density(GROUPS, IMAGES)
+    assert density.argmin() == 40
+    assert density[:40].min() > 0.85
 
 
-def test_company_of_few_is_the_mean_of_those_there_are() -> None:
+def test_local_density_is_the_mean_cosine_in_other_images() -> None:
     vectors = unit_vectors(4, 6)
     cosines = vectors @ vectors.T
     images = np.array([0, 0, 1, 2])
     expected = [cosines[0, 2:].mean(), cosines[1, 2:].mean()]
     expected += [cosines[2, [0, 1, 3]].mean(), cosines[3, :3].mean()]
-    assert company(vectors, images) == pytest.approx(expected, abs=1e-6)
-
-
-def test_neighbours_in_the_own_image_are_no_company() -> None:
-    same_image = np.zeros(41, dtype=np.int64)
-    assert company(GROUPS, same_image).max() == -1
+    assert local_density(vectors, images) == pytest.approx(expected, abs=1e-6)
+    assert local_density(vectors, np.zeros(4, dtype=np.int64)).tolist() == [-1] * 4
 
 
 def test_diverse_does_not_take_two_of_an_image() -> None:
@@ -77,7 +75,7 @@ def test_fewer_persons_than_queries_gives_all_of_them(
 @pytest.mark.parametrize("strategy", ["diverse", "random"])
 def test_choice_is_the_same_for_any_shards(tmp_path: Path, strategy: str) -> None:
     table = persons_table(unit_vectors(60, 6), per_image=1)
-    settings = SETTINGS | {"strategy": strategy}
+    settings = replace(SETTINGS, strategy=strategy)
     chosen = []
     for shards in (1, 4):
         folder = tmp_path / str(shards)
@@ -92,7 +90,7 @@ def test_own_pictures_alone_are_queries_too(tmp_path: Path) -> None:
     """With queries.count 0 the pictures stand alone; or nobody, where nobody is in them."""
     table = persons_table(unit_vectors(6, 6))
     paths = write_shards(tmp_path, table, 1)
-    settings = SETTINGS | {"count": 0}
+    settings = replace(SETTINGS, count=0)
     schema = with_vector(QUERIES, 6)
     for own in (1, 0):
         row = dict.fromkeys(schema.names) | {"picture": "me.jpg", "vector": [0.5] * 6}
@@ -108,16 +106,18 @@ def test_own_pictures_alone_are_queries_too(tmp_path: Path) -> None:
 def test_nobody_to_choose_from(tmp_path: Path, strategy: str) -> None:
     table = persons_table(unit_vectors(1, 6)).slice(0, 0)
     shards = write_shards(tmp_path, table, 2)
-    settings = SETTINGS | {"strategy": strategy}
+    settings = replace(SETTINGS, strategy=strategy)
     assert len(select_queries(table.drop_columns("vector"), shards, settings)) == 0
 
 
 def test_random_follows_its_seed(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(60, 6), per_image=1)
     paths = write_shards(tmp_path, table, 1)
-    settings = SETTINGS | {"strategy": "random"}
+    settings = replace(SETTINGS, strategy="random")
     ids = [
-        select_queries(table.drop_columns("vector"), paths, settings | {"seed": seed})["person_id"]
+        select_queries(table.drop_columns("vector"), paths, replace(settings, seed=seed))[
+            "person_id"
+        ]
         for seed in (0, 0, 1)
     ]
     assert ids[0] == ids[1] != ids[2]
@@ -133,7 +133,7 @@ def test_named_persons_are_taken_in_their_order(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(30, 6))
     paths = write_shards(tmp_path, table, 3)
     queries = select_queries(
-        table.drop_columns("vector"), paths, SETTINGS | {"persons": [9002, 2000]}
+        table.drop_columns("vector"), paths, replace(SETTINGS, persons=(9002, 2000))
     )
     assert queries["person_id"].to_pylist() == [9002, 2000]
     assert queries["role"].to_pylist() == ["named", "named"]
@@ -145,7 +145,7 @@ def test_unknown_person_is_one_clear_line(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(6, 6))
     paths = write_shards(tmp_path, table, 1)
     with pytest.raises(InputError, match=r"queries\.persons: 777 is not in the search set"):
-        select_queries(table.drop_columns("vector"), paths, SETTINGS | {"persons": [1000, 777]})
+        select_queries(table.drop_columns("vector"), paths, replace(SETTINGS, persons=(1000, 777)))
 
 
 def test_vectors_of_rows_in_any_order(tmp_path: Path) -> None:

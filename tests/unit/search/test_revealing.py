@@ -1,6 +1,7 @@
 """Each role goes to the person made for it, and its reason says the number that is true."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,9 @@ from visualsearch.search.local_density import nearest_elsewhere
 from visualsearch.search.queries import Evidence, select_queries
 from visualsearch.search.rerank import centred
 from visualsearch.search.revealing import Surroundings, choose_revealing, surroundings
+from visualsearch.settings import QueriesSettings
 
 LENGTH, KEPT = 40, 12
-SETTINGS = {"count": 5, "strategy": "revealing", "seed": 0, "persons": []}
 
 # Groups of persons, each person in a picture of its own unless said otherwise. How far each strays
 # from its group's centre decides how dense the group is.
@@ -106,9 +107,9 @@ def inside(table: pa.Table) -> pa.Table:
     return table.set_column(4, "x", at).set_column(5, "y", at)
 
 
-def chosen(made: tuple[pa.Table, list, Evidence], **settings: object) -> list[dict]:
+def chosen(made: tuple[pa.Table, list, Evidence], **settings: Any) -> list[dict]:
     persons, reduced, evidence = made
-    table = select_queries(persons, reduced, SETTINGS | settings, None, evidence)
+    table = select_queries(persons, reduced, QueriesSettings(**settings), None, evidence)
     row_of = {person: row for row, person in enumerate(persons["person_id"].to_pylist())}
     return [query | {"row": row_of[query["person_id"]]} for query in table.to_pylist()]
 
@@ -189,7 +190,7 @@ def test_surest_is_the_one_most_confirmed_then_the_one_that_leads() -> None:
     around = Surroundings(
         rows=np.arange(5),
         nearest=nearest,
-        company=np.array([0.9, 0.5, 0.5, 0.5, 0.5]),
+        local_density=np.array([0.9, 0.5, 0.5, 0.5, 0.5]),
         lead=np.array([0.1, 0.4, 0.5, 0.2, 0.3]),
         same=np.array([10, 10, 8, 9, 9]),
     )
@@ -288,7 +289,7 @@ def test_surroundings_are_those_of_brute_force(tmp_path: Path) -> None:
         )
         cosines = (short @ short[row])[order]
         assert around.nearest[n_th].tolist() == order[:10].tolist()
-        assert around.company[n_th] == pytest.approx(cosines[:10].mean(), abs=1e-5)
+        assert around.local_density[n_th] == pytest.approx(cosines[:10].mean(), abs=1e-5)
         lead = cosines[:10].mean() - cosines[10:20].mean()
         assert around.lead[n_th] == pytest.approx(lead, abs=1e-5)
         assert around.same[n_th] == len(set(order[:10]) & set(exact[:10]))

@@ -1,6 +1,7 @@
 """Neighbours of a query: never itself, and not its own image unless asked."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,20 +11,16 @@ import pytest
 from helpers import built_index, persons_table, unit_vectors, write_shards
 from visualsearch.data.tables import (
     HITS,
-    QUERIES,
     vector_column,
     vectors_of,
-    with_vector,
     write_table,
 )
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.search.hits import (
-    find_neighbours,
-    search_all,
-)
-from visualsearch.search.rerank import second_look_of
+from visualsearch.search.hits import find_neighbours, search_all
+from visualsearch.search.rerank import Reranker
+from visualsearch.settings import SearchSettings
 
 N, LENGTH = 90, 8
 VECTORS = unit_vectors(N, LENGTH)
@@ -71,47 +68,6 @@ def test_fewer_others_than_asked_gives_those_there_are(index: Index) -> None:
     assert len(rows) == N - 3
 
 
-def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
-    schema = with_vector(QUERIES, LENGTH)
-    queries = pa.table(
-        {
-            "query": [0, 1],
-            "role": ["", ""],
-            "reason": ["", ""],
-            "person_id": [int(PERSONS_TABLE["person_id"][7].as_py()), None],
-            "image_id": [int(IMAGES[7]), None],
-            "picture": [None, "mine.jpg"],
-            "score": [0.9, 0.9],
-            **{name: [0.0, 0.0] for name in ("x", "y", "w", "h")},
-            "vector": vector_column(VECTORS[[7, 7]]),
-        }
-    ).cast(schema)
-    persons = PERSONS_TABLE.drop_columns("vector")
-    hits = search_all(index, persons, queries, 5, same_image=False)
-    assert hits["rank"].to_pylist() == [1, 2, 3, 4, 5] * 2
-    own, picture = hits.slice(0, 5), hits.slice(5)
-    assert persons["person_id"][7].as_py() not in own["person_id"].to_pylist()
-    # A picture is no part of the set, so that its twin in the set is its first hit.
-    assert picture["person_id"][0].as_py() == persons["person_id"][7].as_py()
-    assert picture["similarity"][0].as_py() == pytest.approx(1)
-    assert hits["same_image"].to_pylist() == [False] * 10
-
-
-def test_same_image_is_marked(index: Index) -> None:
-    queries = {
-        "query": [0], "person_id": [1000], "image_id": [1], "vector": vector_column(VECTORS[:1]),
-    }  # fmt: skip
-    persons = PERSONS_TABLE.drop_columns("vector")
-    hits = search_all(index, persons, pa.table(queries), N, same_image=True)
-    assert sum(hits["same_image"].to_pylist()) == 2
-    assert set(hits.filter(hits["same_image"])["image_id"].to_pylist()) == {1}
-
-
-def test_no_queries_give_no_hits(index: Index) -> None:
-    empty = with_vector(QUERIES, LENGTH).empty_table()
-    assert len(search_all(index, PERSONS_TABLE, empty, 5, same_image=False)) == 0
-
-
 def query_table(vectors: np.ndarray, persons: list[int | None], images: list) -> pa.Table:
     return pa.table(
         {
@@ -121,6 +77,31 @@ def query_table(vectors: np.ndarray, persons: list[int | None], images: list) ->
             "vector": vector_column(vectors),
         }
     )
+
+
+def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
+    persons = PERSONS_TABLE.drop_columns("vector")
+    person = persons["person_id"][7].as_py()
+    queries = query_table(VECTORS[[7, 7]], [person, None], [int(IMAGES[7]), None])
+    hits = search_all(index, persons, queries, SearchSettings(neighbours=5))
+    assert hits["rank"].to_pylist() == [1, 2, 3, 4, 5] * 2
+    assert hits["same_image"].to_pylist() == [False] * 10
+    assert person not in hits["person_id"].to_pylist()[:5]
+    # The picture is not in the set, so its equal in the set is its first hit.
+    assert hits["person_id"][5].as_py() == person
+    assert hits["similarity"][5].as_py() == pytest.approx(1)
+
+
+def test_same_image_is_marked(index: Index) -> None:
+    persons, queries = PERSONS_TABLE.drop_columns("vector"), query_table(VECTORS[:1], [1000], [1])
+    hits = search_all(index, persons, queries, SearchSettings(neighbours=N, same_image=True))
+    assert sum(hits["same_image"].to_pylist()) == 2
+    assert set(hits.filter(hits["same_image"])["image_id"].to_pylist()) == {1}
+
+
+def test_no_queries_give_no_hits(index: Index) -> None:
+    none = query_table(VECTORS[:0], [], [])
+    assert search_all(index, PERSONS_TABLE, none, SearchSettings()).schema == HITS
 
 
 class Twins:
@@ -138,9 +119,9 @@ class Twins:
         self.query = query_table(self.vectors[:1], [1000], [1])
         self.cosines = self.vectors @ self.vectors[0]
 
-    def search(self, k: int, **how: object) -> pa.Table:
+    def search(self, k: int, **settings: Any) -> pa.Table:
         persons = self.table.drop_columns("vector")
-        return search_all(self.index, persons, self.query, k, **{"same_image": False, **how})
+        return search_all(self.index, persons, self.query, SearchSettings(neighbours=k, **settings))
 
 
 @pytest.fixture(params=["annoy", "exact"])
@@ -180,7 +161,7 @@ def test_all_near_duplicates_leave_no_hit(twins: Twins) -> None:
     assert len(hits) == 0 and hits.schema == HITS
 
 
-class Second:
+class FullLength:
     """Full-length vectors whose order differs from that of the reduced ones."""
 
     def __init__(self, folder: Path) -> None:
@@ -200,14 +181,13 @@ class Second:
         unit -= unit.mean(axis=0)
         self.unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
 
-    def search(self, k: int, depth: int, rows: tuple[int, ...] = (30,), **how: object) -> pa.Table:
+    def search(self, k: int, depth: int, rows: tuple[int, ...] = (30,), **how: Any) -> pa.Table:
         persons = self.table.drop_columns("vector")
         ids = [persons["person_id"][row].as_py() for row in rows]
         queries = query_table(self.short[list(rows)], ids, [i // 1000 for i in ids])
-        look = second_look_of(depth, self.shards, self.model, None)
-        return search_all(
-            self.index, persons, queries, k, **{"same_image": False, **how}, second_look=look
-        )
+        settings = SearchSettings(neighbours=k, rerank=depth, **how)
+        reranker = Reranker.load(self.shards, self.model, None)
+        return search_all(self.index, persons, queries, settings, reranker)
 
     def rows(self, hits: pa.Table) -> list[int]:
         ids = self.table["person_id"].to_pylist()
@@ -215,66 +195,65 @@ class Second:
 
 
 @pytest.fixture
-def second(tmp_path: Path) -> Second:
-    return Second(tmp_path)
+def full(tmp_path: Path) -> FullLength:
+    return FullLength(tmp_path)
 
 
 @pytest.mark.parametrize("depth", [10, 40, 1000])
-def test_a_second_look_sorts_by_the_full_length_vectors(second: Second, depth: int) -> None:
-    hits = second.search(10, depth)
+def test_reranking_sorts_by_the_full_length_vectors(full: FullLength, depth: int) -> None:
+    hits = full.search(10, depth)
     others = np.flatnonzero(IMAGES[30] != IMAGES)
-    by_index = others[np.argsort(-(second.short[others] @ second.short[30]), kind="stable")]
+    by_index = others[np.argsort(-(full.short[others] @ full.short[30]), kind="stable")]
     seen = by_index[:depth]
-    full = second.unit[seen] @ second.unit[30]
-    order = np.argsort(-full, kind="stable")[:10]
-    assert second.rows(hits) == seen[order].tolist()
+    cosines = full.unit[seen] @ full.unit[30]
+    order = np.argsort(-cosines, kind="stable")[:10]
+    assert full.rows(hits) == seen[order].tolist()
     assert hits["index_rank"].to_pylist() == (order + 1).tolist() != list(range(1, 11))
     assert hits["rank"].to_pylist() == list(range(1, 11))
-    assert hits["full_similarity"].to_pylist() == pytest.approx(full[order], abs=1e-5)
-    reduced = second.short[seen[order]] @ second.short[30]
+    assert hits["full_similarity"].to_pylist() == pytest.approx(cosines[order], abs=1e-5)
+    reduced = full.short[seen[order]] @ full.short[30]
     assert hits["similarity"].to_pylist() == pytest.approx(reduced, abs=1e-5)
     assert any(order >= 10) == (depth > 10)
 
 
-def test_a_second_look_is_never_at_fewer_than_are_shown(second: Second) -> None:
-    assert second.search(10, 1).equals(second.search(10, 10))
+def test_never_fewer_are_reranked_than_are_shown(full: FullLength) -> None:
+    assert full.search(10, 1).equals(full.search(10, 10))
 
 
-def test_a_second_look_is_the_same_with_others_beside_it(second: Second) -> None:
-    alone = second.search(10, 40, (30,))
-    among = second.search(10, 40, (2, 30, 77))
+def test_reranking_does_not_depend_on_other_queries(full: FullLength) -> None:
+    alone = full.search(10, 40, (30,))
+    among = full.search(10, 40, (2, 30, 77))
     mine = among.filter(pc.equal(among["query"], 1)).drop_columns("query")
     assert mine.equals(alone.drop_columns("query"))
 
 
-def test_a_second_look_is_the_same_for_any_shards(second: Second, tmp_path: Path) -> None:
-    hits = second.search(10, 40)
-    second.shards = write_shards(tmp_path, persons_table(second.full), 1)
-    assert second.search(10, 40).equals(hits)
+def test_reranking_is_the_same_for_any_shards(full: FullLength, tmp_path: Path) -> None:
+    hits = full.search(10, 40)
+    full.shards = write_shards(tmp_path, persons_table(full.full), 1)
+    assert full.search(10, 40).equals(hits)
 
 
-def test_near_duplicates_go_before_the_second_look(second: Second) -> None:
-    every = second.search(10, 40)
+def test_near_duplicates_are_left_out_before_reranking(full: FullLength) -> None:
+    every = full.search(10, 40)
     limit = every["similarity"][0].as_py()
-    hits = second.search(10, 40, near_duplicate=limit, exclude_near_duplicates=True)
+    hits = full.search(10, 40, near_duplicate=limit, exclude_near_duplicates=True)
     assert max(hits["similarity"].to_pylist()) < limit
     assert every["person_id"][0].as_py() not in hits["person_id"].to_pylist()
     assert len(hits) == 10
 
 
-def test_own_pictures_get_a_second_look_by_their_own_vectors(
-    second: Second, tmp_path: Path
-) -> None:
+def test_own_pictures_are_reranked_by_their_own_vectors(full: FullLength, tmp_path: Path) -> None:
     """Two pictures like rows 50 and 8, before and behind a person of the set."""
-    own = second.full[[50, 8]] * 3  # length is of no matter
+    own = full.full[[50, 8]] * 3  # length is of no matter
     table = pa.table([vector_column(own)], names=["vector"])
     write_table(tmp_path / "own.parquet", [table], table.schema)
-    queries = query_table(second.short[[50, 8, 30]], [None, None, 11000], [None, None, 11])
-    persons = second.table.drop_columns("vector")
-    look = second_look_of(40, second.shards, second.model, str(tmp_path / "own.parquet"))
-    hits = search_all(second.index, persons, queries, 5, same_image=False, second_look=look)
+    queries = query_table(full.short[[50, 8, 30]], [None, None, 11000], [None, None, 11])
+    persons = full.table.drop_columns("vector")
+    reranker = Reranker.load(full.shards, full.model, str(tmp_path / "own.parquet"))
+    settings = SearchSettings(neighbours=5, rerank=40)
+    hits = search_all(full.index, persons, queries, settings, reranker)
     first = hits.filter(pc.equal(hits["rank"], 1))
-    assert second.rows(first)[:2] == [50, 8]
+    assert full.rows(first)[:2] == [50, 8]
     assert first["full_similarity"].to_pylist()[:2] == pytest.approx([1, 1], abs=1e-5)
-    alone = second.search(5, 40).drop_columns("query")
+    alone = full.search(5, 40).drop_columns("query")
     assert hits.slice(10).drop_columns("query").equals(alone)

@@ -13,6 +13,7 @@ from visualsearch.reduce.map import write_map
 from visualsearch.report.model import load_results
 from visualsearch.report.wording import gallery
 from visualsearch.search.everyone import search_everyone
+from visualsearch.settings import SearchSettings
 
 
 def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:
@@ -95,7 +96,7 @@ def explorer(run: Run) -> None:
     reduced = str(run.folder / "reduced.parquet")
     index = open_index(run.folder / "persons.index", read_json(run.folder / "index.json"))
     persons = read_table(run.folder / "persons.parquet")
-    search = run.config()["search"]
+    search = SearchSettings.of(run.config()["search"])
     found = list(search_everyone(index, persons, reduced, search, 30))
     lengths = [len(row) for table in found for row in table["neighbours"].to_pylist()]
     assert lengths == [max(run.persons - 1, 0)] * run.persons

@@ -1,16 +1,12 @@
-"""How good the detections are, and what is known of the images."""
+"""COCO's box evaluation of the detections."""
 
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -41,9 +37,10 @@ def evaluate_detections(
     """COCO's box evaluation for one category over all `image_ids`, crowds kept.
 
     annotations: COCO instances JSON. results: COCO results JSON; an empty list is fine.
-    Images without the category count: what is detected there is wrong.
-    Returns the 12 numbers (null where nothing of a size is annotated) with counts, and the curve
-    float64 [101, 4]: recall, precision at IoU 0.50, at 0.75, and mean over 0.50 to 0.95.
+    Images without the category count: every detection in them is wrong.
+    Returns the 12 numbers (None where nothing of a size is annotated) with counts, and the curve
+    float64 [101, 4]: recall, precision at IoU 0.50, at 0.75, and mean over 0.50 to 0.95. Raises
+    InputError where the annotations lack the category.
     """
     with contextlib.redirect_stdout(io.StringIO()):
         truth = _load_truth(annotations)
@@ -91,7 +88,7 @@ def evaluate_detections(
 def _load_truth(path: str | Path) -> COCO:
     truth = COCO()
     truth.dataset = read_json(path)
-    # What other tools leave out and pycocotools expects.
+    # pycocotools expects these; other tools leave them out.
     truth.dataset.setdefault("info", {})
     for annotation in truth.dataset["annotations"]:
         annotation.setdefault("iscrowd", 0)
@@ -101,7 +98,7 @@ def _load_truth(path: str | Path) -> COCO:
 
 
 def _as_coco(truth: COCO, results: str | Path, category_id: int) -> COCO:
-    """Results as pycocotools holds them, under the annotations' id for the category."""
+    """Results as pycocotools holds them, with the annotations' id of the category."""
     rows = read_json(results)
     if rows:
         return truth.loadRes([{**row, "category_id": category_id} for row in rows])
@@ -116,13 +113,3 @@ def write_precision_recall(path: str | Path, curve: NDArray[np.float64]) -> None
     lines = ["recall\tprecision_50\tprecision_75\tprecision_mean"]
     lines += ["\t".join(f"{value:.6g}" for value in row) for row in curve]
     write_text(path, "\n".join(lines))
-
-
-def labels_by_image(manifest: pa.Table) -> pd.DataFrame:
-    """Labels of the images that carry any: one column a kind, indexed by image_id."""
-    labelled = manifest.filter(pc.is_valid(manifest["labels"]))
-    # Pictures of one kind carry the same text: each is read once.
-    texts = labelled["labels"].combine_chunks().dictionary_encode()
-    kinds = pd.DataFrame([json.loads(text) for text in texts.dictionary.to_pylist()])
-    labels = kinds.astype("string").iloc[texts.indices.to_numpy()]
-    return labels.set_index(labelled["image_id"].to_numpy())

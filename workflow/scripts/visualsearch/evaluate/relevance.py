@@ -1,8 +1,7 @@
-"""Measures of how alike neighbours are, for pictures that do not say who is in them.
+"""Measures of relevance for pictures that do not say who is in them, and their summaries.
 
-Keypoints tell whether two persons hold the same pose, the other categories in their images whether
-they are in the same surroundings, labels what else is known. Without any annotation there is the
-distorted copy: it should find the person that it was made of.
+Two persons are alike if their keypoints show the same pose, and if their images show the same other
+categories. Summaries give each mean an interval, and compare it with chance.
 """
 
 from collections.abc import Sequence
@@ -13,53 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.core.statistics import Bootstrap
-from visualsearch.data.boxes import Boxes, iou
 
 # Standard deviations of the annotators for the 17 keypoints of COCO's persons, in units of the
 # root of the person's area: https://cocodataset.org/#keypoints-eval
 KEYPOINT_SIGMAS = (
     np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 )
-MATCHING_IOU = 0.5
 
 Values = NDArray[np.float64]
 
 
-def match(detected: Boxes, annotated: Boxes, least_iou: float = MATCHING_IOU) -> NDArray[np.int64]:
-    """Pair detections of one image with its annotations, one to one.
-
-    detected: corners [N, 4] by falling score; each in turn takes the free annotation that it
-    overlaps most, as in COCO's evaluation. annotated: corners [M, 4]. Returns int64 [N]: the
-    annotation of each detection, -1 where none of at least `least_iou` is left.
-    """
-    found = np.full(len(detected), -1, dtype=np.int64)
-    if not len(annotated):
-        return found
-    overlaps = iou(detected, annotated)
-    for row in range(len(detected)):
-        best = int(np.argmax(overlaps[row]))
-        if overlaps[row, best] >= least_iou:
-            found[row] = best
-            overlaps[:, best] = -1
-    return found
-
-
-def normalised_keypoints(keypoints: NDArray[Any], boxes: NDArray[Any]) -> Values:
-    """Keypoints in units of their person's box, so that place and size do not count.
-
-    keypoints: [N, 17, 3], x, y and visibility as COCO has them. boxes: x, y, w, h [N, 4].
-    Returns [N, 17, 2]; nan for keypoints without a label (visibility 0).
-    """
-    places = (keypoints[:, :, :2] - boxes[:, None, :2]) / np.maximum(boxes[:, None, 2:], 1)
-    return np.where(keypoints[:, :, 2:] > 0, places, np.nan)
-
-
 def pose_similarity(first: NDArray[Any], second: NDArray[Any]) -> Values:
-    """How alike poses are, 0 to 1, for pairs of persons.
+    """Similarity of the poses of pairs of persons, 0 to 1.
 
     first, second: normalised keypoints [..., 17, 2]. COCO's object keypoint similarity with the
     box as the unit of area, exp(-d^2 / (2 (2 sigma)^2)), averaged over the keypoints labelled in
-    both; nan where there is none.
+    both; nan where no keypoint is.
     """
     squared = ((first - second) ** 2).sum(axis=-1)
     alike = np.exp(-squared / (8 * KEYPOINT_SIGMAS**2))
@@ -79,18 +47,10 @@ def context_overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Valu
 
 
 def mean_of_known(values: Values, axis: int = -1) -> Values:
-    """Mean of the values that are not nan; nan where none is."""
+    """Mean of the values that are not nan; nan where all are."""
     known = ~np.isnan(values)
     total, number = np.where(known, values, 0).sum(axis=axis), known.sum(axis=axis)
     return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
-
-
-def average_precision(relevant: NDArray[np.bool_]) -> float:
-    """Mean of the precisions at each relevant place of a ranking; nan where nothing is relevant."""
-    places = np.flatnonzero(relevant) + 1
-    if not len(places):
-        return float("nan")
-    return float((np.arange(1, len(places) + 1) / places).mean())
 
 
 def summary(
@@ -99,14 +59,13 @@ def summary(
     chance: Values | None = None,
     base: Values | None = None,
 ) -> dict[str, Any]:
-    """Mean of one value a person with its interval; what lies above chance; and what differs.
+    """Mean of a measure over persons, with its interval; compared with chance and with a base.
 
-    values, chance, base: [Q]; nan where a person's value is not known, who then counts for nothing.
-    chance: the same measure for pairs drawn at random. base: the same measure of something else,
-    person by person.
+    values, chance, base: [Q], one value a person; persons whose value is nan are left out.
+    chance: the same measure for pairs drawn at random. base: the same measure of another search.
     Returns value, interval and persons; with `chance` also chance, lift and lift_interval; with
-    `base` also difference, `values` less `base`, and difference_interval, of the persons known in
-    both. None where nothing is known.
+    `base` also difference, which is `values` minus `base`, and difference_interval, of the persons
+    known in both. None where nothing is known.
     """
     known = ~np.isnan(values) if chance is None else ~np.isnan(values) & ~np.isnan(chance)
     result: dict[str, Any] = {"persons": int(known.sum())}
@@ -135,10 +94,10 @@ def by_height(
     bootstrap: Bootstrap,
     chance: Values | None = None,
 ) -> list[dict[str, Any]]:
-    """`summary` of the persons of each range of box height.
+    """A `summary` for each range of box height.
 
-    heights: [Q], pixels. edges: rising, pixels; a range holds its lower edge and not its upper.
-    Ranges with no known value are left out.
+    heights: [Q], pixels. edges: rising, pixels; a range includes its lower edge only. Ranges
+    without a known value are left out.
     """
     bounds = [0.0, *edges, float("inf")]
     strata = []

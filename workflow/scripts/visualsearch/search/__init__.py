@@ -1,1 +1,1 @@
-"""Stage search: which persons are queries, and the nearest of each."""
+"""Stage search: which persons are queries, and the nearest neighbours of each."""

@@ -1,4 +1,4 @@
-"""The neighbours of every person, by the run's own index."""
+"""The neighbours of every person, by the index; the explorer shows them."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,9 +14,10 @@ from visualsearch.data.person_order import in_person_order
 from visualsearch.data.tables import count_rows, vectors_of
 from visualsearch.index.index import Index
 from visualsearch.search.hits import ROUNDING, find_neighbours
+from visualsearch.settings import SearchSettings
 
-# One row a person of the search set, in person order; each list goes by rank.
-NEIGHBOURS = pa.schema(
+# One row a person of the search set, in person order; lists are by rank.
+EVERYONE = pa.schema(
     [
         ("person_id", pa.int64()),
         ("neighbours", pa.list_(pa.int64())),
@@ -31,21 +32,21 @@ Found = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 def search_everyone(
-    index: Index, persons: pa.Table, reduced: str, search: dict[str, Any], count: int
+    index: Index, persons: pa.Table, reduced: str, settings: SearchSettings, count: int
 ) -> Iterator[pa.Table]:
-    """`count` neighbours of each person of a shard of reduced vectors, as rows of NEIGHBOURS.
+    """`count` neighbours of each person of a shard of reduced vectors, as rows of EVERYONE.
 
-    persons: person_id and image_id of the index's rows. search: that section of the configuration,
-    but for its second look. Holds one batch of persons at a time.
+    persons: person_id and image_id of the index's rows. Nothing is reranked. Holds one batch of
+    persons at a time.
     """
     person_ids, image_ids = (persons[name].to_numpy() for name in ("person_id", "image_id"))
-    limit = search["near_duplicate"] - ROUNDING
-    below = limit if search["exclude_near_duplicates"] else math.inf
+    limit = settings.near_duplicate - ROUNDING
+    below = limit if settings.exclude_near_duplicates else math.inf
     batches = in_person_order([reduced], BATCH_ROWS)
     total = -(-count_rows([reduced]) // BATCH_ROWS)
     for table in progress(batches, "search everyone", f"batches of {BATCH_ROWS} persons", total):
         own_rows = np.searchsorted(person_ids, table["person_id"].to_numpy())
-        found: dict[str, list[Any]] = {name: [] for name in NEIGHBOURS.names[1:]}
+        found: dict[str, list[Any]] = {name: [] for name in EVERYONE.names[1:]}
         for own_row, vector in zip(own_rows.tolist(), vectors_of(table), strict=True):
             find = partial(
                 find_neighbours,
@@ -54,22 +55,23 @@ def search_everyone(
                 vector,
                 own_row=own_row,
                 own_image=int(image_ids[own_row]),
-                same_image=search["same_image"],
+                same_image=settings.same_image,
                 below=below,
             )
-            rows, cosines = _neighbours(find, search["neighbours"], count)
+            rows, cosines = _neighbours(find, settings.neighbours, count)
             found["neighbours"].append(person_ids[rows])
             found["similarity"].append(cosines)
             found["same_image"].append(image_ids[rows] == image_ids[own_row])
             found["near_duplicate"].append(cosines >= limit)
-        yield pa.table({"person_id": table["person_id"], **found}).cast(NEIGHBOURS)
+        yield pa.table({"person_id": table["person_id"], **found}).cast(EVERYONE)
 
 
 def _neighbours(find: Callable[[int], Found], shown: int, count: int) -> Found:
-    """First the `shown` hits of a report, then more, `count` in all; each part by falling cosine.
+    """First the `shown` hits of the report, then more, `count` in all, each by falling cosine.
 
-    find: the rows and cosines of so many neighbours. Asked for more, an index may look further, and
-    then find others among the nearest too, so that the report's hits are asked for by themselves.
+    find: the rows and cosines of that many neighbours. An index that is asked for more neighbours
+    may search further and find others among the nearest too. The report's hits are therefore asked
+    for separately, so that they come first here as well.
     """
     rows, cosines = find(shown)
     if len(rows) == shown < count:

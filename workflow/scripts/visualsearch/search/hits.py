@@ -1,9 +1,9 @@
-"""Neighbours of queries, with or without a second look."""
+"""The hits of queries: their neighbours by the index, reranked or not."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from visualsearch.data.tables import HITS, PERSONS
 from visualsearch.index.index import Index
+from visualsearch.search.rerank import Reranker
+from visualsearch.settings import SearchSettings
 
-if TYPE_CHECKING:
-    from visualsearch.search.rerank import SecondLook
-
-# Rounding leaves equal vectors a cosine just below 1.
+# Rounding may leave a cosine of equal vectors just below 1.
 ROUNDING = 1e-6
 
 
@@ -30,12 +29,12 @@ def find_neighbours(
     same_image: bool = False,
     below: float = math.inf,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k rows of an index most like `vector`, without the query itself.
+    """The k rows of an index that are nearest to `vector`, without the query itself.
 
-    image_ids: int64 [N], the image of each row. own_row: the query's row, never returned.
-    own_image: the query's image, whose other persons are returned only with `same_image`.
-    below: persons of at least this cosine are not returned.
-    Returns rows and cosines by falling cosine; fewer than k where the set holds no more.
+    image_ids: int64 [N], the image of each row. own_row: the query's row, which is left out.
+    own_image: the query's image, whose other persons are left out unless `same_image`.
+    below: persons of at least this cosine are left out.
+    Returns rows and cosines by falling cosine; fewer than k where the set has no more.
     """
     fetch = k + 1
     while True:
@@ -54,41 +53,37 @@ def search_all(
     index: Index,
     persons: pa.Table,
     queries: pa.Table,
-    k: int,
-    same_image: bool,
-    near_duplicate: float = 1.0,
-    exclude_near_duplicates: bool = False,
-    second_look: SecondLook | None = None,
+    settings: SearchSettings,
+    reranker: Reranker | None = None,
 ) -> pa.Table:
-    """Neighbours of every query, as rows of HITS.
+    """The settings.neighbours hits of every query, as rows of HITS.
 
-    persons: the index's rows (PERSONS). queries: columns query, person_id (null for a picture
-    that is not part of the set), image_id (null likewise) and vector. near_duplicate: cosine of
-    the reduced vectors from which a hit is marked as one, or left out. second_look: how to sort
-    the nearest anew by their full-length vectors before the best k are taken.
+    persons: the index's rows (PERSONS). queries: columns query, person_id and image_id (both null
+    for one of the user's own pictures), and vector. reranker: sorts the settings.rerank nearest
+    anew before the best are taken; None leaves the index's order.
     """
     image_ids = persons["image_id"].to_numpy()
     asked = queries.to_pylist()
-    # Null where the query is none of the set.
+    # None for a query that is not in the set.
     own_rows = pc.index_in(queries["person_id"], value_set=persons["person_id"]).to_pylist()
-    limit = near_duplicate - ROUNDING
+    k, limit = settings.neighbours, settings.near_duplicate - ROUNDING
     found = [
         find_neighbours(
             index,
             image_ids,
             np.array(query["vector"], dtype=np.float32),
-            max(k, second_look.depth) if second_look else k,
+            max(k, settings.rerank) if reranker else k,
             own_row=own_row,
             own_image=query["image_id"],
-            same_image=same_image,
-            below=limit if exclude_near_duplicates else math.inf,
+            same_image=settings.same_image,
+            below=limit if settings.exclude_near_duplicates else math.inf,
         )
         for query, own_row in zip(asked, own_rows, strict=True)
     ]
-    full = second_look.cosines(own_rows, [rows for rows, _ in found]) if second_look else None
+    full = reranker.cosines(own_rows, [rows for rows, _ in found]) if reranker else None
     tables = []
     for n, (query, (rows, cosines)) in enumerate(zip(asked, found, strict=True)):
-        # By falling full-length cosine, equal ones as the index has them.
+        # By falling full-length cosine; equal ones keep the index's order.
         order = np.argsort(-full[n], kind="stable")[:k] if full else np.arange(len(rows))
         hits = persons.take(rows[order])
         columns: dict[str, Any] = {name: hits[name] for name in PERSONS.names}

@@ -1,4 +1,7 @@
-"""The user's own pictures as queries: the same detector, backbone and reduction. Needs torch."""
+"""Makes queries of the user's own pictures, with the run's detector and reduction. Needs torch.
+
+It stands here and not in embed/, as it needs the reduction, which comes after embedding.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,10 +39,10 @@ def embed_query_images(
 ) -> tuple[pa.Table, pa.Table, list[Skipped]]:
     """Find, embed and reduce the persons in pictures that are not part of the search set.
 
-    boxes: "best" for the person of the best score in each picture, "all" for all of them that
-    would be in the search set. Returns rows of tables.QUERIES with reduced vectors; a table of
-    the same order with the column `vector`, theirs at full length; and the pictures that give no
-    query, with the reason.
+    boxes: "best" for the person of the best score in each picture, "all" for every person that
+    meets the limits of the search set. Returns rows of tables.QUERIES with reduced vectors; a table
+    of their full-length vectors, in the same order; and the pictures without a query, each with the
+    reason.
     """
     schema = with_vector(QUERIES, reduction.n_components)
     full_schema = with_full_length(pa.schema([]), len(reduction.mean))
@@ -79,7 +82,7 @@ def embed_query_images(
             "picture": [name] * n,
             "score": scores[rows],
             **dict(zip(BOX_COLUMNS, xyxy_to_xywh(found[rows]).T, strict=True)),
-            # Of the vectors as they are stored, as the search set's are.
+            # From the stored float16 vectors, as for the search set.
             "vector": vector_column(reduction.transform(vectors_of(stored))),
         }
         tables.append(pa.table(columns).cast(schema))

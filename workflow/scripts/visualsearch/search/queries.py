@@ -1,9 +1,9 @@
-"""Which persons to search for."""
+"""Chooses the persons to search for."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,18 +22,20 @@ from visualsearch.data.tables import (
     with_vector,
 )
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.search.local_density import company
-from visualsearch.search.revealing import MOST_COMPARED, Choice, choose_revealing, surroundings
+from visualsearch.search.local_density import local_density
+from visualsearch.search.revealing import MAX_COMPARED, Choice, choose_revealing, surroundings
+from visualsearch.settings import QueriesSettings
 
 log = logging.getLogger(__name__)
 
-# Candidates that a strategy looks at; more are thinned out evenly, to bound its memory.
-MOST_CANDIDATES = 10_000
-LEAST_COMPANY = 0.25
+# At most so many candidates, evenly spaced, to bound the memory of a strategy.
+MAX_CANDIDATES = 10_000
+# Share of the candidates, those of the lowest local density, that `choose_diverse` passes over.
+OUTLIERS = 0.25
 
 
 class Before(NamedTuple):
-    """Queries chosen before: their vectors, float32 [T, D], and images, int64 [T]."""
+    """Queries chosen so far: their vectors, float32 [T, D], and images, int64 [T]."""
 
     vectors: NDArray[np.float32]
     image_ids: NDArray[np.int64]
@@ -41,7 +43,7 @@ class Before(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Files that `revealing` looks at: the manifest, shards of embeddings, and the PCA model."""
+    """Files that the strategy revealing reads: manifest, shards of embeddings, PCA model."""
 
     manifest: str
     embeddings: Sequence[str]
@@ -49,7 +51,7 @@ class Evidence:
 
 
 def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[Choice]:
-    """Rows of the persons that the configuration names, with the reason to show.
+    """The persons that the configuration names.
 
     Raises InputError for an id that is not in the search set.
     """
@@ -64,16 +66,16 @@ def rows_of_persons(persons: pa.Table, person_ids: Sequence[int]) -> list[Choice
 
 
 def candidates(persons: pa.Table, count: int) -> NDArray[np.int64]:
-    """Rows fit to be queries: score and height both at least the set's median.
+    """Rows of clear detections: score and height both at least the set's median.
 
-    A blurred speck or a doubtful box would show the detector's faults and not the search. Where
-    fewer than `count` are so clear, every row is a candidate.
+    A blurred or doubtful detection would show the detector's faults and not the search. If fewer
+    than `count` are clear, every row is a candidate.
     """
     score = persons["score"].to_numpy()
     height = persons["h"].to_numpy()
     clear = np.flatnonzero((score >= np.median(score)) & (height >= np.median(height)))
     rows = clear if len(clear) >= count else np.arange(len(score))
-    return rows[evenly_spaced(len(rows), MOST_CANDIDATES)]
+    return rows[evenly_spaced(len(rows), MAX_CANDIDATES)]
 
 
 def choose_diverse(
@@ -83,19 +85,19 @@ def choose_diverse(
     count: int,
     before: Before | None = None,
 ) -> list[Choice]:
-    """Farthest-point choice among persons in company: the most typical, then the most different.
+    """Farthest-point choice: the most typical person, then each time the most different one.
 
     rows: int64 [C], candidates. vectors: float32 [C, D], theirs. image_ids: int64 [C]; no two
-    queries share an image while others are left. The quarter with the least company is passed
-    over: left to itself, the choice would pick what resembles nothing, and its gallery would show
-    nothing of the search. before: queries that are chosen already and are no candidates.
+    queries share an image while other images are left. The quarter of lowest local density is
+    passed over: otherwise it picks outliers, whose galleries would say nothing about the search.
+    before: queries that are chosen already and are no candidates.
     """
     if not count or not len(rows):
         return []
-    near = company(vectors, image_ids)
-    in_company = np.flatnonzero(near >= np.quantile(near, LEAST_COMPANY))
-    if len(in_company) >= count:
-        rows, vectors, image_ids = rows[in_company], vectors[in_company], image_ids[in_company]
+    density = local_density(vectors, image_ids)
+    dense = np.flatnonzero(density >= np.quantile(density, OUTLIERS))
+    if len(dense) >= count:
+        rows, vectors, image_ids = rows[dense], vectors[dense], image_ids[dense]
     mean = vectors.mean(axis=0)
     chosen: list[int] = []
     reasons: list[str] = []
@@ -125,7 +127,7 @@ def choose_diverse(
 
 
 def choose_random(rows: NDArray[np.int64], count: int, seed: int) -> list[Choice]:
-    """Draw candidates without putting back, the same ones for the same seed."""
+    """Draw candidates without replacement, the same ones for the same seed."""
     drawn = np.random.default_rng(seed).choice(rows, size=min(count, len(rows)), replace=False)
     return [Choice(int(row), "random", f"drawn at random (seed {seed})") for row in drawn]
 
@@ -133,15 +135,15 @@ def choose_random(rows: NDArray[np.int64], count: int, seed: int) -> list[Choice
 def select_queries(
     persons: pa.Table,
     reduced: Sequence[str],
-    settings: dict[str, Any],
+    settings: QueriesSettings,
     query_images: str | None = None,
     evidence: Evidence | None = None,
 ) -> pa.Table:
-    """Queries as the `queries` section of the configuration asks for them.
+    """The queries that the settings ask for.
 
     persons: the index's rows. reduced: shards of reduced vectors. query_images: table of the
-    user's own pictures (QUERIES with vectors), which come first. evidence: what the strategy
-    `revealing` looks at. Returns QUERIES with vectors.
+    user's own pictures (QUERIES with vectors), which come first. evidence: needed by the strategy
+    revealing. Returns QUERIES with vectors. Raises InputError for unknown person ids.
     """
     chosen = _chosen(persons, reduced, settings, evidence)
     rows = np.array([choice.row for choice in chosen], dtype=np.int64)
@@ -163,19 +165,19 @@ def select_queries(
 def _chosen(
     persons: pa.Table,
     reduced: Sequence[str],
-    settings: dict[str, Any],
+    settings: QueriesSettings,
     evidence: Evidence | None,
 ) -> list[Choice]:
-    count, strategy = settings["count"], settings["strategy"]
-    if settings["persons"]:
-        return rows_of_persons(persons, settings["persons"])
+    count, strategy = settings.count, settings.strategy
+    if settings.persons:
+        return rows_of_persons(persons, settings.persons)
     if len(persons) < count:
         log.warning("only %d of %d queries: no more persons are there", len(persons), count)
     if not count or not len(persons):
         return []
     rows = candidates(persons, count)
     if strategy == "random":
-        return choose_random(rows, count, settings["seed"])
+        return choose_random(rows, count, settings.seed)
     image_ids = persons["image_id"].to_numpy()
     first: list[Choice] = []
     if strategy == "revealing":
@@ -199,7 +201,7 @@ def _revealing(
     rows: NDArray[np.int64],
     count: int,
 ) -> list[Choice]:
-    compared = rows[evenly_spaced(len(rows), MOST_COMPARED)]
+    compared = rows[evenly_spaced(len(rows), MAX_COMPARED)]
     image_ids = persons["image_id"].to_numpy()
     mean = Reduction.load(evidence.model).mean
     around = surroundings(compared, image_ids, reduced, evidence.embeddings, mean)

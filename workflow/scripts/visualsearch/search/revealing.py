@@ -1,4 +1,4 @@
-"""Queries that each show something else: what is typical, rare, small, crowded, and sure."""
+"""Chooses queries that show different things: a typical, a rare, a small person, and so on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
 from visualsearch.data.tables import boxes_of
 from visualsearch.search.local_density import (
     BLOCK_ROWS,
-    NEIGHBOURS_AS_COMPANY,
-    mean_of_found,
+    DENSITY_NEIGHBOURS,
+    mean_cosine,
     nearest_elsewhere,
 )
 from visualsearch.search.rerank import centred
 
-# Clear detections that are compared with the whole set; more are thinned out evenly.
-MOST_COMPARED = 1000
-# Persons of the lowest tenth by height may be small, if they are below half of the median too.
+# At most so many clear detections, evenly spaced, are compared with the whole set.
+MAX_COMPARED = 1000
+# A small person is in the lowest tenth by height, and below half of the median.
 SMALLEST_SHARE = 0.1
-LEAST_CROWD = 3
-# How near a box comes to an edge that cuts it off, as a share of the picture's side: a detector's
-# boxes end there only roughly.
+MIN_CROWD = 3
+# A box that ends this near an edge, as a share of the picture's side, is cut off there: boxes are
+# only roughly exact.
 EDGE = 0.01
 ROLES = ("typical", "rare", "small", "cut-off", "crowd", "surest")
 EDGES = ("left", "top", "right", "bottom")
@@ -41,28 +41,27 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The nearest of some persons, in the whole set and in other images than their own.
+    """The nearest neighbours of some persons, in other images than their own.
 
     rows: int64 [C], the persons. nearest: int64 [C, 10], rows of their nearest, -1 where there are
-    fewer.
-    company: float64 [C], mean cosine with them. lead: float64 [C], by how much that is above the
-    mean cosine with the next ten. same: int64 [C], how many of them are the nearest by the
-    full-length vectors too. company and lead are nan where there is nobody to compare with.
+    fewer. local_density: float64 [C], mean cosine with these. lead: float64 [C], local_density
+    minus the mean cosine with the next ten. same: int64 [C], how many of the nearest are also
+    nearest by the full-length vectors. local_density and lead are nan without neighbours.
     """
 
     rows: NDArray[np.int64]
     nearest: NDArray[np.int64]
-    company: NDArray[np.float64]
+    local_density: NDArray[np.float64]
     lead: NDArray[np.float64]
     same: NDArray[np.int64]
 
     @property
     def neighbours(self) -> NDArray[np.int64]:
-        """How many nearest each has: ten, or as many as there are."""
+        """How many nearest each person has: ten, or as many as there are."""
         return (self.nearest >= 0).sum(axis=1)
 
     def beside(self, row: int) -> NDArray[np.int64]:
-        """The persons that have `row` among their nearest, or are among its nearest."""
+        """The persons whose nearest include `row`, and the nearest of `row`."""
         having = self.rows[(self.nearest == row).any(axis=1)]
         return np.union1d(having, self.nearest[self.rows == row])
 
@@ -78,9 +77,9 @@ def surroundings(
 
     rows: int64 [C], rows of the index. image_ids: int64 [N], the image of each row of the index.
     reduced, embeddings: shards of both. mean: of the reduction. Reads each shard twice and holds C
-    vectors, so that time grows with the set and memory with its shards alone.
+    vectors, so that memory does not grow with the set.
     """
-    k = NEIGHBOURS_AS_COMPANY
+    k = DENSITY_NEIGHBOURS
     images = image_ids[rows]
     nearest = nearest_elsewhere(
         vectors_and_images(reduced, BLOCK_ROWS), vectors_of_rows(reduced, rows), images, 2 * k
@@ -99,13 +98,13 @@ def surroundings(
         len(set(a[a >= 0].tolist()) & set(b.tolist()))
         for a, b in zip(near[:, :k], by_full_length.neighbours, strict=True)
     ]
-    company = mean_of_found(cosines[:, :k])
-    lead = (company - mean_of_found(cosines[:, k:])).round(6)
-    return Surroundings(rows, near[:, :k], company, lead, np.array(same, dtype=np.int64))
+    density = mean_cosine(cosines[:, :k])
+    lead = (density - mean_cosine(cosines[:, k:])).round(6)
+    return Surroundings(rows, near[:, :k], density, lead, np.array(same, dtype=np.int64))
 
 
 class _Ranking(NamedTuple):
-    """Rows by falling fitness for a role, and what to say of one."""
+    """Rows from best to worst for a role, and the reason to give for one."""
 
     rows: NDArray[np.int64]
     describe: Callable[[int], str]
@@ -114,11 +113,11 @@ class _Ranking(NamedTuple):
 def choose_revealing(
     persons: pa.Table, sizes: NDArray[np.int64], around: Surroundings, count: int
 ) -> list[Choice]:
-    """At most five persons that show different things, each once, the first `count` of them.
+    """At most five different persons that show different things; the first `count` of them.
 
     persons: the index's rows. sizes: int64 [N, 2], width and height of each person's picture.
-    around: the surroundings of clear detections. A role that nobody fits is left out. No two come
-    from one image while a role has others; so what is hardest to find elsewhere is chosen first.
+    around: the surroundings of clear detections. A role that nobody fits is left out. No two
+    persons come from one image while a role has others, so the roles that fit fewest go first.
     """
     if not len(persons):
         return []
@@ -142,39 +141,40 @@ def choose_revealing(
 
 
 def _typical(around: Surroundings) -> _Ranking:
-    median = _median(around.company)
+    median = _median(around.local_density)
 
     def describe(row: int) -> str:
-        n, company = _of(around, row, around.neighbours), _of(around, row, around.company)
+        n, density = _of(around, row, around.neighbours), _of(around, row, around.local_density)
         return (
             f"typical, in a dense region: its {n:.0f} nearest in other pictures have a mean cosine "
-            f"of {_two(company)}; half of the {len(around.rows):,} compared have "
+            f"of {_two(density)}; half of the {len(around.rows):,} compared have "
             f"{_two(median)} or less"
         )
 
-    above = np.where(around.company > median, around.company, np.nan)
+    above = np.where(around.local_density > median, around.local_density, np.nan)
     return _Ranking(_by_falling(around.rows, above), describe)
 
 
 def _rare(around: Surroundings) -> _Ranking:
-    median = _median(around.company)
+    median = _median(around.local_density)
 
     def describe(row: int) -> str:
-        n, company = _of(around, row, around.neighbours), _of(around, row, around.company)
+        n, density = _of(around, row, around.neighbours), _of(around, row, around.local_density)
         return (
             f"rare, far from the others: even its {n:.0f} nearest in other pictures have a mean "
-            f"cosine of {_two(company)}; half of the {len(around.rows):,} compared have "
+            f"cosine of {_two(density)}; half of the {len(around.rows):,} compared have "
             f"{_two(median)} or more"
         )
 
-    below = np.where(around.company < median, around.company, np.nan)
+    below = np.where(around.local_density < median, around.local_density, np.nan)
     return _Ranking(_by_falling(around.rows, -below), describe)
 
 
 def _surest(around: Surroundings, typical: Choice | None) -> _Ranking:
     """By how many neighbours the full-length vectors confirm, then by their lead over the next ten.
 
-    In a dense region neighbours are sure as well, so those beside the typical one come last.
+    Persons beside the typical one come last: their neighbours are sure because they are in a dense
+    region, which the typical one shows already.
     """
     known = np.flatnonzero(~np.isnan(around.lead))
     rows, same, lead = around.rows[known], around.same[known], around.lead[known]
@@ -196,7 +196,7 @@ def _surest(around: Surroundings, typical: Choice | None) -> _Ranking:
 
 
 def _small_or_cut_off(persons: pa.Table, sizes: NDArray[np.int64]) -> tuple[str, _Ranking]:
-    """Small ones by falling score, so that they are real; where none is small, cut-off ones."""
+    """Small persons by falling score; if nobody is small, persons cut off by an edge."""
     height, score = persons["h"].to_numpy(), persons["score"].to_numpy()
     median = np.median(height)
     limit = min(np.quantile(height, SMALLEST_SHARE), median / 2)
@@ -220,11 +220,11 @@ def _small_or_cut_off(persons: pa.Table, sizes: NDArray[np.int64]) -> tuple[str,
 
 
 def _crowd(persons: pa.Table) -> _Ranking:
-    """In the image of most persons, the clearest whose box another one overlaps."""
+    """In the image with most persons, the one of the best score whose box others overlap."""
     image_ids, score = persons["image_id"].to_numpy(), persons["score"].to_numpy()
     images, counts = np.unique(image_ids, return_counts=True)
     crowded = int(np.argmax(counts))
-    if counts[crowded] < LEAST_CROWD:
+    if counts[crowded] < MIN_CROWD:
         return _Ranking(np.empty(0, dtype=np.int64), str)
     rows = np.flatnonzero(image_ids == images[crowded])
     boxes = xywh_to_xyxy(boxes_of(persons)[rows])
@@ -254,7 +254,7 @@ def _and(at_edge: NDArray[np.bool_]) -> str:
 
 
 def _by_falling(rows: NDArray[np.int64], values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Rows by falling value, equal ones by rising row, without those of no value."""
+    """Rows by falling value, equal ones by rising row, without those whose value is nan."""
     known = np.flatnonzero(~np.isnan(values))
     return rows[known][np.lexsort((rows[known], -values[known]))]
 
