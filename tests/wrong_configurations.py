@@ -1,6 +1,6 @@
-"""Wrong configurations, as YAML that goes over the shipped one, with the line that each must give.
+"""Wrong configurations, as YAML, each with the one line that must report it.
 
-Some passed once, or ended in a traceback or in millions of lines; those have a comment.
+A comment says what some of them led to before they were checked.
 """
 
 A_COUNT = "an integer >= 1 and <= 512"
@@ -16,7 +16,7 @@ PERSON_ID = "an integer >= 0 and <= 9007199254740991"
 BUNDLED = "detector: {name: ssdlite_mobilenet_v2_person"
 LONG = "x" * 5000
 
-# YAML: key and value, as the line shows them; what is expected instead.
+# YAML: the key and value as the line shows them, and what is expected instead.
 NOT_ALLOWED: dict[str, tuple[str, str]] = {
     # Types.
     "shards: four": ("shards: 'four'", A_COUNT),
@@ -74,12 +74,12 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     "search: {neighbours: 0}": ("search.neighbours: 0", "an integer >= 1 and <= 1000"),
     "search: {neighbours: 1001}": ("search.neighbours: 1001", "an integer >= 1 and <= 1000"),
     "queries: {persons: [-1]}": ("queries.persons.0: -1", PERSON_ID),
-    # Passed, and was a picture of a million pixels a side in the job.
+    # Was accepted, and the job made a picture of a million pixels a side.
     "detector: {min_size: 1000000}": (
         "detector.min_size: 1000000",
         "an integer >= 64 and <= 10000 or null",
     ),
-    # Passed every limit: nan is neither below nor above.
+    # Was accepted: NaN is neither below nor above a limit.
     "search_set: {min_score: .nan}": ("search_set.min_score: nan", A_SHARE),
     "search_set: {min_height: .inf}": ("search_set.min_height: inf", "a number >= 1"),
     "reduction: {n_components: .nan}": ("reduction.n_components: nan", N_COMPONENTS),
@@ -94,7 +94,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     "detector: {name: yolo}": ("detector.name: 'yolo'", "one of fasterrcnn_resnet50_fpn"),
     "index: {backend: faiss}": ("index.backend: 'faiss'", "one of annoy, exact, hnsw"),
     'dataset: {source: "a\\nb"}': (r"dataset.source: 'a\nb'", A_SOURCE),
-    # Passed, and could not be written into the report.
+    # Was accepted, and could not be written into the report.
     'report: {title: "\\ud800"}': (r"report.title: '\ud800'", A_TEXT),
     # Ended in pathlib's exception.
     "dataset: {source: folder, folder: {path: ~nobody/p}}": (
@@ -105,7 +105,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         f"queries.images: '{LONG[:147]}...{LONG[:148]}'",
         "the path of a picture that is there",
     ),
-    # What is not there, or not of the kind.
+    # Missing files and folders, and files of the wrong kind.
     "dataset: {source: folder}": ("dataset.folder.path: None", "a directory of pictures"),
     "dataset: {source: folder, folder: {path: /no/such}}": (
         "dataset.folder.path: '/no/such'",
@@ -147,7 +147,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "queries.images: '{a}.jpg'",
         "a path without any of { } < >",
     ),
-    # Each of these five was found out by a job only.
+    # Only a job noticed these five.
     "dataset: {coco: {annotations: no.zip}}": (
         "dataset.coco.annotations: 'no.zip'",
         f"a URL, or {A_FILE}",
@@ -169,7 +169,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "the sha256 of the file at the URL that dataset.coco.annotations is",
     ),
     "dataset: {coco: {keypoints: no.json}}": ("dataset.coco.keypoints: 'no.json'", A_FILE),
-    # What contradicts another key.
+    # Contradictions to another key.
     "dataset: {folder: {path: config}}": (
         "dataset.folder.path: 'config'",
         "null, as dataset.source is 'coco-minitrain'",
@@ -206,7 +206,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "queries.count: 0",
         "an integer >= 1, as queries.persons and queries.images are empty",
     ),
-    # Where outputs go. The first four ended in exceptions of Snakemake, the last made a folder
+    # Folders of outputs. The first four ended in exceptions of Snakemake; the last made a folder
     # of that name.
     "pathvars: {results: '{a}'}": ("pathvars.results: '{a}'", A_PATH),
     "pathvars: {results: a<b>}": ("pathvars.results: 'a<b>'", A_PATH),
@@ -225,7 +225,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
 }
 
 
-# Each anchor holds the one before nine times: a billion values.
+# Each anchor holds the previous one nine times, which makes a billion values.
 BILLION = "&a [x], " + ", ".join(
     f"&{name} [{', '.join([f'*{before}'] * 9)}]"
     for name, before in zip("bcdefghij", "abcdefghi", strict=True)
@@ -234,7 +234,7 @@ UNKNOWN = "unknown key; allowed here: "
 TOP = f"{UNKNOWN}pathvars, shards, dataset, detector, search_set"
 TOO_LARGE = "more than 100,000 values, or nested too deeply; write less"
 
-# YAML: how its line starts.
+# YAML: the start of its line.
 OTHERS: dict[str, str] = {
     "datset: {source: folder}": f"datset: {TOP}",
     "shard: 3": f"shard: {TOP}",
@@ -246,7 +246,7 @@ OTHERS: dict[str, str] = {
     "true: 1": f"True: {TOP}",
     # Was two lines.
     '"a\\nb": 1': rf"'a\nb': {TOP}",
-    # Python does not write so long a number, and jsonschema's message wants it.
+    # Python refuses to write a number this long, as jsonschema's message would.
     f"shards: 0x{'f' * 9000}": "shards: an integer of more than 64 bits is not allowed",
     f"queries: {{seed: {10**40}}}": "queries.seed: an integer of more than 64 bits is not allowed",
     # Printed 226 megabytes.
@@ -254,7 +254,7 @@ OTHERS: dict[str, str] = {
     f"shards: {'[' * 200}{']' * 200}": f"shards: {TOO_LARGE}",
 }
 
-# YAML: the one line that must tell of it.
+# YAML: the line that must report it.
 WRONG: dict[str, str] = {
     **{
         text: f"{given} is not allowed; expected {expected}"

@@ -1,6 +1,6 @@
-"""A folder with everything that people, cameras and attackers leave in one.
+"""Pictures of all kinds, whole, broken and hostile, in one folder.
 
-Each file is listed, then either read right or left out with its reason; none stops the others.
+Each is listed, and then read correctly or skipped with its reason; none stops the others.
 """
 
 import io
@@ -44,7 +44,7 @@ def turned(orientation: int) -> bytes:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """A PNG whose header promises a size, with no pixels to speak of."""
+    """A PNG whose header says this size, with hardly any pixels."""
     small = encoded("PNG", Image.new("L", (1, 1)))
     header = b"IHDR" + struct.pack(">II", width, height) + small[24:29]
     return small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
@@ -57,7 +57,7 @@ def after_marker(marker: int) -> bytes:
 
 
 def socket_at(path: Path) -> None:
-    # A path of a socket may have 100 letters only.
+    # The path of a socket may have only about 100 bytes.
     here = os.getcwd()
     os.chdir(path.parent)
     try:
@@ -78,7 +78,7 @@ PALETTE = NOISE.convert("P")
 FRAMES = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime")]
 RIGHT = (96, 64)
 
-# name: how it is made, and the upright size it is read with or a part of the reason it is not.
+# Name: how to make it, and its upright size, or a part of the reason why it is skipped.
 CORPUS: dict[str, tuple[Make, tuple[int, int] | str]] = {
     # Whole
     "plain.jpg": (data(JPEG), RIGHT),
@@ -150,7 +150,7 @@ CORPUS: dict[str, tuple[Make, tuple[int, int] | str]] = {
     "link to nothing.jpg": (lambda path: path.symlink_to("nowhere.jpg"), "No such file"),
     "link to itself.jpg": (lambda path: path.symlink_to(path.name), "symbolic links"),
 }
-# Not listed, so neither read nor reported: a folder, a hidden file, and no pictures by their names.
+# Not listed, so neither read nor reported.
 IGNORED: dict[str, Make] = {
     "a folder.jpg": lambda path: path.mkdir(),
     ".hidden.jpg": data(JPEG),

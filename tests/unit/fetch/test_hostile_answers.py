@@ -1,4 +1,4 @@
-"""Answers put together at random from what servers may send and never should."""
+"""Random HTTP answers, made of parts that servers send and of parts that they never should."""
 
 import hashlib
 import random
@@ -58,7 +58,7 @@ def answer(chance: random.Random) -> bytes:
 
 
 class Server:
-    """Answers whatever it is asked with `answer`, and hangs up."""
+    """Sends `answer` for every request, and closes the connection."""
 
     def __init__(self) -> None:
         self.answer = b""
@@ -119,5 +119,5 @@ def test_whatever_a_server_answers_is_the_file_or_one_line(
         except (DownloadFailed, InputError, ArithmeticError) as error:
             assert str(error).isprintable() and len(str(error)) < 500
             assert not path.exists()
-    # Else the answers would be too strange to get far.
+    # If hardly any came through, the answers would be too strange to test much.
     assert 0.02 < came / count < 0.5

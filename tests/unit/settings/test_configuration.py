@@ -1,4 +1,4 @@
-"""Configuration: each wrong key gives its key, its value and what is allowed."""
+"""The checks of a configuration: a wrong key gives its name, its value and what is allowed."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def test_shipped_configurations_are_right(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pictures").mkdir()  # what folder.yaml asks its reader to set
+    (tmp_path / "pictures").mkdir()  # folder.yaml asks its reader to set this.
     config = yaml.safe_load((ROOT / "config" / name).read_text())
     assert checked(config)["search"]["neighbours"] == 10
 
@@ -35,7 +35,7 @@ def test_defaults_fill_missing_and_empty_sections() -> None:
     assert config["dataset"]["coco"]["images"] == "https://x"
 
 
-def test_text_from_the_command_line_is_read_as_what_is_meant() -> None:
+def test_text_from_the_command_line_is_parsed_by_the_schema() -> None:
     """Snakemake gives the values inside `--config section='{key: value}'` as text."""
     given = {
         "dataset": {"max_images": "5", "only_with_category": "false", "coco": {"images": "null"}},
@@ -54,9 +54,7 @@ def test_text_from_the_command_line_is_read_as_what_is_meant() -> None:
     assert config["report"]["title"] == "2026"
 
 
-def test_home_directory_is_found_where_no_shell_put_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tilde_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "me.jpg").touch()
     (tmp_path / "w.pth").touch()
@@ -66,8 +64,8 @@ def test_home_directory_is_found_where_no_shell_put_it(
     assert config["detector"]["weights"] == str(tmp_path / "w.pth")
 
 
-def test_default_configuration_file_says_what_the_schema_says() -> None:
-    """Keys in config.yaml are there to be seen; except for shards they repeat the defaults."""
+def test_the_default_configuration_file_repeats_the_defaults() -> None:
+    """config.yaml shows keys to its reader; all but shards have their defaults."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     defaults = checked({})
     del config["shards"]
@@ -101,7 +99,7 @@ def test_a_configuration_is_a_section(value: Any) -> None:
         ("queries:\n  - {a: 1, a: 2}", "line 2: the key a is there twice"),
     ],
 )
-def test_a_key_that_stands_twice_is_told(text: str, line: str, tmp_path: Path) -> None:
+def test_a_duplicate_key_is_reported(text: str, line: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(InputError, match=rf"mine\.yaml, {line}"):
@@ -109,14 +107,14 @@ def test_a_key_that_stands_twice_is_told(text: str, line: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("text", ["", "a: &a {b: *a}", "a: &x {b: 1}\nc: *x", "[", "\ta", "- a"])
-def test_a_file_without_a_key_twice_is_let_through(text: str, tmp_path: Path) -> None:
+def test_a_file_without_duplicate_keys_is_accepted(text: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     check_file(file)
     check_file(tmp_path / "absent.yaml")
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InputError) as error:
         checked({"shards": 0, "queries": {"count": -1}, "foo": 1})
     assert len(str(error.value).splitlines()) == 4
@@ -166,7 +164,7 @@ def test_settings_are_the_checked_configuration_typed() -> None:
     assert Settings.of(checked({})) == Settings()
 
 
-def test_a_key_of_an_earlier_release_is_told_and_does_nothing() -> None:
+def test_a_retired_key_gives_a_warning_and_does_nothing() -> None:
     config = {"index": {"shards": 3}}
     assert checked(config) == checked({})
     (line,) = retired_lines(config)
