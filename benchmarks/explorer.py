@@ -56,7 +56,7 @@ def sizes(explorer: Path) -> list[list[Any]]:
     """Megabytes and number of files of each kind; a row of the table for each, and for all."""
     kinds: dict[str, list[int]] = {}
     for path in sorted(explorer.rglob("*")):
-        if path.is_file():
+        if path.is_file() and not path.name.startswith("."):
             kind = path.parent.name if path.suffix == ".webp" else path.name.split("-")[0]
             kinds.setdefault(kind, []).append(path.stat().st_size)
     kinds["all"] = [size for found in kinds.values() for size in found]
