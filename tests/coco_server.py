@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,6 +73,29 @@ BOMB_BODY = gzip.compress(bytes(1 << 24)) * 64
 OTHER_PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
+
+
+# Faults that end the connection.
+CLOSING = {NOT_TEXT, STALL, GARBAGE, DRIP_HEAD, DRIP, PAUSE, NO_LENGTH, ENDLESS, HUGE}
+
+
+def soon() -> str:
+    return email.utils.formatdate(time.time() + 2, usegmt=True)
+
+
+# Fault: status, body and headers, from the right body.
+WRONG_ANSWERS: dict[str, Callable[[bytes], tuple[int, bytes, dict[str, str]]]] = {
+    ABSENT: lambda body: (404, b"no such key", {}),
+    BUSY: lambda body: (503, b"slow down", {"Retry-After": "1"}),
+    TOO_MANY: lambda body: (429, b"slow down", {"Retry-After": soon()}),
+    TOMORROW: lambda body: (503, b"slow down", {"Retry-After": "86400"}),
+    CONFUSED: lambda body: (503, b"slow down", {"Retry-After": "9" * 5000}),
+    LONGER: lambda body: (200, body, {"Content-Length": str(len(body) // 2)}),
+    BOMB: lambda body: (200, BOMB_BODY, {"Content-Encoding": "gzip"}),
+    OTHER: lambda body: (200, OTHER_PICTURE, {"Content-Type": "image/png"}),
+    PAGE: lambda body: (200, QUOTA_PAGE, {"Content-Type": "text/html"}),
+    TRUNCATED: lambda body: (200, body[: len(body) // 2], {}),
+}
 
 
 @dataclass(frozen=True)
@@ -182,73 +205,55 @@ class CocoServer:
                 server.requests.append(Request(self.path, wanted, time.monotonic()))
                 fault = server._fault(self.path)
                 body = server._content(self.path)
-                if fault == ABSENT or body is None:
-                    self.answer(404, b"no such key")
-                elif fault == BUSY:
-                    self.answer(503, b"slow down", {"Retry-After": "1"})
-                elif fault == TOO_MANY:
-                    soon = email.utils.formatdate(time.time() + 2, usegmt=True)
-                    self.answer(429, b"slow down", {"Retry-After": soon})
-                elif fault == TOMORROW:
-                    self.answer(503, b"slow down", {"Retry-After": "86400"})
-                elif fault == CONFUSED:
-                    self.answer(503, b"slow down", {"Retry-After": "9" * 5000})
-                elif fault == NOT_TEXT:
+                here = f"http://localhost:{server._server.server_port}"
+                redirects = {
+                    MOVED: f"{here}/moved{self.path}",
+                    ENDLESS_MOVE: f"{here}/moved{self.path}",
+                    LOOP: self.path,
+                    TO_FILE: "file:///etc/passwd",
+                    NOWHERE: "http://[::1/x",
+                }
+                if body is None:
+                    fault, body = ABSENT, b""
+                if fault in WRONG_ANSWERS:
+                    self.answer(*WRONG_ANSWERS[fault](body))
+                elif fault in redirects:
+                    self.move(redirects[fault], endless=fault == ENDLESS_MOVE)
+                elif fault == PACKED:
+                    # Ranges count the bytes that are sent, as the standard says.
+                    self.send_file(gzip.compress(body), wanted, fault)
+                elif fault in CLOSING:
+                    self.close_connection = True
+                    self.misbehave(fault, body)
+                else:
+                    self.send_file(body, wanted, fault)
+
+            def misbehave(self, fault: str, body: bytes) -> None:
+                if fault == NOT_TEXT:
                     self.send_response(404, "\x1b[2Jgone\x07")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
-                elif fault in (MOVED, ENDLESS_MOVE):
-                    there = f"http://localhost:{server._server.server_port}/moved{self.path}"
-                    self.move(there, endless=fault == ENDLESS_MOVE)
-                elif fault == LOOP:
-                    self.move(self.path)
-                elif fault == TO_FILE:
-                    self.move("file:///etc/passwd")
-                elif fault == NOWHERE:
-                    self.move("http://[::1/x")
                 elif fault == STALL:
-                    self.close_connection = True
                     server._closing.wait(STALL_SECONDS)
                 elif fault == GARBAGE:
-                    self.close_connection = True
                     self.wfile.write(b"\x1b[31m" + bytes(range(128, 256)) * 4)
                 elif fault == DRIP_HEAD:
-                    self.close_connection = True
                     self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                     self.drip(b"X: y\r\n" * 10_000)
                 elif fault == DRIP:
-                    self.close_connection = True
                     self.answer(200, body[:1], {"Content-Length": str(len(body))})
                     self.drip(body[1:])
                 elif fault == PAUSE:
-                    self.close_connection = True
                     self.answer(200, body[: len(body) // 2], {"Content-Length": str(len(body))})
                     server._closing.wait(STALL_SECONDS)
-                elif fault in (ENDLESS, HUGE):
-                    self.close_connection = True
+                elif fault == NO_LENGTH:
+                    self.answer(200, body[: len(body) // 2], {"Content-Length": "many"})
+                else:
                     self.send_response(200)
                     if fault == HUGE:
                         self.send_header("Content-Length", str(10**12))
                     self.end_headers()
                     self.endless(body)
-                elif fault == LONGER:
-                    self.answer(200, body, {"Content-Length": str(len(body) // 2)})
-                elif fault == NO_LENGTH:
-                    self.close_connection = True
-                    self.answer(200, body[: len(body) // 2], {"Content-Length": "many"})
-                elif fault == BOMB:
-                    self.answer(200, BOMB_BODY, {"Content-Encoding": "gzip"})
-                elif fault == PACKED:
-                    # Ranges count the bytes that are sent, as the standard says.
-                    self.send_file(gzip.compress(body), wanted, fault)
-                elif fault == OTHER:
-                    self.answer(200, OTHER_PICTURE, {"Content-Type": "image/png"})
-                elif fault == PAGE:
-                    self.answer(200, QUOTA_PAGE, {"Content-Type": "text/html"})
-                elif fault == TRUNCATED:
-                    self.answer(200, body[: len(body) // 2])
-                else:
-                    self.send_file(body, wanted, fault)
 
             def send_file(self, body: bytes, wanted: str | None, fault: str | None) -> None:
                 start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0

@@ -19,17 +19,21 @@ from visualsearch.data.tables import read_table, write_table
 
 Ints = TypeVar("Ints", int, np.ndarray)
 
+ATTRIBUTION = [
+    pa.field("license_id", pa.int32()),
+    pa.field("license", pa.string()),
+    pa.field("license_url", pa.string()),
+    pa.field("source_url", pa.string()),
+    pa.field("labels", pa.string()),
+]
+
 LISTED_SCHEMA = pa.schema(
     [
         pa.field("image_id", pa.int64(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
-        pa.field("license_id", pa.int32()),
-        pa.field("license", pa.string()),
-        pa.field("license_url", pa.string()),
-        pa.field("source_url", pa.string()),
-        pa.field("labels", pa.string()),
+        *ATTRIBUTION,
     ]
 )
 
@@ -40,11 +44,7 @@ MANIFEST_SCHEMA = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
-        pa.field("license_id", pa.int32()),
-        pa.field("license", pa.string()),
-        pa.field("license_url", pa.string()),
-        pa.field("source_url", pa.string()),
-        pa.field("labels", pa.string()),
+        *ATTRIBUTION,
         pa.field("shard", pa.int32(), nullable=False),
     ]
 )
