@@ -58,37 +58,34 @@ def ap(folder: Path, rows: list[Any], images: tuple[int, ...] = (1, 2, 3), **kin
     return numbers
 
 
-def test_all_found_is_one(tmp_path: Path) -> None:
-    numbers = ap(tmp_path, [(1, BOX, 0.9), (2, BOX, 0.8)])
-    assert numbers["AP"] == numbers["AP50"] == numbers["AR_100"] == 1
+FIRST, SECOND, WRONG = (1, BOX, 0.9), (2, BOX, 0.8), (3, BOX, 0.99)
+IN_CROWD = (2, [220, 20, 40, 100], 0.95)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds", "name", "expected"),
+    [
+        ([FIRST, SECOND], {}, "AP", 1),
+        ([FIRST, SECOND], {"category_id": 77}, "AP", 1),
+        ([FIRST], {}, "AP", 51 / 101),  # half of the recall points
+        ([], {}, "AP", 0),
+        # Image 3 shows nobody, so a detection in it is wrong.
+        ([WRONG, FIRST, SECOND], {}, "AP50", 2 / 3),
+        ([WRONG, FIRST, SECOND], {"images": (1, 2)}, "AP50", 1),
+        # A detection in a crowd is neither right nor wrong.
+        ([IN_CROWD, FIRST, SECOND], {"crowd": True}, "AP", 1),
+    ],
+)
+def test_average_precision_of_cases_made_by_hand(
+    tmp_path: Path, rows: list[Any], kinds: dict[str, Any], name: str, expected: float
+) -> None:
+    numbers = ap(tmp_path, rows, **kinds)
+    assert numbers[name] == pytest.approx(expected, abs=1e-6)
     assert numbers["AP_small"] is None  # nothing of that size is annotated
-    assert numbers["images"] == 3 and numbers["images_with_category"] == 2
-
-
-def test_half_found_is_half_of_the_recall_points(tmp_path: Path) -> None:
-    assert ap(tmp_path, [(1, BOX, 0.9)])["AP"] == pytest.approx(51 / 101, abs=1e-6)
-
-
-def test_false_find_in_an_image_without_persons_counts(tmp_path: Path) -> None:
-    rows = [(3, BOX, 0.99), (1, BOX, 0.9), (2, BOX, 0.8)]
-    assert ap(tmp_path, rows)["AP50"] == pytest.approx(2 / 3, abs=1e-6)
-    assert ap(tmp_path, rows, images=(1, 2))["AP50"] == 1
-
-
-def test_finds_in_a_crowd_are_neither_right_nor_wrong(tmp_path: Path) -> None:
-    rows = [(2, [220, 20, 40, 100], 0.95), (1, BOX, 0.9), (2, BOX, 0.8)]
-    numbers = ap(tmp_path, rows, crowd=True)
-    assert numbers["AP"] == 1
-    assert (numbers["annotated"], numbers["annotated_crowds"]) == (2, 1)
-
-
-def test_nothing_found_is_zero(tmp_path: Path) -> None:
-    numbers = ap(tmp_path, [])
-    assert numbers["AP"] == 0 and numbers["detections"] == 0
-
-
-def test_annotations_with_ids_of_their_own(tmp_path: Path) -> None:
-    assert ap(tmp_path, [(1, BOX, 0.9), (2, BOX, 0.8)], category_id=77)["AP"] == 1
+    assert numbers["images"] == len(kinds.get("images", (1, 2, 3)))
+    assert numbers["images_with_category"] == numbers["annotated"] == 2
+    assert numbers["annotated_crowds"] == int("crowd" in kinds)
+    assert (numbers["detections"] == 0) == (not rows)
 
 
 def test_category_that_is_not_annotated_is_one_clear_line(tmp_path: Path) -> None:

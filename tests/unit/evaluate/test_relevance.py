@@ -19,22 +19,26 @@ def corners(*boxes: tuple[float, float, float, float]) -> np.ndarray:
     return np.array(boxes, dtype=np.float32).reshape(-1, 4)
 
 
-def test_a_detection_takes_the_annotation_it_overlaps_most() -> None:
-    annotated = corners((0, 0, 10, 10), (20, 0, 30, 10))
-    detected = corners((20, 1, 30, 11), (0, 0, 10, 12), (50, 50, 60, 60))
-    assert match(detected, annotated).tolist() == [1, 0, -1]
-
-
-def test_an_annotation_is_taken_once_and_by_the_better_score() -> None:
-    annotated = corners((0, 0, 10, 10))
-    detected = corners((0, 0, 10, 14), (0, 0, 10, 10))  # by falling score: the first is surer
-    assert match(detected, annotated).tolist() == [0, -1]
-
-
-def test_less_than_half_overlap_is_no_match() -> None:
-    assert match(corners((0, 0, 10, 10)), corners((0, 0, 10, 20.1))).tolist() == [-1]
-    assert match(corners((0, 0, 10, 10)), corners((0, 0, 10, 20))).tolist() == [0]
-    assert match(corners((0, 0, 10, 10)), corners()).tolist() == [-1]
+@pytest.mark.parametrize(
+    ("detected", "annotated", "expected"),
+    [
+        (  # the annotation that it overlaps most
+            [(20, 1, 30, 11), (0, 0, 10, 12), (50, 50, 60, 60)],
+            [(0, 0, 10, 10), (20, 0, 30, 10)],
+            [1, 0, -1],
+        ),
+        # An annotation is taken once, by the detection of the better score.
+        ([(0, 0, 10, 14), (0, 0, 10, 10)], [(0, 0, 10, 10)], [0, -1]),
+        # An overlap of less than half is no match.
+        ([(0, 0, 10, 10)], [(0, 0, 10, 20.1)], [-1]),
+        ([(0, 0, 10, 10)], [(0, 0, 10, 20)], [0]),
+        ([(0, 0, 10, 10)], [], [-1]),
+    ],
+)
+def test_detections_are_matched_with_annotations(
+    detected: list, annotated: list, expected: list[int]
+) -> None:
+    assert match(corners(*detected), corners(*annotated)).tolist() == expected
 
 
 def person(x: float, y: float, w: float, h: float, labelled: int = 17) -> tuple[np.ndarray, list]:

@@ -79,17 +79,16 @@ class Made:
     def measured(self, copies: pa.Table | None = None, **kinds: Any) -> dict[str, Any]:
         if copies is None:
             copies = self.copies(self.vectors, self.vectors)
-        given = {"facts": None, "labels": pd.DataFrame(), "rerank": 0} | kinds
         return measure_search(
             self.embeddings,
             self.reduced,
             self.persons,
             self.reduction,
-            given["facts"],
-            given["labels"],
+            kinds.get("facts"),
+            kinds.get("labels", pd.DataFrame()),
             copies,
             SETTINGS,
-            given["rerank"],
+            kinds.get("rerank", 0),
         )
 
 
@@ -155,7 +154,7 @@ def test_whole_directions_lose_nothing_and_few_lose_some(tmp_path: Path) -> None
 
 
 def test_share_of_neighbours_in_the_same_image(tmp_path: Path) -> None:
-    """Both persons of an image are twins: the first neighbour is always the other one."""
+    """Both persons of an image are almost equal, so each is the other's first neighbour."""
     rng = np.random.default_rng(4)
     vectors = np.repeat(rng.normal(size=(24, LENGTH)), 2, axis=0)
     vectors += rng.normal(scale=0.01, size=vectors.shape)

@@ -16,7 +16,7 @@ from visualsearch.search.queries import Before, candidates, choose_diverse, sele
 from visualsearch.settings import QueriesSettings
 
 SETTINGS = QueriesSettings(strategy="diverse")
-# Four tight groups and one stray vector, each person in an image of its own.
+# Four tight groups and one outlier, each person in an image of its own.
 CENTRES = np.eye(5)
 GROUPS = np.concatenate([np.repeat(CENTRES[:4], 10, axis=0), CENTRES[4:]])
 GROUPS = GROUPS + np.random.default_rng(0).normal(scale=0.02, size=GROUPS.shape)
@@ -24,7 +24,7 @@ GROUPS = (GROUPS / np.linalg.norm(GROUPS, axis=1, keepdims=True)).astype(np.floa
 IMAGES = np.arange(len(GROUPS))
 
 
-def test_diverse_takes_one_of_each_group_and_not_the_stray() -> None:
+def test_diverse_takes_one_of_each_group_and_not_the_outlier() -> None:
     chosen = choose_diverse(np.arange(41), GROUPS, IMAGES, 4)
     assert sorted(choice.row // 10 for choice in chosen) == [0, 1, 2, 3]
     assert chosen[0].reason.startswith("the most typical")

@@ -1,4 +1,4 @@
-"""Each role goes to the person made for it, and its reason says the number that is true."""
+"""Each role goes to the person made for it, and the numbers in its reason are right."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def made_set(folder: Path, shards: int = 2, **changes: object) -> tuple[pa.Table
     score, h = np.full(N, 0.9), np.full(N, 200.0)
     # Three are small, and one of them is clear.
     h[[SMALL, 40, 41]], score[[SMALL, 40]] = [60, 50, 55], [0.95, 0.7]
-    score[FAINT_OUTLIER] = 0.6  # the loneliest of all, but perhaps no person
+    score[FAINT_OUTLIER] = 0.6  # the farthest outlier, but perhaps no person
     columns = {
         "person_id": image_id * 1000 + det_index,
         "image_id": image_id,
@@ -127,7 +127,7 @@ def test_each_role_goes_to_the_person_made_for_it(tmp_path: Path) -> None:
 
 
 def test_numbers_in_the_reasons_are_those_of_the_gallery(tmp_path: Path) -> None:
-    """By comparing with everybody, one by one."""
+    """Compared with brute force."""
     made = made_set(tmp_path)
     persons, reduced, evidence = made
     vectors = vectors_of_rows(reduced, np.arange(N)).astype(np.float64)
@@ -154,7 +154,7 @@ def test_numbers_in_the_reasons_are_those_of_the_gallery(tmp_path: Path) -> None
     assert f"nearer than the next ten by {lead:.2f} in cosine" in queries["surest"]["reason"]
 
 
-def test_none_small_gives_a_cut_off_one(tmp_path: Path) -> None:
+def test_if_nobody_is_small_a_cut_off_person_is_chosen(tmp_path: Path) -> None:
     x, y, w, h = np.full(N, 300.0), np.full(N, 100.0), np.full(N, 80.0), np.full(N, 200.0)
     x[40] = 4  # at one edge
     x[55], y[55] = 1000 - 80 - 5, 850 - 200 + 1  # image 56, of 1000 x 850: at two
@@ -165,7 +165,7 @@ def test_none_small_gives_a_cut_off_one(tmp_path: Path) -> None:
     assert query["reason"] == "cut off: its box ends at the right and bottom edges of its picture"
 
 
-def test_a_small_one_at_the_edge_is_said_to_be_cut_off(tmp_path: Path) -> None:
+def test_the_reason_of_a_small_person_names_the_edges(tmp_path: Path) -> None:
     x = np.full(N, 300.0)
     x[SMALL] = 2
     queries = {query["role"]: query for query in chosen(made_set(tmp_path, x=x))}
@@ -182,7 +182,7 @@ def test_roles_nobody_fits_are_filled_by_the_farthest_point(tmp_path: Path) -> N
     assert len({query["person_id"] for query in queries}) == 5
 
 
-def test_surest_is_the_one_most_confirmed_then_the_one_that_leads() -> None:
+def test_surest_is_by_confirmed_neighbours_then_by_lead() -> None:
     """Of 0 to 4: 0 is typical, 1 is beside it, 2 is confirmed less, 3 leads by less than 4."""
     persons = inside(persons_table(unit_vectors(40, 4), per_image=1)).drop_columns("vector")
     nearest = np.tile(np.arange(10, 20), (5, 1))
@@ -231,7 +231,7 @@ def test_farthest_points_are_far_from_the_roles_too(tmp_path: Path) -> None:
     assert f"(cosine at most {most:.2f})" in queries[5]["reason"]
 
 
-def test_no_two_of_an_image_where_it_can_be_helped(tmp_path: Path) -> None:
+def test_two_persons_of_an_image_only_if_there_is_no_other(tmp_path: Path) -> None:
     """The outlier stands in the crowd's picture, so another one is the rare one."""
     image_id = np.arange(1, N + 1)
     image_id[list(CROWD)] = 121
@@ -257,7 +257,7 @@ def test_small_sets_give_everybody_once(tmp_path: Path, n: int, per_image: int) 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_nobody_and_one(n: int) -> None:
-    """Too few for a reduction, so that no workflow gets here; the choice stands it all the same."""
+    """A workflow never gets here with so few, but the choice must not fail."""
     persons = persons_table(unit_vectors(1, 4)).slice(0, n).drop_columns("vector")
     none = np.full(n, np.nan)
     alone = Surroundings(np.arange(n), np.full((n, 10), -1), none, none, np.zeros(n, np.int64))
@@ -271,7 +271,7 @@ def test_choice_is_the_same_for_any_shards(tmp_path: Path) -> None:
 
 
 def test_surroundings_are_those_of_brute_force(tmp_path: Path) -> None:
-    """Also where some have fewer than ten in other images, and blocks are many."""
+    """In several blocks, and with several persons an image."""
     n = 2500
     rng = np.random.default_rng(1)
     table = persons_table(rng.normal(size=(n, 16)).astype(np.float32), per_image=4)

@@ -1,4 +1,4 @@
-"""What computing in fewer bits changes: the same pictures in fp32 and as the run computes."""
+"""Compares the run's precision with fp32 on the same pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +17,8 @@ from visualsearch.detect.run import detect_category, detections_table, write_coc
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.evaluate.detections import evaluate_detections
 
-# Boxes that overlap by this are of one person, as in COCO's AP50.
-SAME = 0.5
+# IoU from which two boxes are of one person, as in COCO's AP50.
+SAME_PERSON_IOU = 0.5
 
 
 def measure_parity(
@@ -32,11 +32,11 @@ def measure_parity(
 ) -> dict[str, Any]:
     """Detect and embed the same pictures with both detectors, and compare.
 
-    annotations: COCO instances JSON, or None where there is no AP to measure. min_score: persons
-    of at least this score in fp32 are compared one by one. Returns, JSON-ready: AP of both; of
-    the persons how many there are and how many the fast detector lacks; of the others how far
-    the farthest corner moves, in pixels, and the score; and the cosine between the two vectors of
-    the box that was found in fp32.
+    annotations: COCO instances JSON, or None to leave out the AP. min_score: persons of at least
+    this score in fp32 are compared one by one. Returns, JSON-ready: images; AP of both detectors;
+    persons, and persons_lost, which the fast detector does not find; for the others
+    box_shift_pixels, by which the farthest corner moves, and score_change; and for all persons the
+    cosine of the two vectors of the fp32 box.
     """
     tables: dict[str, list[Any]] = {"exact": [], "fast": []}
     shifts: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
@@ -77,12 +77,12 @@ def measure_parity(
 
 
 def _same_persons(boxes: Boxes, others: Boxes) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which boxes have one of the others at the same place, and which that is."""
+    """Rows of the boxes that one of the others overlaps enough, and rows of those others."""
     if not len(boxes) or not len(others):
         return np.empty(0, np.intp), np.empty(0, np.intp)
     overlaps = iou(boxes, others)
     nearest = overlaps.argmax(axis=1)
-    (found,) = np.nonzero(overlaps.max(axis=1) >= SAME)
+    (found,) = np.nonzero(overlaps.max(axis=1) >= SAME_PERSON_IOU)
     return found, nearest[found]
 
 
@@ -99,7 +99,7 @@ def _average_precision(
 
 
 def _summary(values: NDArray[np.float32], worst: int) -> dict[str, float | None]:
-    """The median of values, and the percentile that is their worst."""
+    """Median of the values and their worst, the percentile 0 or 100."""
     if not len(values):
         return {"median": None, "worst": None}
     median, extreme = np.percentile(values.astype(np.float64), [50, worst])
@@ -107,7 +107,7 @@ def _summary(values: NDArray[np.float32], worst: int) -> dict[str, float | None]
 
 
 def parity_lines(parity: dict[str, Any], precision: str) -> list[str]:
-    """What `measure_parity` says, for people; precision: that of the fast detector."""
+    """Lines that sum up what `measure_parity` returned. precision: of the fast detector."""
     lines = [f"{precision} against fp32, {parity['images']} images, {parity['persons']} persons"]
     if parity["AP"]:
         exact, fast = (parity["AP"][name] for name in ("exact", "fast"))

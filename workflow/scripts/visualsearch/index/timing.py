@@ -18,11 +18,10 @@ from visualsearch.index.building import vectors_in_order
 from visualsearch.index.exact_backend import ExactBackend, ExactFile
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
-from visualsearch.index.recall import sampled_rows
+from visualsearch.index.recall import RECALL_AT, sampled_rows
 
 log = logging.getLogger(__name__)
 
-NEIGHBOURS = 10
 MAX_QUERIES = 50
 WARM_UP = 5
 ROUNDS = 5
@@ -92,10 +91,10 @@ def _milliseconds(searches: dict[Any, Index], queries: NDArray[np.float32]) -> d
         for _ in progress(range(ROUNDS), "time the index", "rounds"):
             for name, index in searches.items():
                 for query in queries[:WARM_UP]:
-                    index.query(query, NEIGHBOURS)
+                    index.query(query, RECALL_AT[-1])
                 for query in queries:
                     start = time.perf_counter()
-                    index.query(query, NEIGHBOURS)
+                    index.query(query, RECALL_AT[-1])
                     taken[name].append(time.perf_counter() - start)
     return {name: round(1000 * float(np.median(times)), 4) for name, times in taken.items()}
 
