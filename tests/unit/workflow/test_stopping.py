@@ -79,6 +79,9 @@ def test_the_run_and_its_jobs_end(program: str, number: signal.Signals) -> None:
         job = int(process.stdout.readline())
         begun = time.monotonic()
         process.send_signal(number)
+        time.sleep(0.5)
+        # The second signal must not end the process before its jobs.
+        process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
         assert time.monotonic() - begun < 10
         assert job == 0 or not psutil.pid_exists(job)

@@ -12,6 +12,7 @@ from types import FrameType
 
 import psutil
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Jobs remove their temporary files in this time. Native code delays signal handlers, so a job that
 # is still running afterwards is killed.
 SECONDS_TO_CLEAN_UP = 5
@@ -30,6 +31,9 @@ def stop_on_signals(kill_jobs: bool = True) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         _send_to_jobs(signal.SIGINT)
         if kill_jobs:
+            # A second signal would end this process before its jobs have ended.
+            for again in STOP_SIGNALS:
+                signal.signal(again, signal.SIG_IGN)
             threading.Thread(target=_kill_late_jobs, daemon=True).start()
         if callable(start_no_more_jobs):
             # Snakemake's log handler swallows a KeyboardInterrupt. Then this ends the run, as soon
@@ -39,7 +43,7 @@ def stop_on_signals(kill_jobs: bool = True) -> None:
 
     # Python allows signal handlers only in the main thread.
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, stop)
 
 
