@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from visualsearch.settings.declaring import Section, key
-from visualsearch.settings.names import BACKENDS
+from visualsearch.settings.names import BACKENDS, DETECTORS
 
 
 @dataclass(frozen=True)
@@ -14,16 +14,7 @@ class DetectorSettings(Section):
         "fasterrcnn_resnet50_fpn",
         "A builder of torchvision.models.detection, or ssdlite_mobilenet_v2_person, a small person "
         "detector that is part of this project.",
-        choices=(
-            "fasterrcnn_resnet50_fpn",
-            "fasterrcnn_resnet50_fpn_v2",
-            "fasterrcnn_mobilenet_v3_large_fpn",
-            "fasterrcnn_mobilenet_v3_large_320_fpn",
-            "retinanet_resnet50_fpn",
-            "retinanet_resnet50_fpn_v2",
-            "fcos_resnet50_fpn",
-            "ssdlite_mobilenet_v2_person",
-        ),
+        choices=DETECTORS,
     )
     weights: str = key(
         "default",
