@@ -29,7 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.data.images import read_image
 from visualsearch.data.tables import write_table
-from visualsearch.detect.torchvision_models import build_model, load_weights
+from visualsearch.detect import DETECTORS
+from visualsearch.detect.torchvision_models import build_model
+from visualsearch.detect.weights import load_weights
 from visualsearch.fetch import openpeople
 from visualsearch.fetch.walk import pictures_in
 from visualsearch.settings import DatasetSettings, DetectorSettings
@@ -40,7 +42,7 @@ Maker = Callable[..., Callable[[], object]]
 
 def plain_model(name: str, weights: str) -> Any:
     """The model as torchvision builds it, with its weights."""
-    model = build_model(DetectorSettings(name), CATEGORIES).eval()
+    model = build_model(DetectorSettings(name), DETECTORS[name], CATEGORIES).eval()
     load_weights(model, Path(weights), name)
     return model
 
@@ -146,7 +148,7 @@ def random_weights(path: Path, name: str) -> str:
     import torch
 
     torch.manual_seed(0)
-    state = build_model(DetectorSettings(name), CATEGORIES).state_dict()
+    state = build_model(DetectorSettings(name), DETECTORS[name], CATEGORIES).state_dict()
     for key, value in state.items():
         if key.endswith("running_var"):
             value.uniform_(2, 3)

@@ -79,7 +79,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     """The network as it is published, and a loop over pictures and their boxes."""
     import torch
 
-    from visualsearch.detect import bundled, ssdlite, torchvision_models
+    from visualsearch.detect import DETECTORS, bundled, ssdlite
     from visualsearch.embed.embedding import POOLINGS, corners_of, crop_boxes, in_search_set
 
     settings = defaults("embedding")
@@ -87,7 +87,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     mean: Any
     sd: Any
     if name == BUNDLED:
-        body = ssdlite.load_ssdlite(bundled.WEIGHTS).backbone
+        body = ssdlite.load_ssdlite(DETECTORS[name].weights).backbone
         mean, sd, colour = 0.5, 0.5, bundled.BundledDetector.mean_colour
     else:
         model = plain_model(name, weights)
@@ -95,7 +95,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
             torch.tensor(values).view(3, 1, 1)
             for values in (model.transform.image_mean, model.transform.image_std)
         )
-        colour = torchvision_models.mean_colour(model)
+        colour = tuple(round(255 * each) for each in model.transform.image_mean)
 
         def body(crops: Any) -> Any:
             return list(model.backbone.body(crops).values())[-1]

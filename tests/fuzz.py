@@ -47,7 +47,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
 from visualsearch.data.manifest import ImageList, write_listed, write_skipped
-from visualsearch.detect.torchvision_models import load_weights
+from visualsearch.detect.weights import load_weights
 from visualsearch.fetch import coco, folder
 from visualsearch.fetch.instances import read_image_ids
 from visualsearch.settings import CocoSettings, DatasetSettings, FolderSettings, checking

@@ -1,15 +1,27 @@
-"""Weights of the right shape, as none can be downloaded for a test."""
+"""torchvision's networks with random weights: tests download nothing."""
+
+from typing import Any
 
 import torch
 
+from visualsearch.detect import DETECTORS, TorchvisionEntry
 from visualsearch.detect.torchvision_models import build_model
 from visualsearch.settings import DetectorSettings
 
+TORCHVISION = [name for name, entry in DETECTORS.items() if isinstance(entry, TorchvisionEntry)]
+
+
+def random_network(name: str, seed: int = 0, **settings: Any) -> Any:
+    """A network of torchvision for COCO's 91 categories, with random weights, in eval mode."""
+    entry = DETECTORS[name]
+    assert isinstance(entry, TorchvisionEntry)
+    torch.manual_seed(seed)
+    return build_model(DetectorSettings(name, **settings), entry, 91).eval()
+
 
 def random_weights(name: str, seed: int) -> dict[str, torch.Tensor]:
-    """One of torchvision's Faster R-CNNs, its heads turned down and to persons."""
-    torch.manual_seed(seed)
-    state = build_model(DetectorSettings(name), 91).state_dict()
+    """Weights of a Faster R-CNN that finds a few boxes, mostly persons."""
+    state: dict[str, torch.Tensor] = random_network(name, seed).state_dict()
     for key, value in state.items():
         if key.endswith("bn3.weight"):
             value.mul_(0.2)  # keeps the sums of the residual blocks from growing

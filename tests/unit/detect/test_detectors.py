@@ -18,14 +18,15 @@ from safetensors.torch import save_file
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
+from made_weights import TORCHVISION, random_network
 from visualsearch.core.errors import InputError
-from visualsearch.detect import load_described, load_detector, torchvision_models
+from visualsearch.detect import DETECTORS, load_described, load_detector, weights
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
-from visualsearch.detect.torchvision_models import build_model, download_weights
+from visualsearch.detect.weights import download_weights
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import BUNDLED, DETECTORS, TORCHVISION
+from visualsearch.settings.names import BUNDLED
 
 SMALL = {"min_size": 96, "max_size": 160}
 EXACT = {"precision": "fp32"}
@@ -35,9 +36,7 @@ FOLDING = 1e-5
 
 def random_state(name: str) -> dict[str, torch.Tensor]:
     """A state dict of the right shape: seeded, and tame enough to give finite maps."""
-    torch.manual_seed(0)
-    model = build_model(DetectorSettings(name, **SMALL), 91)
-    state = model.state_dict()
+    state: dict[str, torch.Tensor] = random_network(name, **SMALL).state_dict()
     for key, value in state.items():
         if key.endswith("running_var"):
             value.uniform_(2, 3)
@@ -73,7 +72,7 @@ def built(
     state = random_state(request.param)
     torch.save(state, path)
     detector = load_detector(
-        DetectorSettings(request.param, str(path), "cpu", 0.0, **SMALL, **EXACT)
+        DetectorSettings(request.param, str(path), "cpu", score_threshold=0.0, **SMALL, **EXACT)
     )
     yield Built(request.param, detector, state)
     path.unlink()
@@ -84,7 +83,7 @@ def test_same_answers_as_the_model_torchvision_builds(
 ) -> None:
     name, detector, state = built
     monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **kwargs: state)
-    threshold = torchvision_models.VARIANTS[name].threshold
+    threshold = DETECTORS[name].threshold
     theirs = get_model_builder(name)(
         weights=get_model_weights(name).DEFAULT, **{threshold: 0.0}, **SMALL
     ).eval()
@@ -146,7 +145,11 @@ def test_box_of_the_whole_picture_has_the_same_maps_by_every_region(built: Built
 def test_any_category_can_be_detected(weights_file: Path) -> None:
     detector = load_detector(
         DetectorSettings(
-            "fasterrcnn_mobilenet_v3_large_fpn", str(weights_file), "cpu", 0.0, **SMALL
+            "fasterrcnn_mobilenet_v3_large_fpn",
+            str(weights_file),
+            "cpu",
+            score_threshold=0.0,
+            **SMALL,
         )
     )
     [everything] = detector.detect([picture()])
@@ -165,7 +168,7 @@ def test_any_category_can_be_detected(weights_file: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in DETECTORS if "resnet50" in n])
 def test_resnet_detectors_give_2048_values(name: str) -> None:
-    lengths = torchvision_models.VARIANTS[name].backbone.lengths
+    lengths = DETECTORS[name].featurizer.lengths
     assert lengths == {"before": 1024, "last": 2048}
 
 
@@ -281,7 +284,7 @@ def test_damaged_safetensors_is_one_clear_line(weights_file: Path, tmp_path: Pat
 
 
 def test_unknown_weights_and_detectors_name_the_known() -> None:
-    with pytest.raises(InputError, match="use 'default', COCO_V1, or the path"):
+    with pytest.raises(InputError, match="to 'default', COCO_V1, or the path"):
         load_detector(DetectorSettings("fasterrcnn_resnet50_fpn", "COCO_V9"))
     with pytest.raises(InputError, match=f"known are .*{BUNDLED}"):
         load_detector(DetectorSettings("yolo"))
@@ -334,7 +337,7 @@ def test_wrong_or_missing_download_is_one_clear_line(
 def test_weights_come_whole_through_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    monkeypatch.setattr(torchvision_models, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(weights, "BACKOFF_SECONDS", 0.01)
     content = b"weights" * 300_000
     name = f"/model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     with CocoServer(tmp_path, {}) as server:
@@ -350,7 +353,7 @@ def test_weights_go_on_where_they_were_cut_off_and_are_fetched_once(
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    monkeypatch.setattr(torchvision_models, "RETRIES", 0)
+    monkeypatch.setattr(weights, "RETRIES", 0)
     content = b"weights" * 600_000
     name = f"/model-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     with CocoServer(tmp_path, {}) as server:

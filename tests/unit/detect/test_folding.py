@@ -7,11 +7,9 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from made_weights import TORCHVISION, random_network
 from visualsearch.detect import ssdlite
 from visualsearch.detect.folding import fold_norms
-from visualsearch.detect.torchvision_models import build_model
-from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import TORCHVISION
 
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 
@@ -45,8 +43,7 @@ def outputs(model: Any, pixels: torch.Tensor) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_folded_network_is_the_same_network(name: str) -> None:
-    torch.manual_seed(0)
-    model: Any = build_model(DetectorSettings(name), 91).eval()
+    model = random_network(name)
     random_norms(model)
     pixels = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     expected = outputs(model.double(), pixels.double())

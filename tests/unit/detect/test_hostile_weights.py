@@ -7,6 +7,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from safetensors.torch import save_file
 
 from helpers import one_line
 from visualsearch.core.errors import InputError
-from visualsearch.detect import load_detector, ssdlite
-from visualsearch.detect.torchvision_models import load_weights
+from visualsearch.detect import DETECTORS, load_detector, ssdlite
+from visualsearch.detect.weights import load_weights
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED
 
@@ -139,7 +140,7 @@ WEIGHTS: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda p: rewritten(p, lambda name, data: data.replace(b"K\x0c", b"K\x64")),
         "does not match expected size",
     ),
-    "NaN": (lambda p: saved(p, bias=NAN), "bias holds values that are no finite numbers"),
+    "NaN": (lambda p: saved(p, bias=NAN), "bias holds values that are not finite"),
     "integers": (lambda p: saved(p, bias=torch.ones(3, dtype=torch.int)), "bias is of torch.int32"),
     "complex": (lambda p: saved(p, bias=torch.ones(3) * 1j), "bias is of torch.complex64"),
     "sparse": (lambda p: saved(p, bias=torch.ones(3).to_sparse()), "torch.sparse_coo"),
@@ -205,7 +206,7 @@ def test_safetensors_with_other_tensors_or_nan_are_one_line(tmp_path: Path) -> N
     for state, expected in (
         ({"weight": STATE["weight"]}, "1 tensors are missing, first bias"),
         (STATE | {"more": NAN}, "1 tensors are unknown, first more"),
-        (STATE | {"bias": NAN}, "bias holds values that are no finite numbers"),
+        (STATE | {"bias": NAN}, "bias holds values that are not finite"),
     ):
         save_file(state, path)
         with pytest.raises(InputError, match=expected) as caught:
@@ -219,13 +220,12 @@ def test_safetensors_with_other_tensors_or_nan_are_one_line(tmp_path: Path) -> N
 def test_changed_bundled_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from visualsearch.detect import bundled
-
+    entry = DETECTORS[BUNDLED]
     changed = tmp_path / "model.safetensors"
-    data = bytearray(bundled.WEIGHTS.read_bytes())
+    data = bytearray(entry.weights.read_bytes())
     data[-5] ^= 1
     changed.write_bytes(data)
-    monkeypatch.setattr(bundled, "WEIGHTS", changed)
+    monkeypatch.setitem(DETECTORS, BUNDLED, replace(entry, weights=changed))
     with pytest.raises(InputError, match=r"damaged or another file \(SHA-256 differs\)"):
         load_detector(DetectorSettings(BUNDLED, device="cpu"))
     with pytest.raises(InputError, match="SHA-256 differs"):

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
 
+from made_weights import TORCHVISION, random_network
 from visualsearch.data.pictures import Picture, Pictures, read_ahead
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described, load_detector
@@ -20,10 +21,10 @@ from visualsearch.detect.base import Detections, Detector
 from visualsearch.detect.precision import DTYPES, compute_in, resolve
 from visualsearch.detect.roi_pooling import RowRoIAlign, roi_align_rows
 from visualsearch.detect.run import detect_images
-from visualsearch.detect.torchvision_models import build_model, make_fast
+from visualsearch.detect.torchvision_models import make_fast
 from visualsearch.evaluate.parity import measure_parity, parity_lines
 from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import BUNDLED, TORCHVISION
+from visualsearch.settings.names import BUNDLED
 
 CPU = torch.device("cpu")
 EMBEDDING = {
@@ -104,9 +105,7 @@ def models(request: pytest.FixtureRequest) -> Iterator[dict[str, torch.nn.Module
     """A network with random weights as torchvision has it, and made fast in both precisions."""
     built = {}
     for name in ("plain", "fp32", "bf16"):
-        torch.manual_seed(0)
-        settings = DetectorSettings(request.param, score_threshold=0.0, min_size=96, max_size=160)
-        built[name] = build_model(settings, 91).eval()
+        built[name] = random_network(request.param, score_threshold=0.0, min_size=96, max_size=160)
         calibrate(built[name])
     for name in ("fp32", "bf16"):
         make_fast(built[name], DTYPES[name], CPU)
@@ -135,8 +134,7 @@ def test_maps_of_the_fast_networks_are_those_of_the_plain_one(
 def test_maps_of_resnet_50_in_bf16_point_where_those_of_fp32_do() -> None:
     maps = []
     for precision in ("fp32", "bf16"):
-        torch.manual_seed(0)
-        model: Any = build_model(DetectorSettings("fasterrcnn_resnet50_fpn"), 91).eval()
+        model = random_network("fasterrcnn_resnet50_fpn")
         for key, value in model.state_dict().items():
             if key.endswith("running_var"):
                 value.fill_(2.5)  # residual sums neither grow nor amplify rounding

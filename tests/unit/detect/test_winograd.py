@@ -5,9 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from visualsearch.detect.torchvision_models import build_model
+from made_weights import random_network
 from visualsearch.detect.winograd import SIDES, STRIP, Winograd3x3, transforms, with_winograd
-from visualsearch.settings import DetectorSettings
 
 
 def conv_of(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
@@ -75,7 +74,7 @@ def test_same_map_same_bits_in_any_batch() -> None:
 
 
 def test_only_convolutions_that_gain_are_replaced() -> None:
-    model = build_model(DetectorSettings("fasterrcnn_resnet50_fpn"), 91)
+    model = random_network("fasterrcnn_resnet50_fpn")
     with_winograd(model, torch.float32)
     replaced = [name for name, m in model.named_modules() if isinstance(m, Winograd3x3)]
     # All of stride 1 but those of layer1, which have 64 channels; four of the pyramid, one of rpn.

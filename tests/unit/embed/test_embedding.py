@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from test_detectors import SMALL, random_state
 
+from made_weights import random_network
 from visualsearch.data.boxes import mirror
-from visualsearch.detect import bundled, load_detector
+from visualsearch.detect import DETECTORS, load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.detect.ssdlite import load_ssdlite
-from visualsearch.detect.torchvision_models import build_model
 from visualsearch.embed.embedding import (
     CROPS_A_BATCH,
     MAPS,
@@ -86,7 +86,7 @@ def network(
     """
     name, precision = request.param
     if name == BUNDLED:
-        plain = load_ssdlite(bundled.WEIGHTS).backbone
+        plain = load_ssdlite(DETECTORS[BUNDLED].weights).backbone
         yield (
             load_detector(DetectorSettings(name, device="cpu", precision=precision)),
             precision,
@@ -97,7 +97,7 @@ def network(
     torch.save(random_state(name), path)
     settings = DetectorSettings(name, str(path), "cpu", precision=precision, **SMALL)
     detector = load_detector(settings)
-    model: Any = build_model(DetectorSettings(name), 91).eval()
+    model = random_network(name)
     model.load_state_dict(torch.load(path))
     path.unlink()
     yield detector, precision, lambda crops: [*model.backbone.body(crops).values()][-1]

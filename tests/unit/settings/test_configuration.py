@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from visualsearch import fetch, index
+from visualsearch import detect, fetch, index
 from visualsearch.core.errors import InputError
 from visualsearch.settings.checking import check_file, checked, retired_lines
 from visualsearch.settings.configuration import Settings, configuration_schema
-from visualsearch.settings.names import BACKENDS, SOURCES
+from visualsearch.settings.names import BACKENDS, DETECTORS, SOURCES
 from visualsearch.settings.reference import as_markdown, as_yaml
 from wrong_configurations import WRONG
 
@@ -123,6 +123,7 @@ def test_all_problems_are_reported_at_once() -> None:
 def test_schema_and_registries_know_the_same_names() -> None:
     assert list(BACKENDS) == list(index.REGISTRY)
     assert list(SOURCES) == list(fetch.SOURCES)
+    assert list(DETECTORS) == list(detect.DETECTORS)
 
 
 def test_categories_are_those_of_coco() -> None:

@@ -1,48 +1,124 @@
-"""The registry of detectors: the one place that knows their names.
+"""Stage detect: the registry of detectors, and how one is loaded.
 
-Importing this module does not import torch; `load_detector` does. To add a detector, see
-CONTRIBUTING.md.
+A detector is one entry of DETECTORS; nothing else in this stage knows its name. Importing this
+module does not import torch; loading a detector does. CONTRIBUTING.md says how to add one.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visualsearch.core.errors import InputError
 from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import BUNDLED, DETECTORS
+from visualsearch.settings.names import BUNDLED
 
 if TYPE_CHECKING:
     from visualsearch.detect.base import Detector
 
 
+@dataclass(frozen=True)
+class Featurizer:
+    """The part of a detector's network whose maps describe a box.
+
+    module: its name in the network. last: where its last map, of stride 32, is read. before: where
+    the map before it, of stride 16, is read. lengths: the channels of both maps, by these two
+    names; a vector is as long as the last map has channels.
+    """
+
+    module: str
+    last: str
+    before: str
+    lengths: dict[str, int]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.module}; last map: {self.last} ({self.lengths['last']} channels, stride 32); "
+            f"map before: {self.before} ({self.lengths['before']} channels, stride 16)"
+        )
+
+
+@dataclass(frozen=True)
+class BundledEntry:
+    """The SSDLite of `ssdlite`; its weights are a file of this repository."""
+
+    featurizer: Featurizer
+    weights: Path
+
+    def load(self, settings: DetectorSettings) -> Detector:
+        from visualsearch.detect.bundled import BundledDetector
+
+        return BundledDetector(settings, self)
+
+
+@dataclass(frozen=True)
+class TorchvisionEntry:
+    """A builder of torchvision.models.detection; its published weights are downloaded.
+
+    frozen_norm: the published weights were trained with FrozenBatchNorm2d, which the builder uses
+    only when it loads weights itself. norm_eps: the epsilon of these norms; None leaves the
+    builder's. threshold: the builder's name for its score threshold.
+    """
+
+    featurizer: Featurizer
+    frozen_norm: bool = True
+    norm_eps: float | None = None
+    threshold: str = "score_thresh"
+
+    def load(self, settings: DetectorSettings) -> Detector:
+        from visualsearch.detect.torchvision_models import TorchvisionDetector
+
+        return TorchvisionDetector(settings, self)
+
+
+RESNET50 = Featurizer(
+    "backbone.body",
+    "layer4 after its ReLU",
+    "layer3 after its ReLU",
+    {"before": 1024, "last": 2048},
+)
+MOBILENET_V3 = Featurizer(
+    "backbone.body",
+    "after its last Hardswish",
+    "expansion of its last block of stride 2, after the Hardswish",
+    {"before": 672, "last": 960},
+)
+MOBILENET_V2 = Featurizer(
+    "backbone",
+    "after its last ReLU6",
+    "block 13's expansion after its ReLU6",
+    {"before": 576, "last": 1280},
+)
+TWO_STAGE = "box_score_thresh"
+
+DETECTORS: dict[str, TorchvisionEntry | BundledEntry] = {
+    "fasterrcnn_resnet50_fpn": TorchvisionEntry(RESNET50, norm_eps=0.0, threshold=TWO_STAGE),
+    "fasterrcnn_resnet50_fpn_v2": TorchvisionEntry(
+        RESNET50, frozen_norm=False, threshold=TWO_STAGE
+    ),
+    "fasterrcnn_mobilenet_v3_large_fpn": TorchvisionEntry(MOBILENET_V3, threshold=TWO_STAGE),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": TorchvisionEntry(MOBILENET_V3, threshold=TWO_STAGE),
+    "retinanet_resnet50_fpn": TorchvisionEntry(RESNET50, norm_eps=0.0),
+    "retinanet_resnet50_fpn_v2": TorchvisionEntry(RESNET50, frozen_norm=False),
+    "fcos_resnet50_fpn": TorchvisionEntry(RESNET50),
+    BUNDLED: BundledEntry(
+        MOBILENET_V2,
+        Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors",
+    ),
+}
+
+
 def uses_gpu(device: str) -> bool:
-    """Whether `detector.device` means a GPU on this machine; without torch, which takes seconds."""
+    """Whether `detector.device` means a GPU on this machine. Asks the system, as torch is slow."""
     return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
 
 
-def load_described(settings: DetectorSettings, described: dict[str, Any]) -> Detector:
-    """Load the detector that `described`, the content of detector.json, describes.
-
-    Its precision is the one chosen when that was written, so that no two machines mix theirs.
-    Raises InputError where the weights are no longer the same: vectors of two would mix.
-    """
-    detector = load_detector(replace(settings, precision=described["precision"]))
-    if detector.weights_sha256 != described["weights_sha256"]:
-        raise InputError(
-            f"the weights of {settings.name} are not those of detections/detector.json any more; "
-            "run again with --forcerun fetch_weights, or put the old file back"
-        )
-    return detector
-
-
 def load_detector(settings: DetectorSettings) -> Detector:
-    """Build the detector that `settings.name` names, with its weights, ready for inference.
+    """Build the detector `settings.name` with its weights, ready for inference on one thread.
 
-    Raises InputError for an unknown name, for weights that are missing, damaged or of another
-    shape, and for a device that is not there.
+    Raises InputError for an unknown name or device, and for weights that are missing, damaged or
+    of another network.
     """
     import torch
 
@@ -52,13 +128,22 @@ def load_detector(settings: DetectorSettings) -> Detector:
         raise InputError(
             "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"
         )
-    # More threads sum in another order, and a result must not depend on the cores. The workflow
-    # uses them by running more shards.
+    # Results must not depend on the number of cores, and more threads sum in another order. The
+    # workflow uses all cores by running several shards at once.
     torch.set_num_threads(1)
-    if settings.name == BUNDLED:
-        from visualsearch.detect.bundled import BundledDetector
+    return DETECTORS[settings.name].load(settings)
 
-        return BundledDetector(settings)
-    from visualsearch.detect.torchvision_models import TorchvisionDetector
 
-    return TorchvisionDetector(settings)
+def load_described(settings: DetectorSettings, described: dict[str, Any]) -> Detector:
+    """Load the detector that `described`, the content of detector.json, describes.
+
+    It computes in the precision that `described` names, so that no two machines of a run differ.
+    Raises InputError if the weights have changed since: vectors of two networks do not compare.
+    """
+    detector = load_detector(replace(settings, precision=described["precision"]))
+    if detector.weights_sha256 != described["weights_sha256"]:
+        raise InputError(
+            f"the weights of {settings.name} are no longer those of detections/detector.json; "
+            "run again with --forcerun fetch_weights, or put the old file back"
+        )
+    return detector

