@@ -1,4 +1,4 @@
-"""What bf16 changes, as a user asks for it; and that the run says in what it computed."""
+"""The target parity compares a run in bf16 with fp32."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_parity_compares_the_run_with_fp32(tmp_path: Path) -> None:
     assert parity["cosine"]["worst"] > 0.995
     assert f"bf16 against fp32, 4 images, {parity['persons']} persons" in printed
     assert "cosine of the two vectors: median" in printed
-    # It is asked for by name only.
+    # Only the target parity runs it.
     assert "measure_parity" not in workspace.planned()
 
     workspace.config["detector"]["precision"] = "fp32"

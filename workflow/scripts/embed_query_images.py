@@ -13,7 +13,7 @@ with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
     table, full_length, skipped = embed_query_images(
-        load_described(DetectorSettings(**snakemake.params.detector), described),
+        load_described(DetectorSettings.of(snakemake.params.detector), described),
         list(snakemake.input.pictures),
         reduction,
         category=snakemake.params.category,

@@ -1,4 +1,4 @@
-"""AP of the detections, as pycocotools computes it, and the precision-recall curve."""
+"""Compute the AP of the detections with pycocotools, and the precision-recall curve."""
 
 from visualsearch.core.files import write_json
 from visualsearch.core.job import job

@@ -1,4 +1,4 @@
-"""Compare the run's precision with fp32, on some of its pictures."""
+"""Compare the run's precision with fp32 on some of its pictures."""
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json, write_json
@@ -16,7 +16,7 @@ with job(snakemake):
             "this run computes in fp32 (detections/detector.json), so there is nothing to compare; "
             "set detector.precision to bf16"
         )
-    settings = DetectorSettings(**snakemake.params.detector)
+    settings = DetectorSettings.of(snakemake.params.detector)
     pictures = list(Pictures(snakemake.input.manifest, snakemake.params.pictures))
     parity = measure_parity(
         load_described(settings, described | {"precision": "fp32"}),

@@ -1,7 +1,7 @@
 """Which persons are searched for."""
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,13 +9,11 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
-from visualsearch.data.person_order import vectors_of_rows
 from visualsearch.data.tables import QUERIES, vectors_of, with_vector, write_table
 from visualsearch.search.local_density import local_density
 from visualsearch.search.queries import Before, candidates, choose_diverse, select_queries
 from visualsearch.settings import QueriesSettings
 
-SETTINGS = QueriesSettings(strategy="diverse")
 # Four tight groups and one outlier, each person in an image of its own.
 CENTRES = np.eye(5)
 GROUPS = np.concatenate([np.repeat(CENTRES[:4], 10, axis=0), CENTRES[4:]])
@@ -62,65 +60,58 @@ def test_diverse_does_not_take_two_of_an_image() -> None:
     assert len({images[choice.row] for choice in chosen}) == 4
 
 
+def chosen_of(folder: Path, table: pa.Table, shards: int = 2, **settings: Any) -> pa.Table:
+    """Queries chosen from a table of persons, diverse unless another strategy is set."""
+    folder.mkdir(exist_ok=True)
+    paths = write_shards(folder, table, shards)
+    return select_queries(
+        table.drop_columns("vector"), paths, QueriesSettings(**{"strategy": "diverse", **settings})
+    )
+
+
 def test_fewer_persons_than_queries_gives_all_of_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    table = persons_table(unit_vectors(3, 6))
-    shards = write_shards(tmp_path, table, 2)
-    queries = select_queries(table.drop_columns("vector"), shards, SETTINGS)
-    assert len(queries) == 3
+    assert len(chosen_of(tmp_path, persons_table(unit_vectors(3, 6)))) == 3
     assert "queries: no more persons are there" in caplog.text
 
 
 @pytest.mark.parametrize("strategy", ["diverse", "random"])
 def test_choice_is_the_same_for_any_shards(tmp_path: Path, strategy: str) -> None:
     table = persons_table(unit_vectors(60, 6), per_image=1)
-    settings = replace(SETTINGS, strategy=strategy)
-    chosen = []
-    for shards in (1, 4):
-        folder = tmp_path / str(shards)
-        folder.mkdir()
-        paths = write_shards(folder, table, shards)
-        chosen.append(select_queries(table.drop_columns("vector"), paths, settings))
-    assert chosen[0].equals(chosen[1])
-    assert len(set(chosen[0]["person_id"].to_pylist())) == 5
-
-
-def test_own_pictures_alone_are_queries_too(tmp_path: Path) -> None:
-    """With queries.count 0 the pictures stand alone; or nobody, where nobody is in them."""
-    table = persons_table(unit_vectors(6, 6))
-    paths = write_shards(tmp_path, table, 1)
-    settings = replace(SETTINGS, count=0)
-    schema = with_vector(QUERIES, 6)
-    for own in (1, 0):
-        row = dict.fromkeys(schema.names) | {"picture": "me.jpg", "vector": [0.5] * 6}
-        pictures = pa.Table.from_pylist([row] * own, schema)
-        write_table(tmp_path / "own.parquet", [pictures], schema)
-        queries = select_queries(
-            table.drop_columns("vector"), paths, settings, str(tmp_path / "own.parquet")
-        )
-        assert queries["picture"].to_pylist() == ["me.jpg"] * own
-
-
-@pytest.mark.parametrize("strategy", ["revealing", "diverse", "random"])
-def test_nobody_to_choose_from(tmp_path: Path, strategy: str) -> None:
-    table = persons_table(unit_vectors(1, 6)).slice(0, 0)
-    shards = write_shards(tmp_path, table, 2)
-    settings = replace(SETTINGS, strategy=strategy)
-    assert len(select_queries(table.drop_columns("vector"), shards, settings)) == 0
+    one, four = (chosen_of(tmp_path / str(n), table, n, strategy=strategy) for n in (1, 4))
+    assert one.equals(four)
+    assert len(set(one["person_id"].to_pylist())) == 5
 
 
 def test_random_follows_its_seed(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(60, 6), per_image=1)
-    paths = write_shards(tmp_path, table, 1)
-    settings = replace(SETTINGS, strategy="random")
-    ids = [
-        select_queries(table.drop_columns("vector"), paths, replace(settings, seed=seed))[
-            "person_id"
-        ]
-        for seed in (0, 0, 1)
-    ]
-    assert ids[0] == ids[1] != ids[2]
+    first, again, other = (
+        chosen_of(tmp_path, table, strategy="random", seed=seed)["person_id"] for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize("strategy", ["revealing", "diverse", "random"])
+def test_nobody_to_choose_from(tmp_path: Path, strategy: str) -> None:
+    nobody = persons_table(unit_vectors(1, 6)).slice(0, 0)
+    assert len(chosen_of(tmp_path, nobody, strategy=strategy)) == 0
+
+
+@pytest.mark.parametrize("own", [1, 0])
+def test_own_pictures_alone_are_queries_too(tmp_path: Path, own: int) -> None:
+    """With queries.count 0 they are the only queries; there may be nobody in them."""
+    table, schema = persons_table(unit_vectors(6, 6)), with_vector(QUERIES, 6)
+    row = dict.fromkeys(schema.names) | {"picture": "me.jpg", "vector": [0.5] * 6}
+    pictures = pa.Table.from_pylist([row] * own, schema)
+    write_table(tmp_path / "own.parquet", [pictures], schema)
+    queries = select_queries(
+        table.drop_columns("vector"),
+        write_shards(tmp_path, table, 1),
+        QueriesSettings(count=0),
+        str(tmp_path / "own.parquet"),
+    )
+    assert queries["picture"].to_pylist() == ["me.jpg"] * own
 
 
 def test_candidates_are_the_clear_detections() -> None:
@@ -131,10 +122,7 @@ def test_candidates_are_the_clear_detections() -> None:
 
 def test_named_persons_are_taken_in_their_order(tmp_path: Path) -> None:
     table = persons_table(unit_vectors(30, 6))
-    paths = write_shards(tmp_path, table, 3)
-    queries = select_queries(
-        table.drop_columns("vector"), paths, replace(SETTINGS, persons=(9002, 2000))
-    )
+    queries = chosen_of(tmp_path, table, persons=(9002, 2000))
     assert queries["person_id"].to_pylist() == [9002, 2000]
     assert queries["role"].to_pylist() == ["named", "named"]
     rows = [table["person_id"].to_pylist().index(person) for person in (9002, 2000)]
@@ -142,14 +130,5 @@ def test_named_persons_are_taken_in_their_order(tmp_path: Path) -> None:
 
 
 def test_unknown_person_is_one_clear_line(tmp_path: Path) -> None:
-    table = persons_table(unit_vectors(6, 6))
-    paths = write_shards(tmp_path, table, 1)
     with pytest.raises(InputError, match=r"queries\.persons: 777 is not in the search set"):
-        select_queries(table.drop_columns("vector"), paths, replace(SETTINGS, persons=(1000, 777)))
-
-
-def test_vectors_of_rows_in_any_order(tmp_path: Path) -> None:
-    vectors = unit_vectors(5000, 4)
-    paths = write_shards(tmp_path, persons_table(vectors), 3)
-    rows = np.array([4999, 0, 4096, 4095, 12])
-    assert np.array_equal(vectors_of_rows(paths, rows), vectors[rows])
+        chosen_of(tmp_path, persons_table(unit_vectors(6, 6)), persons=(1000, 777))
