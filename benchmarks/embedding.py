@@ -38,17 +38,10 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detect import load_detector
 from visualsearch.detect.run import detect_images
-from visualsearch.settings import DetectorSettings
-from visualsearch.settings.configuration import configuration_schema
+from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 from visualsearch.settings.names import BUNDLED
 
 NEIGHBOURS = 10
-
-
-def defaults(section: str) -> dict[str, Any]:
-    """The settings that the schema gives a section that is left out."""
-    keys = configuration_schema()["properties"][section]["properties"]
-    return {key: rule["default"] for key, rule in keys.items()}
 
 
 def find_persons(folder: Path, jobs: int) -> int:
@@ -62,7 +55,7 @@ def find_persons(folder: Path, jobs: int) -> int:
     manifest = folder / "manifest.parquet"
     rows = detect_images(detector, Pictures(manifest, None), "person", "find persons")
     found = pa.concat_tables(rows).cast(DETECTIONS)
-    wanted = in_search_set(found["score"], found["h"], defaults("search_set"))
+    wanted = in_search_set(found["score"], found["h"], SearchSetSettings())
     images = read_table(manifest)
     in_image = found.filter(wanted)["image_id"].to_pylist()
     dealt = deal([in_image.count(i) for i in images["image_id"].to_pylist()], jobs)
@@ -80,9 +73,11 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     import torch
 
     from visualsearch.detect import DETECTORS, bundled, ssdlite
-    from visualsearch.embed.embedding import POOLINGS, corners_of, crop_boxes, in_search_set
+    from visualsearch.embed.embedding import corners_of, in_search_set
+    from visualsearch.embed.pooling import POOLINGS
+    from visualsearch.embed.regions import crop_boxes
 
-    settings = defaults("embedding")
+    settings = EmbeddingSettings()
     body: Any
     mean: Any
     sd: Any
@@ -100,14 +95,14 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
         def body(crops: Any) -> Any:
             return list(model.backbone.body(crops).values())[-1]
 
-    pool = POOLINGS[settings["pooling"]]
+    pool = POOLINGS[settings.pooling]
     found = [read_table(folder / f"found{shard}.parquet") for shard in range(jobs)]
 
     @torch.inference_mode()
     def run() -> None:
         vectors = []
         for shard, detections in enumerate(found):
-            kept = in_search_set(detections["score"], detections["h"], defaults("search_set"))
+            kept = in_search_set(detections["score"], detections["h"], SearchSetSettings())
             persons = detections.filter(kept)
             for picture in Pictures(folder / "manifest.parquet", None, shard):
                 rows = persons.filter(np.equal(persons["image_id"], picture.image_id))
@@ -115,10 +110,10 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
                     continue
                 image = read_image(picture.path)
                 for box in corners_of(rows):
-                    crop = crop_boxes(image, box[None], settings["size"], settings["fit"], colour)
+                    crop = crop_boxes(image, box[None], settings.size, settings.fit, colour)
                     crop = ((crop - mean) / sd).contiguous()
                     vector = pool(body(crop))
-                    if settings["mirrored"]:
+                    if settings.mirrored:
                         vector = (vector + pool(body(crop.flip(-1)))) / 2
                     vectors.append(vector[0].numpy())
         np.save(folder / f"plain-{name}.npy", vectors)
@@ -128,9 +123,10 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
 
 def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
     """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
-    from visualsearch.embed.embedding import embed_images, embedding_length
+    from visualsearch.embed.embedding import embed_images
+    from visualsearch.embed.pooling import embedding_length
 
-    detector, embedding = load_detector(settings), defaults("embedding")
+    detector, embedding = load_detector(settings), EmbeddingSettings()
     schema = with_full_length(PERSONS, embedding_length(detector, embedding))
 
     def run() -> None:
@@ -138,7 +134,7 @@ def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], 
             detector,
             Pictures(folder / "manifest.parquet", None, shard),
             read_table(folder / f"found{shard}.parquet"),
-            defaults("search_set"),
+            SearchSetSettings(),
             embedding,
             f"embed {shard}",
         )

@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,14 +38,15 @@ from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
-from visualsearch.embed.embedding import MAPS, embed_boxes
+from visualsearch.embed.embedding import embed_boxes
+from visualsearch.embed.pooling import MAPS
 from visualsearch.evaluate.neighbour_measures import NeighbourMeasures, Sample
 from visualsearch.evaluate.person_facts import person_facts
 from visualsearch.evaluate.search_quality import NEIGHBOURS
 from visualsearch.index.nearest import Nearest, Ranks
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import l2_normalised
-from visualsearch.settings import DetectorSettings
+from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
 MIN_HEIGHT = 48
@@ -131,7 +132,7 @@ def embedded(
     the milliseconds that a person costs by itself, over the first COST_PERSONS.
     """
     torch.set_num_threads(1)
-    network = _detector(detector, weights)
+    network, embedding = _detector(detector, weights), EmbeddingSettings.of(settings)
     boxes = xywh_to_xyxy(np.column_stack([persons.table[name].to_numpy() for name in "xywh"]))
     moved = distorted_boxes(persons.table["person_id"].to_numpy(), boxes, SEED)
     names = np.array(persons.files)
@@ -140,15 +141,15 @@ def embedded(
     for name in dict.fromkeys(persons.files):
         rows = np.flatnonzero(names == name)
         image = read_image(persons.folder / name)
-        clean.append(embed_boxes(network, image, boxes[rows], settings))
+        clean.append(embed_boxes(network, image, boxes[rows], embedding))
         there = mirror(clip_to_image(moved[rows], *image.size), image.width)
-        copies.append(embed_boxes(network, ImageOps.mirror(image), there, settings))
+        copies.append(embed_boxes(network, ImageOps.mirror(image), there, embedding))
         if timed < COST_PERSONS:
             timed += len(rows)
             for maps in MAPS:
                 # Of the processor, so that what else runs on the machine counts little.
                 start = time.process_time()
-                embed_boxes(network, image, boxes[rows], settings | {"maps": maps})
+                embed_boxes(network, image, boxes[rows], replace(embedding, maps=maps))
                 spent[maps] += time.process_time() - start
     length = network.map_lengths["before"]
     parts = {"before": slice(0, length), "last": slice(length, None), "both": slice(None)}

@@ -12,6 +12,6 @@ with job(snakemake):
     shard = int(snakemake.wildcards.shard)
     pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
     described = read_json(snakemake.input.detector)
-    detector = load_described(DetectorSettings(**snakemake.params.detector), described)
+    detector = load_described(DetectorSettings.of(snakemake.params.detector), described)
     tables = detect_images(detector, pictures, snakemake.params.category, f"detect {shard}")
     write_table(snakemake.output.detections, tables, DETECTIONS)

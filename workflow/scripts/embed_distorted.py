@@ -1,4 +1,4 @@
-"""Embed persons whose boxes were moved and whose pictures were mirrored."""
+"""Embed distorted crops: moved boxes, in the pictures and in their mirror images."""
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job
@@ -8,24 +8,25 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.embed.distortion import DISTORTED, with_two_vectors
-from visualsearch.embed.embedding import embed_distorted, embedding_length, embedding_metadata
-from visualsearch.settings import DetectorSettings
+from visualsearch.embed.embedding import embed_distorted, embedding_metadata
+from visualsearch.embed.pooling import embedding_length
+from visualsearch.settings import DetectorSettings, EmbeddingSettings
 
 with job(snakemake):
     persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)
-    embedding = snakemake.params.embedding
+    settings = EmbeddingSettings.of(snakemake.params.embedding)
     described = read_json(snakemake.input.detector)
-    detector = load_described(DetectorSettings(**snakemake.params.detector), described)
+    detector = load_described(DetectorSettings.of(snakemake.params.detector), described)
     tables = embed_distorted(
         detector,
         Pictures(snakemake.input.manifest, snakemake.params.pictures),
         persons.take(evenly_spaced(len(persons), snakemake.params.persons)),
-        embedding,
+        settings,
         snakemake.params.seed,
     )
     write_table(
         snakemake.output.distorted,
         tables,
-        with_two_vectors(embedding_length(detector, embedding)),
-        embedding_metadata(described, embedding),
+        with_two_vectors(embedding_length(detector, settings)),
+        embedding_metadata(described, settings),
     )

@@ -7,7 +7,7 @@ from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.own_pictures import embed_query_images
-from visualsearch.settings import DetectorSettings
+from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 
 with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)
@@ -17,8 +17,8 @@ with job(snakemake):
         list(snakemake.input.pictures),
         reduction,
         category=snakemake.params.category,
-        search_set=snakemake.params.search_set,
-        embedding=snakemake.params.embedding,
+        search_set=SearchSetSettings.of(snakemake.params.search_set),
+        embedding=EmbeddingSettings.of(snakemake.params.embedding),
         boxes=snakemake.params.boxes,
     )
     write_table(snakemake.output.queries, [table], table.schema)

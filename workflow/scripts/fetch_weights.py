@@ -1,4 +1,4 @@
-"""Have the detector's weights at hand, and write down what the detector is."""
+"""Download or find the detector's weights, check them, and describe the detector."""
 
 import shutil
 
@@ -8,7 +8,7 @@ from visualsearch.detect import load_detector
 from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
-    detector = load_detector(DetectorSettings(**snakemake.params.detector))
+    detector = load_detector(DetectorSettings.of(snakemake.params.detector))
     if copy := snakemake.output.get("weights"):
         with replacing(copy) as temporary:
             shutil.copyfile(detector.weights_file, temporary)

@@ -1,4 +1,4 @@
-"""All shards' detections as one file in COCO results format."""
+"""Write all shards' detections as one file in COCO results format."""
 
 from visualsearch.core.job import job
 from visualsearch.detect.run import write_coco_results

@@ -7,7 +7,7 @@ from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.pictures import Pictures
 from visualsearch.detect import load_described
 from visualsearch.evaluate.parity import measure_parity, parity_lines
-from visualsearch.settings import DetectorSettings
+from visualsearch.settings import DetectorSettings, EmbeddingSettings
 
 with job(snakemake):
     described = read_json(snakemake.input.detector)
@@ -25,7 +25,7 @@ with job(snakemake):
         snakemake.params.category,
         snakemake.input.annotations or None,
         snakemake.params.min_score,
-        snakemake.params.embedding,
+        EmbeddingSettings.of(snakemake.params.embedding),
     )
     write_json(snakemake.output.parity, parity | {"precision": described["precision"]})
     print(*parity_lines(parity, described["precision"]), sep="\n")

@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
 from visualsearch.detect.weights import download_weights
 from visualsearch.embed.embedding import embed_boxes
-from visualsearch.settings import DetectorSettings
+from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
 SMALL = {"min_size": 96, "max_size": 160}
@@ -128,13 +129,13 @@ def test_same_answers_as_the_model_torchvision_builds(
 def test_box_of_the_whole_picture_has_the_same_maps_by_every_region(built: Built) -> None:
     """At this size nothing is resized, and each place of a map is sampled at its centre."""
     box = np.array([[0, 0, 160, 96]], np.float32)
-    settings = {"fit": "stretch", "margin": 0, "size": [96, 160], "maps": "both"}
+    settings = EmbeddingSettings(fit="stretch", size=(96, 160), maps="both")
     crop, last, before = (
         embed_boxes(
             built.detector,
             picture(160, 96),
             box,
-            settings | {"region": region, "pooling": "gem", "mirrored": True},
+            replace(settings, region=region),
         )
         for region in ("crop", "roi_align_last", "roi_align_before")
     )

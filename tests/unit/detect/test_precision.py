@@ -23,19 +23,11 @@ from visualsearch.detect.roi_pooling import RowRoIAlign, roi_align_rows
 from visualsearch.detect.run import detect_images
 from visualsearch.detect.torchvision_models import make_fast
 from visualsearch.evaluate.parity import measure_parity, parity_lines
-from visualsearch.settings import DetectorSettings
+from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
 CPU = torch.device("cpu")
-EMBEDDING = {
-    "region": "crop",
-    "fit": "stretch",
-    "margin": 0.0,
-    "size": [96, 96],
-    "maps": "last",
-    "pooling": "average",
-    "mirrored": False,
-}
+EMBEDDING = EmbeddingSettings(fit="stretch", size=(96, 96), pooling="average", mirrored=False)
 
 
 def boxes_of_all_kinds(n: int, width: int, height: int) -> torch.Tensor:

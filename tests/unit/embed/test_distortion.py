@@ -1,7 +1,9 @@
 """Distorted crops: how boxes are moved, and the vectors of real persons that were."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -91,9 +93,9 @@ def pictures(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pic
 
 
 def distorted(
-    detector: Detector, pictures: Pictures, persons: pa.Table, **settings: object
+    detector: Detector, pictures: Pictures, persons: pa.Table, **settings: Any
 ) -> pa.Table:
-    tables = embed_distorted(detector, pictures, persons, PLAIN | settings, seed=0)
+    tables = embed_distorted(detector, pictures, persons, replace(PLAIN, **settings), seed=0)
     return pa.concat_tables(list(tables))
 
 

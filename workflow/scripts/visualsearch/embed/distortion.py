@@ -1,6 +1,6 @@
-"""Distorted crops: each must find the person it was made of. Their table, and how boxes are moved.
+"""Distorted crops: how boxes are moved, and the table of their vectors.
 
-embedding.embed_distorted makes the vectors.
+A search with a distorted crop should find its person. embedding.embed_distorted makes the vectors.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from visualsearch.data.boxes import Boxes
 from visualsearch.data.tables import BOX_COLUMNS, FULL_LENGTH_VALUE
 
-# Each side of a box is moved by at most this share of its width or height.
+# Each side of a box moves by at most this share of its width or height.
 JITTER = 0.1
 
 # x, y, w, h: the moved box, in pixels of the upright picture.
@@ -21,13 +21,13 @@ DISTORTED = pa.schema(
         *((name, pa.float32()) for name in BOX_COLUMNS),
     ]
 )
-# Of the moved box in the mirrored picture, and of the moved box alone. Where the embedding averages
-# a mirrored crop in, mirroring is no distortion, and only the second says something.
+# The moved box in the mirrored picture, and the moved box in the picture. With embedding.mirrored,
+# mirroring does not change a vector, and the two are nearly equal.
 VECTORS = ("vector", "vector_unmirrored")
 
 
 def with_two_vectors(length: int) -> pa.Schema:
-    """DISTORTED and the two columns of vectors: fixed-size lists of `length` float16."""
+    """Return DISTORTED with the columns VECTORS, fixed-size lists of `length` float16."""
     schema = DISTORTED
     for name in VECTORS:
         schema = schema.append(pa.field(name, pa.list_(FULL_LENGTH_VALUE, length)))
@@ -37,9 +37,9 @@ def with_two_vectors(length: int) -> pa.Schema:
 def distorted_boxes(person_ids: NDArray[np.int64], boxes: Boxes, seed: int) -> Boxes:
     """Move each side of each box by a random share of its width or height.
 
-    person_ids: int64 [N]. boxes: corners [N, 4]. The shares, uniform in -JITTER..JITTER, come from
-    the seed and the person alone, so that they do not depend on who else is distorted. Returns
-    corners [N, 4] that may reach outside the image.
+    person_ids: int64 [N]. boxes: corners [N, 4]. The shares are uniform in -JITTER..JITTER and
+    depend on the seed and the person only, not on the other persons. Returns float32 corners
+    [N, 4], which may reach outside the image.
     """
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     sides = boxes[:, 2:] - boxes[:, :2]

@@ -16,6 +16,7 @@ from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category, detections_table, write_coco_results
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.evaluate.detections import evaluate_detections
+from visualsearch.settings import EmbeddingSettings
 
 # IoU from which two boxes are of one person, as in COCO's AP50.
 SAME_PERSON_IOU = 0.5
@@ -28,7 +29,7 @@ def measure_parity(
     category: str,
     annotations: str | Path | None,
     min_score: float,
-    embedding: dict[str, Any],
+    embedding: EmbeddingSettings,
 ) -> dict[str, Any]:
     """Detect and embed the same pictures with both detectors, and compare.
 

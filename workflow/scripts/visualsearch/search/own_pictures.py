@@ -5,7 +5,6 @@ It stands here and not in embed/, as it needs the reduction, which comes after e
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +25,7 @@ from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_boxes, in_search_set
 from visualsearch.reduce.reduction import Reduction
+from visualsearch.settings import EmbeddingSettings, SearchSetSettings
 
 
 def embed_query_images(
@@ -33,8 +33,8 @@ def embed_query_images(
     pictures: Sequence[str],
     reduction: Reduction,
     category: str,
-    search_set: dict[str, float],
-    embedding: dict[str, Any],
+    search_set: SearchSetSettings,
+    embedding: EmbeddingSettings,
     boxes: str,
 ) -> tuple[pa.Table, pa.Table, list[Skipped]]:
     """Find, embed and reduce the persons in pictures that are not part of the search set.
@@ -62,8 +62,8 @@ def embed_query_images(
         rows = persons[: 1 if boxes == "best" else None]
         if not len(rows):
             reason = (
-                f"no {category} of score {search_set['min_score']} and "
-                f"height {search_set['min_height']} px or more found in it"
+                f"no {category} of score {search_set.min_score} and "
+                f"height {search_set.min_height} px or more found in it"
             )
             skipped.append(Skipped(None, name, reason))
             continue
