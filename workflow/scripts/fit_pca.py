@@ -1,4 +1,4 @@
-"""Fit the reduction on the embeddings, with the table and figure of explained variance."""
+"""Fit the PCA on embeddings; write its model, and table and figure of explained variance."""
 
 from visualsearch.core.job import job
 from visualsearch.core.progress import progress
@@ -8,20 +8,21 @@ from visualsearch.data.tables import common_metadata, count_rows, vector_length,
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import write_explained_variance
 from visualsearch.report.charts import draw_explained_variance
+from visualsearch.settings import ReductionSettings
 
 with job(snakemake):
     shards = list(snakemake.input.embeddings)
-    settings = snakemake.params.reduction
+    settings = ReductionSettings.of(snakemake.params.reduction)
     common_metadata(shards)
-    rows = settings["batch_size"]
-    persons = evenly_spaced(count_rows(shards), settings["fit_persons"])
-    tables = in_person_order(shards, rows, ["vector"], persons)
+    persons = evenly_spaced(count_rows(shards), settings.fit_persons)
+    tables = in_person_order(shards, settings.batch_size, ["vector"], persons)
+    batches = -(-len(persons) // settings.batch_size)
     reduction = fit_reduction(
-        progress(map(vectors_of, tables), "fit PCA", "batches", -(-len(persons) // rows)),
+        progress(map(vectors_of, tables), "fit PCA", "batches", batches),
         len(persons),
         vector_length(shards[0]),
-        settings["n_components"],
-        settings["whiten_power"],
+        settings.n_components,
+        settings.whiten_power,
     )
     reduction.save(snakemake.output.model)
     write_explained_variance(snakemake.output.table, reduction)

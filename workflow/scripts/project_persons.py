@@ -1,4 +1,4 @@
-"""Give every person a place on a map, so that look-alikes lie together."""
+"""Project all persons to two dimensions, for the map of the explorer."""
 
 from visualsearch.core.job import job
 from visualsearch.reduce.map import write_map

@@ -1,4 +1,4 @@
-"""Shorten the vectors of one shard."""
+"""Reduce the vectors of one shard with the fitted PCA."""
 
 from visualsearch.core.job import job
 from visualsearch.data.tables import PERSONS, open_table, with_vector, write_table

@@ -1,4 +1,4 @@
-"""Run a detector over pictures, and write COCO results. `detect_images` needs torch."""
+"""Run a detector over pictures, and write COCO results. Only the detector itself needs torch."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from visualsearch.detect.base import Detector
 
 
-class Found(NamedTuple):
-    """What was found of one category in an image, by falling score.
+class CategoryDetections(NamedTuple):
+    """The detections of one category in one image, by falling score.
 
-    boxes: float32 corners [N, 4]. scores: float32 [N]. category_id: COCO's.
+    boxes: corners, float32 [N, 4], in pixels of the image. scores: float32 [N]. category_id: the
+    detector's label, which for COCO's categories is COCO's id.
     """
 
     boxes: Boxes
@@ -39,42 +40,52 @@ class Found(NamedTuple):
 
 def detect_category(
     detector: Detector, images: Sequence[Image.Image], category: str
-) -> list[Found]:
-    """Detect one category in images of one size, at most the detector's batch_size."""
+) -> list[CategoryDetections]:
+    """Detect one category in images of one size, at most detector.batch_size of them.
+
+    Keeps the DETECTIONS_PER_IMAGE best. Raises InputError for a category that the detector does
+    not know.
+    """
     if category not in detector.categories:
         raise InputError(f"dataset.category is {category!r}, which this detector does not know")
     category_id = detector.categories.index(category)
-    found = []
+    detections = []
     for boxes, scores, labels in detector.detect(images):
-        wanted = np.flatnonzero(labels == category_id)[:DETECTIONS_PER_IMAGE]
-        found.append(Found(boxes[wanted], scores[wanted], category_id))
-    return found
+        rows = np.flatnonzero(labels == category_id)[:DETECTIONS_PER_IMAGE]
+        detections.append(CategoryDetections(boxes[rows], scores[rows], category_id))
+    return detections
 
 
 def detect_images(
     detector: Detector, pictures: Pictures, category: str, description: str
 ) -> Iterator[pa.Table]:
-    """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture."""
-    found = _detected(detector, pictures, category)
+    """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture.
+
+    description: for the line that shows progress.
+    """
+    detected = _detected(detector, pictures, category)
     for picture, (boxes, scores, category_id) in progress(
-        found, description, "images", len(pictures)
+        detected, description, "images", len(pictures)
     ):
         yield detections_table(picture.image_id, xyxy_to_xywh(boxes), scores, category_id)
 
 
 def _detected(
     detector: Detector, pictures: Pictures, category: str
-) -> Iterator[tuple[Picture, Found]]:
-    """Each picture with what was found, in order. Only images of one size go together: padding to
-    the largest of a batch changes what is found in the others."""
+) -> Iterator[tuple[Picture, CategoryDetections]]:
+    """Yield each picture with its detections, in order.
+
+    A batch holds images of one size only: padding to the largest image of a batch would change the
+    detections in the others.
+    """
     for window in read_ahead(pictures, detector.batch_size):
-        found: dict[int, Found] = {}
+        by_image: dict[int, CategoryDetections] = {}
         for _, group in groupby(sorted(window, key=_size), key=_size):
             while batch := list(islice(group, detector.batch_size)):
                 results = detect_category(detector, [image for _, image in batch], category)
-                found |= {p.image_id: r for (p, _), r in zip(batch, results, strict=True)}
+                by_image |= {p.image_id: r for (p, _), r in zip(batch, results, strict=True)}
         for picture, _ in window:
-            yield picture, found[picture.image_id]
+            yield picture, by_image[picture.image_id]
 
 
 def _size(read: tuple[Picture, Image.Image]) -> tuple[int, int]:
@@ -84,9 +95,10 @@ def _size(read: tuple[Picture, Image.Image]) -> tuple[int, int]:
 def detections_table(
     image_id: int, boxes: Boxes, scores: NDArray[np.float32], category_id: int
 ) -> pa.Table:
-    """One image's detections as rows of tables.DETECTIONS.
+    """Return one image's detections as rows of tables.DETECTIONS.
 
-    boxes: left, top, width, height [N, 4]. scores: [N], falling; a row's place is its det_index.
+    boxes: left, top, width, height [N, 4] in pixels. scores: [N], falling. Rows are numbered by
+    det_index.
     """
     n = len(scores)
     columns = {

@@ -1,1 +1,1 @@
-"""Stage reduce: PCA, fitted and applied; and a map of all persons in two dimensions."""
+"""Stage reduce: fits and applies PCA, and projects all persons to two dimensions."""

@@ -1,4 +1,4 @@
-"""Fit the reduction. The only module that needs scikit-learn."""
+"""Fits the reduction with scikit-learn."""
 
 import logging
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits
 
 from visualsearch.core.errors import InputError
-from visualsearch.reduce.reduction import Reduction, l2_normalised, unreduced
+from visualsearch.reduce.reduction import Reduction, identity_reduction, l2_normalised
 
 log = logging.getLogger(__name__)
 
-# Of vectors of length 1: what rounding alone leaves between equal ones is below.
+# Rounding alone leaves less total variance than this between equal vectors of length 1.
 NO_VARIANCE = 1e-10
 
 
@@ -26,11 +26,11 @@ def fit_reduction(
 ) -> Reduction:
     """Fit the reduction in one pass with scikit-learn's IncrementalPCA.
 
-    batches: float32 [rows, length], n_persons rows together; memory grows with the batch and not
-    with n_persons. n_components: a number of components, or below 1 the share of the variance
-    they must explain together. Fewer persons than components give as many as there can be, and
-    fewer than two, who differ from nobody, leave vectors their length and `batches` unread.
-    Raises InputError where all are the same.
+    batches: float32 [rows, length], n_persons rows together. Memory grows with the size of a batch,
+    not with n_persons. n_components: a number of components or, below 1, the share of the variance
+    that they must explain together; at most n_persons - 1 and `length` are fitted. whiten_power:
+    see `reduction`. With fewer than two persons, logs a warning and returns an identity reduction
+    without reading `batches`. Raises InputError if all vectors are equal or one is not finite.
     https://scikit-learn.org/stable/modules/generated/sklearn.decomposition.IncrementalPCA.html
     """
     if n_persons < 2:
@@ -39,22 +39,22 @@ def fit_reduction(
             "search_set.min_height, or give more pictures",
             "1 person" if n_persons else "nobody",
         )
-        return unreduced(length, whiten_power, n_persons)
-    most = min(n_persons - 1, length)
-    asked = most if n_components < 1 else min(int(n_components), most)
-    pca = IncrementalPCA(n_components=asked)
+        return identity_reduction(length, whiten_power, n_persons)
+    limit = min(n_persons - 1, length)
+    fitted = limit if n_components < 1 else min(int(n_components), limit)
+    pca = IncrementalPCA(n_components=fitted)
     with threadpool_limits(1):
-        for batch in _of_at_least(asked, batches):
+        for batch in _of_at_least(fitted, batches):
             pca.partial_fit(l2_normalised(batch))
     if not pca.explained_variance_.sum() > NO_VARIANCE:
         raise InputError(
-            "all persons of the search set have the same vector, so none is more alike than "
-            "another; give more pictures, or pictures that differ"
+            "all persons of the search set have the same vector, so a search cannot rank them; "
+            "give more pictures, or pictures that differ"
         )
-    kept = asked
+    kept = fitted
     if n_components < 1:
         cumulative = np.cumsum(pca.explained_variance_ratio_)
-        kept = min(int(np.searchsorted(cumulative, n_components - 1e-12)) + 1, asked)
+        kept = min(int(np.searchsorted(cumulative, n_components - 1e-12)) + 1, fitted)
     return Reduction(
         pca.mean_.astype(np.float32),
         pca.components_[:kept].astype(np.float32),
@@ -68,15 +68,17 @@ def fit_reduction(
 def _of_at_least(
     rows: int, batches: Iterable[NDArray[np.float32]]
 ) -> Iterable[NDArray[np.float32]]:
-    """Join batches until each has `rows` rows or more, which IncrementalPCA asks for."""
-    held: NDArray[np.float32] | None = None
-    ready: NDArray[np.float32] | None = None
+    """Join batches until each has at least `rows` rows, as IncrementalPCA needs.
+
+    The last batch also takes the rows that are left over.
+    """
+    ready: list[NDArray[np.float32]] = []
+    waiting: list[NDArray[np.float32]] = []
     for batch in batches:
-        held = batch if held is None else np.concatenate([held, batch])
-        if len(held) >= rows:
-            if ready is not None:
-                yield ready
-            ready, held = held, None
-    parts = [part for part in (ready, held) if part is not None]
-    if parts:
-        yield np.concatenate(parts)
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= rows:
+            if ready:
+                yield np.concatenate(ready)
+            ready, waiting = waiting, []
+    if ready or waiting:
+        yield np.concatenate(ready + waiting)

@@ -1,8 +1,8 @@
-"""Shorten vectors: L2, minus mean, PCA, partial whitening, L2.
+"""Reduces vectors: L2 norm, subtract the mean, PCA, partial whitening, L2 norm.
 
 The order follows Jegou and Chum, "Negative evidences and co-occurences in image retrieval: the
-benefit of PCA and whitening" (ECCV 2012). Dividing by sd**power with a power below 1 keeps some
-of the weight that the data gives to its strongest directions.
+benefit of PCA and whitening" (ECCV 2012). Each component is divided by its standard deviation to
+the power whiten_power: 0 does not whiten, 1 whitens fully.
 """
 
 import hashlib
@@ -21,36 +21,36 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing, write_text
 from visualsearch.data.tables import PERSONS, vector_column, vectors_of, with_vector
 
-# Rows a matrix product, as its float64 numbers take memory.
+# Rows in a matrix product; more would take more memory, in float64.
 BLOCK_ROWS = 256
 # Before a product, values are rounded to multiples of 2**-bits: see `whole_numbers`.
 VECTOR_BITS, COMPONENT_BITS = 26, 25
-# Rows read at a time: what a call of `transform` costs whatever the rows is shared by many blocks.
+# Rows read at a time. Each call of `transform` first prepares the components; many blocks share it.
 READ_ROWS = 16 * BLOCK_ROWS
 
 
 def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows [N, D] divided by their length; rows of zeros stay zeros.
+    """Divide rows [N, D] by their length; rows of zeros stay zeros.
 
-    Raises InputError where a value is no number, or was too large for float16.
+    Raises InputError if a value is not finite; float16 stores values above 65,504 as infinity.
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
         raise InputError(
-            "a person's vector holds values that are no finite numbers, or were above 65,504; "
-            "check that detector.weights are of the network that detector.name says"
+            "a person's vector holds values that are not finite, or were above 65,504; "
+            "check that detector.weights were made for the network that detector.name names"
         )
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
 def whole_numbers(values: NDArray[np.floating], bits: int) -> NDArray[np.float64]:
-    """Values times 2**bits, rounded to whole numbers, in float64.
+    """Return values times 2**bits, rounded to whole numbers, in float64.
 
-    Products of such numbers are exact, and so are their sums below 2**53, in whatever order a
-    library sums them. Which order that is depends on the processor and on a row's place.
-    Splitting numbers to make a product exact is the method of Ozaki, Ogita, Oishi and Rump,
-    "Error-free transformations of matrix multiplication by using fast routines of matrix
-    multiplication and its applications" (Numerical Algorithms 59, 2012); here one part is enough.
+    float64 holds products of such numbers exactly, and their sums below 2**53. So the order in
+    which a library sums, which depends on the processor and on the row, does not change a result.
+    Ozaki, Ogita, Oishi and Rump split numbers into several such parts: "Error-free transformations
+    of matrix multiplication by using fast routines of matrix multiplication and its applications"
+    (Numerical Algorithms 59, 2012). One part is enough here.
     """
     scaled = np.multiply(values, 2.0**bits, dtype=np.float64)
     return np.rint(scaled, out=scaled)
@@ -61,8 +61,8 @@ class Reduction:
     """A fitted reduction from D to k values.
 
     mean: float32 [D]. components: float32 [k, D], orthonormal rows. explained_variance and
-    explained_variance_ratio: float64 [m], m >= k, all that were computed, by falling variance.
-    n_persons: rows it was fitted on; with fewer than two it is `unreduced`.
+    explained_variance_ratio: float64 [m], m >= k, of all fitted components, by falling variance.
+    n_persons: number of rows it was fitted on; with fewer than two it is an `identity_reduction`.
     """
 
     mean: NDArray[np.float32]
@@ -79,20 +79,20 @@ class Reduction:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether there were persons enough to differ."""
+        """Whether there were at least two persons to fit a PCA on."""
         return self.n_persons > 1
 
     def deviations(self) -> NDArray[np.float64]:
-        """Standard deviation along each component, float64 [k], with a floor against zero."""
+        """Return the standard deviation along each component, float64 [k], above 0."""
         deviations = np.sqrt(self.explained_variance[: self.n_components])
         return np.maximum(deviations, deviations.max() * 1e-6)
 
     def transform(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Reduce float32 [N, D] to float32 [N, k] of length 1. A row's bits depend on it alone.
+        """Reduce float32 [N, D] to float32 [N, k] of length 1; a row's bits depend on it only.
 
-        A row less the mean is no longer than 2 and a component no longer than 1, so that no sum,
-        whole or in part, reaches 2**53. Rounding moves a value by sqrt(D) * 2**-24 at most, before
-        the whitening.
+        A row minus the mean has at most length 2, and a component length 1, so no partial sum
+        reaches 2**53. Rounding changes a value before whitening by at most sqrt(D) * 2**-24.
+        Raises InputError if a value is not finite.
         """
         projection = whole_numbers(self.components, COMPONENT_BITS).T
         scale = self.deviations() ** -self.whiten_power * 2.0 ** -(VECTOR_BITS + COMPONENT_BITS)
@@ -105,7 +105,7 @@ class Reduction:
         return l2_normalised(reduced)
 
     def fingerprint(self) -> str:
-        """Hex digest of what `transform` depends on; reduced vectors carry it."""
+        """Return a hex digest of all that `transform` uses; tables of reduced vectors hold it."""
         parts = (self.mean, self.components, self.explained_variance[: self.n_components])
         digest = hashlib.sha256(str(self.whiten_power).encode())
         for part in parts:
@@ -113,7 +113,7 @@ class Reduction:
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write an .npz of plain arrays, atomically; the same model gives the same bytes."""
+        """Write an .npz of plain arrays, atomically. The same model gives the same bytes."""
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
@@ -127,7 +127,7 @@ class Reduction:
 
     @classmethod
     def load(cls, path: str | Path) -> "Reduction":
-        """Read what `save` wrote; InputError where the file is not that."""
+        """Read a file that `save` wrote. Raises InputError if it is not one."""
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(
@@ -140,14 +140,14 @@ class Reduction:
                 )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{path} is no PCA model ({error}); delete it and rerun fit_pca"
+                f"{path} is not a PCA model ({error}); delete it and rerun fit_pca"
             ) from error
 
 
-def unreduced(length: int, whiten_power: float, n_persons: int) -> Reduction:
-    """What stands for a reduction where nothing can be fitted: vectors keep their `length`.
+def identity_reduction(length: int, whiten_power: float, n_persons: int) -> Reduction:
+    """Return a reduction that only scales vectors to length 1, for fewer than two persons.
 
-    A variance of 1 each changes nothing in whitening, and is no share of any.
+    Its variances are 1, so whitening changes nothing.
     """
     return Reduction(
         np.zeros(length, dtype=np.float32),
@@ -160,7 +160,7 @@ def unreduced(length: int, whiten_power: float, n_persons: int) -> Reduction:
 
 
 def reduced_tables(reduction: Reduction, embeddings: pq.ParquetFile) -> Iterator[pa.Table]:
-    """Reduce a table of embeddings, part by part; yields rows of PERSONS with short vectors."""
+    """Reduce a table of embeddings in parts; yields rows of tables.PERSONS with reduced vectors."""
     schema = with_vector(PERSONS, reduction.n_components)
     for batch in embeddings.iter_batches(batch_size=READ_ROWS):
         vectors = vector_column(reduction.transform(vectors_of(batch)))
@@ -171,7 +171,7 @@ def reduced_tables(reduction: Reduction, embeddings: pq.ParquetFile) -> Iterator
 def write_explained_variance(path: str | Path, reduction: Reduction) -> None:
     """Write a TSV: component (from 1), explained variance, its share, cumulative share, kept.
 
-    Without rows where nothing was fitted.
+    Writes the header only if no PCA was fitted.
     """
     lines = ["component\texplained_variance\tratio\tcumulative_ratio\tkept"]
     cumulative = np.cumsum(reduction.explained_variance_ratio)
