@@ -1,4 +1,4 @@
-"""What every detector provides. Needs torch."""
+"""The Protocol that every detector implements. Needs torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-# Input pixels per place of each map, for every detector.
+# Input pixels per position of each map, for every detector.
 STRIDES = {"before": 16, "last": 32}
 
 GPU_BATCH = 8
@@ -28,7 +28,7 @@ class Detections(NamedTuple):
 
 
 class WholePicture(NamedTuple):
-    """A picture as input of the backbone.
+    """A whole picture, prepared as input of the backbone.
 
     inputs: float32 [1, 3, H, W]. scale: factors from the picture's x and y to those of `inputs`.
     """
@@ -38,10 +38,10 @@ class WholePicture(NamedTuple):
 
 
 class Detector(Protocol):
-    """A network that finds objects, and whose own backbone describes them.
+    """A network that finds objects; its backbone computes their vectors.
 
-    Two maps of the backbone are used: the last, of stride STRIDES["last"], and the one that its
-    last stage starts from, of stride STRIDES["before"].
+    The vectors come from two maps of the backbone: the last, of stride STRIDES["last"], and the
+    input of its last stage, of stride STRIDES["before"].
 
     categories: names by label. map_lengths: channels of both maps. vector_length: channels of the
     last. mean_colour: the RGB colour in 0..255 that `normalise` maps to about 0. weights_file: the

@@ -1,4 +1,4 @@
-"""Norms folded into the convolutions before them: the same network, fewer passes. Needs torch."""
+"""Fold batch norms into convolutions, which saves passes over the maps. Needs torch."""
 
 from itertools import pairwise
 from typing import Any
@@ -10,12 +10,11 @@ from torchvision.ops import FrozenBatchNorm2d
 
 
 def fold_norms(module: nn.Module) -> nn.Module:
-    """Fold each batch norm that stands right behind a convolution into it, in place.
+    """Fold each batch norm that directly follows a convolution into it, in place.
 
-    Frozen norms and, in eval mode, real ones; of a parent that runs its children in the order in
-    which it lists them, as torchvision's networks do. Reckoned in float64 and rounded once to the
-    convolution's own dtype. Returns `module`. Raises ValueError for a norm in training mode, whose
-    statistics are not fixed.
+    Each parent must run its children in the order in which it lists them, as torchvision's networks
+    do. Computes in float64 and rounds once, to the convolution's dtype. Returns `module`. Raises
+    ValueError for a norm in training mode: its statistics are not fixed.
     """
     for parent in list(module.modules()):
         for (_, conv), (name, norm) in pairwise(list(parent.named_children())):

@@ -1,4 +1,4 @@
-"""In which numbers a network computes, and in which order they lie in memory. Needs torch."""
+"""The number format and memory layout in which a network computes. Needs torch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,17 +10,17 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def resolve(precision: str, device: torch.device) -> str:
-    """The key of DTYPES that `detector.precision` means on this machine.
+    """Return the key of DTYPES that `detector.precision` means on this machine.
 
-    "auto" is bf16 where the hardware multiplies such numbers, and fp32 elsewhere: a CPU without
-    AVX512_BF16 or AMX only imitates it, slowly. https://docs.pytorch.org/docs/stable/cpu.html
+    "auto" is bf16 on hardware that supports it, else fp32: CPUs without AVX512_BF16 or AMX emulate
+    bf16 slowly. https://docs.pytorch.org/docs/stable/cpu.html
     """
     if precision != "auto":
         return precision
     if device.type == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # What torch does not know of a CPU, as before 2.10, counts as not there.
+        # torch has had get_capabilities since 2.10.
         capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         has_bf16 = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
     return "bf16" if has_bf16 else "fp32"
@@ -29,9 +29,9 @@ def resolve(precision: str, device: torch.device) -> str:
 def compute_in(
     module: nn.Module, dtype: torch.dtype, result: torch.dtype | None = None
 ) -> nn.Module:
-    """Have `module` compute in `dtype`, channels last, whatever floats it is given; in place.
+    """Make `module` compute in `dtype`, channels last, for inputs of any float dtype; in place.
 
-    result: dtype of the floats it returns; None leaves them as computed.
+    result: dtype of the floats that the module returns; None for `dtype`. Returns `module`.
     """
     module.to(dtype).to(memory_format=torch.channels_last)
     module.register_forward_pre_hook(lambda _, args: _each_float(args, lambda x: cast(x, dtype)))
@@ -43,13 +43,13 @@ def compute_in(
 
 
 def cast(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A tensor in `dtype`, and channels last where it has an image's four dimensions."""
+    """Return `x` in `dtype`, channels last if it has four dimensions."""
     layout = torch.channels_last if x.ndim == 4 else torch.preserve_format
     return x.to(dtype=dtype, memory_format=layout)
 
 
 def _each_float(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """`value` with each floating tensor in its tuples, lists and dicts changed."""
+    """Apply `change` to each floating tensor in `value` and its tuples, lists and dicts."""
     if isinstance(value, torch.Tensor):
         return change(value) if value.is_floating_point() else value
     if isinstance(value, tuple | list):

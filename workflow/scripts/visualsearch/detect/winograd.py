@@ -1,9 +1,8 @@
-"""3x3 convolutions with fewer multiplications, by torch's own matrix products. Needs torch.
+"""3x3 convolutions with fewer multiplications, by torch's matrix products. Needs torch.
 
-Winograd's minimal filtering (Lavin and Gray 2016, arXiv:1509.09308): a tile of outputs is the
-product of transformed inputs and transformed filters, transformed back. Large tiles save more and
-round more. Here fp32 has tiles of 4x4, which take a quarter of the multiplications, and bf16 tiles
-of 2x4, which take a third.
+Winograd's minimal filtering (Lavin and Gray 2016, arXiv:1509.09308): transform a tile of inputs and
+the filters, multiply, and transform the product back to a tile of outputs. Larger tiles need fewer
+multiplications and round more: 4x4 for fp32 needs a quarter, 2x4 for bf16 a third.
 """
 
 from collections.abc import Sequence
@@ -14,20 +13,21 @@ from torch import nn
 from torch.nn import functional
 
 SIDES = {torch.float32: (4, 4), torch.bfloat16: (2, 4)}
-# With fewer channels the transforms cost what the products save.
-LEAST_CHANNELS = 128
-# Tiles at once: their transformed inputs and products stay in the processor's cache.
+# With fewer channels the transforms cost more than the products save.
+MIN_CHANNELS = 128
+# Tiles at a time, so that their transformed inputs and products stay in the processor's cache.
 STRIP = 256
-# The first ones that a tile's side asks for; all transforms of inputs and outputs with them are
-# exact in bf16. 2 and -1/2 round less than the usual 2 and -2.
+# Interpolation points; a side of n outputs takes the first n + 1. bf16 holds the transforms of
+# inputs and outputs exactly. 2 and -1/2 round less than the usual 2 and -2.
 POINTS = (0, 1, -1, 2, -1 / 2)
 
 
 def transforms(side: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What transforms inputs, filters of 3 and outputs along one axis: float64 matrices.
+    """Return the transforms of inputs, filters and outputs along one axis: float64 matrices.
 
-    Cook's and Toom's algorithm: both polynomials are taken at POINTS and at infinity, multiplied
-    there, and interpolated; for correlations all of it transposed (ibid., section 2).
+    side: outputs of a tile along this axis, n. Shapes: [n + 2, n + 2], [n + 2, 3], [n, n + 2]. The
+    Cook-Toom algorithm evaluates two polynomials at POINTS and at infinity, multiplies the values,
+    and interpolates; a correlation is its transpose (Lavin and Gray, section 2).
     """
     points = np.array(POINTS[: side + 1], dtype=float)
     others = [np.delete(points, i) for i in range(len(points))]
@@ -41,9 +41,9 @@ def transforms(side: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 class Winograd3x3(nn.Module):
-    """A convolution of 3x3 filters with stride 1 and padding 1, for maps that lie channels last.
+    """A convolution of 3x3 filters with stride 1 and padding 1, for maps in channels-last memory.
 
-    sides: a tile's outputs (down, across).
+    sides: outputs of a tile (down, across).
     """
 
     weight: torch.Tensor
@@ -59,7 +59,7 @@ class Winograd3x3(nn.Module):
         weight = torch.einsum("yi,ocij,xj->yxco", filters[0], weight, filters[1])
         buffers = {
             "weight": weight.flatten(0, 1).contiguous(),
-            # Of a tile as one column: both axes in one matrix.
+            # For a tile flattened to one column: one matrix for both axes.
             "inputs": torch.kron(*inputs),
             "outputs": torch.kron(*outputs),
             "bias": None if conv.bias is None else conv.bias.detach(),
@@ -68,7 +68,7 @@ class Winograd3x3(nn.Module):
             self.register_buffer(name, None if value is None else value.to(conv.weight.dtype))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps [B, C, h, w] to [B, O, h, w], in their dtype, channels last."""
+        """Convolve maps [B, C, h, w]; returns [B, O, h, w] in their dtype, channels last."""
         count, channels, height, width = x.shape
         high, wide = self.down + 2, self.across + 2
         rows, columns = -(-height // self.down), -(-width // self.across)
@@ -90,7 +90,7 @@ class Winograd3x3(nn.Module):
             transformed = self.inputs @ tiles.reshape(high * wide, -1)
             products = torch.bmm(transformed.reshape(high * wide, -1, channels), self.weight)
             if self.bias is not None:
-                products[wide + 1] += self.bias  # the point (1, 1), which all outputs take once
+                products[wide + 1] += self.bias  # point (1, 1): each output adds it once
             outputs = self.outputs @ products.reshape(high * wide, -1)
             outputs = outputs.reshape(self.down, self.across, count, some, columns, made)
             result[:, first : first + some] = outputs.permute(2, 3, 0, 4, 1, 5)
@@ -99,9 +99,9 @@ class Winograd3x3(nn.Module):
 
 
 def with_winograd(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Replace each convolution in `module` that is faster so in `dtype` on a CPU, in place.
+    """Replace each convolution that Winograd3x3 makes faster in `dtype` on a CPU, in place.
 
-    Returns `module`, whose weights are still of their own dtype.
+    Returns `module`; its weights keep their dtype.
     """
     for parent in list(module.modules()):
         for name, conv in list(parent.named_children()):
@@ -113,4 +113,4 @@ def with_winograd(module: nn.Module, dtype: torch.dtype) -> nn.Module:
 def _fits(conv: nn.Conv2d) -> bool:
     shape = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
     plain = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"
-    return plain and min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
+    return plain and min(conv.in_channels, conv.out_channels) >= MIN_CHANNELS
