@@ -66,15 +66,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Hashes of all results of a short run that nobody disturbed."""
-    from running import SHORT, results_of
+def short_run(tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
+    """A run of a few pictures that nobody disturbed. Tests do not change its results."""
+    from running import SHORT
 
-    return results_of(finished_run(tmp_path_factory, "undisturbed", SHORT))
+    return finished_run(tmp_path_factory, "short", SHORT)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(short_run: "Workspace") -> dict[str, str]:
+    """Hashes of all results of the short run."""
+    from running import results_of
+
+    return results_of(short_run)
 
 
 def finished_run(factory: pytest.TempPathFactory, name: str, config: dict[str, Any]) -> "Workspace":
-    """A run that one of the test processes makes, in a copy of this process's own."""
+    """A copy of a run. The first of the test processes to ask makes it, the others wait for it."""
     from running import Workspace
 
     own = factory.mktemp(name)

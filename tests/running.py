@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 import ready_snakemake
@@ -70,6 +72,11 @@ class Workspace:
             known.add(rule)
         return known - {"default", "all", "report"}
 
+    def copy(self, folder: Path, config: dict[str, Any]) -> "Workspace":
+        """A copy of the folder and its results, with another configuration."""
+        shutil.copytree(self.folder, folder)
+        return Workspace(folder, config)
+
     def hashes(self) -> dict[str, str]:
         """sha256 of each result; logs, timings, the lock and the checksums are none."""
         return {
@@ -115,6 +122,13 @@ def demo_config(**sections: object) -> dict[str, Any]:
     for name, section in sections.items():
         config[name] = {**config.get(name, {}), **section} if isinstance(section, dict) else section
     return config
+
+
+def sampled(cases: Iterable[Any], sample: Collection[Any]) -> list[Any]:
+    """Parameters of a test: `make test` runs those of the sample, `make torture` the others."""
+    return [
+        case if case in sample else pytest.param(case, marks=pytest.mark.torture) for case in cases
+    ]
 
 
 LOCAL = "127.0.0.1,localhost"

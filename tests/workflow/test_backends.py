@@ -12,9 +12,10 @@ from running import SHORT, Workspace
 
 
 @pytest.fixture(scope="module")
-def exact(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def exact(short_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A short run with exact search. The tests go on with it, one after another."""
-    workspace = Workspace(tmp_path_factory.mktemp("runs"), SHORT | {"index": {"backend": "exact"}})
+    folder = tmp_path_factory.mktemp("runs") / "exact"
+    workspace = short_run.copy(folder, SHORT | {"index": {"backend": "exact"}})
     workspace.run("search")
     return workspace
 

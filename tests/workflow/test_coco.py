@@ -43,6 +43,7 @@ def coco(
         "dataset": {"coco": server.dataset(), "backoff_seconds": 0.05},
         "detector": {"weights": str(checkpoint)},
         "search_set": {"min_score": 0.5, "min_height": 150},
+        "evaluation": {"persons": 20},
     }
     workspace = Workspace(tmp_path_factory.mktemp("coco"), config)
     workspace.run()

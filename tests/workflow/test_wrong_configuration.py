@@ -1,17 +1,16 @@
 """Wrong configurations through the real `snakemake`: one line, nothing written, nothing started."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
-from running import Workspace
+from running import Workspace, finish, sampled
 from wrong_configurations import NOT_ALLOWED, OTHERS, WRONG
 
-# Of each kind one: a type, a number that is none, a thing that is not there, a place for outputs,
-# an unknown key, a bomb.
+# One of each kind: a wrong type, not a number, a missing file, a place for outputs, an unknown key,
+# and aliases that expand to a billion values.
 SAMPLE = [
     "shards: four",
     "search_set: {min_score: .nan}",
@@ -20,9 +19,10 @@ SAMPLE = [
     '"a\\nb": 1',
     next(text for text in OTHERS if "&a" in text),
 ]
-# What Snakemake itself says of a file that it cannot take.
+# What Snakemake itself says about a file that it cannot use.
 NO_SECTIONS = "Config file must be given as JSON or YAML with keys at top level."
 NO_YAML = "Config file is not valid JSON or YAML."
+TWICE = b"shards: 2\nshards: 3"
 FILES = {
     b"": NO_SECTIONS,
     b"- shards": NO_SECTIONS,
@@ -33,7 +33,7 @@ FILES = {
     b"? [a, b]\n: 1": NO_YAML,
     b"pathvars: {results: 5}": "Pathvars have to be a mapping of str to str",
     b"pathvars: {results: <results>/x}": "Cyclic pathvar reference detected",
-    b"shards: 2\nshards: 3": "wrong.yaml, line 2: the key shards is there twice",
+    TWICE: "wrong.yaml, line 2: the key shards is there twice",
 }
 # Snakemake ends in its own exception, before any rule of the workflow is read.
 EXCEPTIONS = {
@@ -56,23 +56,18 @@ def said(folder: Path, content: bytes | None) -> str:
     before = sorted(folder.rglob("*"))
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "wrong.yaml"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1, done.stdout[-2000:]
+    status, printed = finish(command, folder, 120)
+    assert status == 1, printed[-2000:]
     written = [path for path in sorted(folder.rglob("*")) if path not in before]
     assert [path for path in written if ".snakemake" not in path.parts] == []
-    return done.stdout
+    return printed
 
 
-def check(folder: Path, text: str) -> None:
-    output = said(folder, text.encode())
+@pytest.mark.parametrize(
+    "text", sampled([*NOT_ALLOWED, *OTHERS], SAMPLE), ids=lambda text: text[:40]
+)
+def test_a_wrong_configuration_stops_before_anything_runs(text: str, tmp_path: Path) -> None:
+    output = said(tmp_path, text.encode())
     lines = output.splitlines()
     heading = lines.index("the configuration is wrong:")
     assert lines[heading + 1].startswith(f"  {WRONG[text]}"), lines[heading + 1]
@@ -81,30 +76,10 @@ def check(folder: Path, text: str) -> None:
     assert "Traceback" not in output and len(output) < 3000, output[:3000]
 
 
-@pytest.mark.parametrize("text", SAMPLE, ids=lambda text: text[:40])
-def test_a_wrong_configuration_stops_before_anything_runs(text: str, tmp_path: Path) -> None:
-    check(tmp_path, text)
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("text", [*NOT_ALLOWED, *OTHERS], ids=lambda text: text[:40])
-def test_every_wrong_configuration_stops_before_anything_runs(text: str, tmp_path: Path) -> None:
-    check(tmp_path, text)
-
-
-def check_file(folder: Path, content: bytes) -> None:
-    output = said(folder, content)
+@pytest.mark.parametrize("content", sampled(FILES, [TWICE]))
+def test_a_file_that_is_no_configuration(content: bytes, tmp_path: Path) -> None:
+    output = said(tmp_path, content)
     assert FILES[content] in output and "Traceback" not in output, output
-
-
-def test_a_file_that_is_no_configuration(tmp_path: Path) -> None:
-    check_file(tmp_path, b"shards: 2\nshards: 3")
-
-
-@pytest.mark.torture
-@pytest.mark.parametrize("content", FILES)
-def test_every_file_that_is_no_configuration(content: bytes, tmp_path: Path) -> None:
-    check_file(tmp_path, content)
 
 
 @pytest.mark.torture
