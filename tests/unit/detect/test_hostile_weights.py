@@ -53,7 +53,7 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path: Path, kind: str) -> Non
     assert "weights_only" not in text and "might run code" in text
     if kind != "legacy":
         return
-    # The file is what it is said to be.
+    # The file does run code if it is read as pickle.
     torch.load(path, weights_only=False)
     assert marker.exists()
 
@@ -65,8 +65,17 @@ def layer() -> torch.nn.Module:
 STATE = {name: tensor.clone() for name, tensor in layer().state_dict().items()}
 
 
+def saved_as(path: Path, content: Any) -> Path:
+    torch.save(content, path)
+    return path
+
+
 def saved(path: Path, **changes: Any) -> Path:
-    torch.save(STATE | changes, path)
+    return saved_as(path, STATE | changes)
+
+
+def filled(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
     return path
 
 
@@ -147,6 +156,17 @@ WEIGHTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "without data": (lambda p: saved(p, bias=torch.ones(3, device="meta")), "bias is of"),
     "one too many": (lambda p: saved(p, more=NAN), "1 tensors are unknown, first more"),
     "no tensors": (lambda p: saved(p, bias=[1, 2, 3]), r"bias is \(\), not \(3,\)"),
+    "missing": (lambda p: p, "no file"),
+    "empty": (lambda p: filled(p, b""), "not a file of plain weights"),
+    "cut short": (
+        lambda p: filled(p, saved(p).read_bytes()[:500]),
+        "not a file of plain weights",
+    ),
+    "one tensor": (lambda p: saved_as(p, torch.zeros(3)), "holds no state dict"),
+    "of another model": (
+        lambda p: saved_as(p, {"backbone.x": NAN}),
+        "2 tensors are missing, first bias",
+    ),
 }
 
 
@@ -212,7 +232,7 @@ def test_safetensors_with_other_tensors_or_nan_are_one_line(tmp_path: Path) -> N
         with pytest.raises(InputError, match=expected) as caught:
             load_weights(layer(), path, "the layer")
         one_line(caught)
-    # Another precision is no harm.
+    # Another precision is allowed.
     save_file({name: tensor.double() for name, tensor in STATE.items()}, path)
     load_weights(layer(), path, "the layer")
 
