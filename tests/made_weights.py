@@ -8,6 +8,7 @@ from visualsearch.detect import DETECTORS, TorchvisionEntry
 from visualsearch.detect.torchvision_models import build_model
 from visualsearch.settings import DetectorSettings
 
+SMALL = {"min_size": 96, "max_size": 160}
 TORCHVISION = [name for name, entry in DETECTORS.items() if isinstance(entry, TorchvisionEntry)]
 
 
@@ -17,6 +18,17 @@ def random_network(name: str, seed: int = 0, **settings: Any) -> Any:
     assert isinstance(entry, TorchvisionEntry)
     torch.manual_seed(seed)
     return build_model(DetectorSettings(name, **settings), entry, 91).eval()
+
+
+def random_state(name: str) -> dict[str, torch.Tensor]:
+    """A random state dict that gives finite maps."""
+    state: dict[str, torch.Tensor] = random_network(name, **SMALL).state_dict()
+    for key, value in state.items():
+        if key.endswith("running_var"):
+            value.uniform_(2, 3)
+        if key.endswith("cls_logits.weight"):
+            value *= 100  # otherwise all scores are 1, and rounding sorts them
+    return state
 
 
 def random_weights(name: str, seed: int) -> dict[str, torch.Tensor]:

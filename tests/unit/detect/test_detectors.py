@@ -16,7 +16,7 @@ from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
 from helpers import one_line
-from made_weights import TORCHVISION, random_network
+from made_weights import SMALL, TORCHVISION, random_state
 from visualsearch.core.errors import InputError
 from visualsearch.detect import DETECTORS, load_described, load_detector, weights
 from visualsearch.detect.base import Detector
@@ -27,21 +27,9 @@ from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
 MOBILENET = "fasterrcnn_mobilenet_v3_large_fpn"
-SMALL = {"min_size": 96, "max_size": 160}
 EXACT = {"precision": "fp32"}
 # Folding norms may change a value by this share.
 FOLDING = 1e-5
-
-
-def random_state(name: str) -> dict[str, torch.Tensor]:
-    """A random state dict that gives finite maps."""
-    state: dict[str, torch.Tensor] = random_network(name, **SMALL).state_dict()
-    for key, value in state.items():
-        if key.endswith("running_var"):
-            value.uniform_(2, 3)
-        if key.endswith("cls_logits.weight"):
-            value *= 100  # otherwise all scores are 1, and rounding sorts them
-    return state
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
-"""Fewer passes, fewer bits, faster pooling: the same detections within stated bounds."""
+"""Lower precision and faster pooling: the same detections within stated bounds."""
 
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_boxes_are_pooled_from_the_levels_that_torchvision_takes(names: list[str
         (name, torch.randn(1, 8, 384 // stride, 512 // stride))
         for name, stride in zip(names, strides, strict=True)
     )
-    # A map that is not pooled from, as the pyramid has.
+    # The pyramid has a map that no box is pooled from.
     maps["unused"] = torch.randn(1, 8, 3, 4)
     rois = boxes_of_all_kinds(300, 512, 384)[:300]
     theirs = MultiScaleRoIAlign(names, 7, 2)(maps, [rois], [(384, 512)])
@@ -78,7 +79,7 @@ def pixels(height: int, width: int) -> torch.Tensor:
 
 
 def calibrate(model: torch.nn.Module) -> None:
-    """Have each norm fit what it is given, as training does: else random maps grow or vanish."""
+    """Fit each norm to its input, as training does; otherwise random maps grow or vanish."""
 
     def fit(norm: Any, args: tuple[torch.Tensor]) -> None:
         norm.running_mean.copy_(args[0].mean(dim=(0, 2, 3)))
@@ -93,12 +94,11 @@ def calibrate(model: torch.nn.Module) -> None:
 
 
 @pytest.fixture(scope="module", params=TORCHVISION)
-def models(request: pytest.FixtureRequest) -> Iterator[dict[str, torch.nn.Module]]:
-    """A network with random weights as torchvision has it, and made fast in both precisions."""
-    built = {}
-    for name in ("plain", "fp32", "bf16"):
-        built[name] = random_network(request.param, score_threshold=0.0, min_size=96, max_size=160)
-        calibrate(built[name])
+def models(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """A network with random weights as torchvision builds it, and made fast in both precisions."""
+    plain = random_network(request.param, score_threshold=0.0, min_size=96, max_size=160)
+    calibrate(plain)
+    built = {"plain": plain, "fp32": deepcopy(plain), "bf16": deepcopy(plain)}
     for name in ("fp32", "bf16"):
         make_fast(built[name], DTYPES[name], CPU)
     yield built
@@ -108,28 +108,26 @@ def cosine(one: torch.Tensor, other: torch.Tensor) -> float:
     return float(torch.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0))
 
 
-def test_maps_of_the_fast_networks_are_those_of_the_plain_one(
-    models: dict[str, torch.nn.Module],
-) -> None:
-    """Random filters amplify what rounding changes, so bf16 is held against torch's autocast."""
+def test_maps_of_the_fast_networks_are_those_of_the_plain_one(models: dict[str, Any]) -> None:
+    """Random filters amplify rounding, so bf16 is compared with torch's autocast."""
     with torch.inference_mode():
-        maps = {name: model.backbone(pixels(96, 128)) for name, model in models.items()}  # type: ignore[operator]
+        maps = {name: model.backbone(pixels(96, 128)) for name, model in models.items()}
         with torch.autocast("cpu", torch.bfloat16):
-            autocast = models["plain"].backbone(pixels(96, 128))  # type: ignore[operator]
+            autocast = models["plain"].backbone(pixels(96, 128))
     for level, expected in maps["plain"].items():
         assert maps["bf16"][level].dtype == torch.bfloat16
         assert (maps["fp32"][level] - expected).norm() < 2e-4 * expected.norm()
-        least = cosine(expected, autocast[level]) - 0.01
-        assert cosine(expected, maps["bf16"][level]) > least > 0.7
+        bound = cosine(expected, autocast[level]) - 0.01
+        assert cosine(expected, maps["bf16"][level]) > bound > 0.7
 
 
 def test_maps_of_resnet_50_in_bf16_point_where_those_of_fp32_do() -> None:
+    plain = random_network("fasterrcnn_resnet50_fpn")
+    for key, value in plain.state_dict().items():
+        if key.endswith("running_var"):
+            value.fill_(2.5)  # keeps sums of residual blocks from growing
     maps = []
-    for precision in ("fp32", "bf16"):
-        model = random_network("fasterrcnn_resnet50_fpn")
-        for key, value in model.state_dict().items():
-            if key.endswith("running_var"):
-                value.fill_(2.5)  # residual sums neither grow nor amplify rounding
+    for model, precision in ((deepcopy(plain), "fp32"), (plain, "bf16")):
         make_fast(model, DTYPES[precision], CPU)
         with torch.inference_mode():
             maps.append([*model.backbone.body(pixels(96, 128).to(DTYPES[precision])).values()])
@@ -138,20 +136,23 @@ def test_maps_of_resnet_50_in_bf16_point_where_those_of_fp32_do() -> None:
     assert min(map(cosine, *maps)) >= 0.999
 
 
-def test_anchors_stay_on_whole_pixels_in_bf16(models: dict[str, torch.nn.Module]) -> None:
+def test_anchors_stay_on_whole_pixels_in_bf16(models: dict[str, Any]) -> None:
     """bf16 has 8 bits: 805 would become 804, and a person's proposal would move with it."""
-    seen: dict[str, list[torch.Tensor]] = {}
-    for name, model in models.items():
-        generator = getattr(model, "rpn", model).anchor_generator
-        generator.register_forward_hook(
-            lambda _, args, output, name=name: seen.setdefault(name, output)
-        )
+    seen: list[torch.Tensor] = []
+    generator = getattr(models["bf16"], "rpn", models["bf16"]).anchor_generator
+    hook = generator.register_forward_hook(lambda _, args, output: seen.append(output[0]))
+    image = torch.rand(3, 90, 160)
     with torch.inference_mode():
-        for model in models.values():
-            model([torch.rand(3, 90, 160)])
-    for name in ("fp32", "bf16"):
-        assert seen[name][0].dtype == torch.float32
-        assert torch.equal(seen[name][0], seen["plain"][0])
+        models["bf16"]([image])
+        hook.remove()
+        for name in ("plain", "fp32"):
+            model = models[name]
+            images, _ = model.transform([image])
+            maps = list(model.backbone(images.tensors).values())
+            seen += getattr(model, "rpn", model).anchor_generator(images, maps)
+    in_bf16, plain, in_fp32 = seen
+    assert in_bf16.dtype == in_fp32.dtype == torch.float32
+    assert torch.equal(in_bf16, plain) and torch.equal(in_fp32, plain)
 
 
 def test_auto_is_bf16_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def test_auto_is_bf16_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_f": True})
     assert resolve("auto", CPU) == "fp32"
     assert resolve("bf16", CPU) == "bf16"
-    # As torch was before it could tell.
+    # torch before 2.10.
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert resolve("auto", CPU) == "fp32"
 
@@ -232,7 +233,7 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
     batches = []
 
     class Watching:
-        """The real detector, told that it has a GPU's batches."""
+        """The real detector, with a GPU's batch size."""
 
         def __init__(self, detector: Detector, batch_size: int) -> None:
             self.detector, self.batch_size = detector, batch_size
@@ -286,7 +287,6 @@ def test_ap_in_bf16_is_that_of_fp32(coco_sample: Path) -> None:
 
 
 def coco_pictures(coco_sample: Path) -> list[Picture]:
-
     images = json.loads((coco_sample / "instances.json").read_text())["images"]
     return [
         Picture(i["id"], coco_sample / "images" / i["file_name"], i["width"], i["height"])

@@ -1,4 +1,4 @@
-"""Winograd's convolutions: the same sums, whatever the map's size, batch and order in memory."""
+"""Winograd's convolutions give the same sums for any size, batch and memory layout of maps."""
 
 import pytest
 import torch
@@ -53,8 +53,8 @@ def test_it_is_the_convolution_at_every_size(sides: tuple[int, int], bias: bool)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 3e-6), (torch.bfloat16, 1.2e-2)])
-def test_what_it_rounds_is_bounded(dtype: torch.dtype, bound: float) -> None:
-    """Noise is the worst: neighbours in the maps of pictures are alike, and their errors less."""
+def test_rounding_errors_are_bounded(dtype: torch.dtype, bound: float) -> None:
+    """Noise is the worst case: maps of pictures are smoother, and their errors smaller."""
     conv = conv_of(256, 256)
     x = maps(1, 256, 25, 34).relu()
     exact = functional.conv2d(x.double(), conv.weight.double(), conv.bias.double(), padding=1)  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ def test_only_convolutions_that_gain_are_replaced() -> None:
     model = random_network("fasterrcnn_resnet50_fpn")
     with_winograd(model, torch.float32)
     replaced = [name for name, m in model.named_modules() if isinstance(m, Winograd3x3)]
-    # All of stride 1 but those of layer1, which have 64 channels; four of the pyramid, one of rpn.
+    # All of stride 1, except those of layer1, which have 64 channels.
     counts = {part: sum(part in name for name in replaced) for part in ("body.layer", "fpn", "rpn")}
     assert counts == {"body.layer": 3 + 5 + 2, "fpn": 4, "rpn": 1}
     assert not any("body.layer1" in name for name in replaced)

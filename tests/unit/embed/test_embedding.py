@@ -1,4 +1,4 @@
-"""How a box becomes a vector: with the bundled detector, and what no detector may break."""
+"""How a box becomes a vector, with the bundled detector and two of torchvision."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,9 +11,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from test_detectors import SMALL, random_state
 
-from made_weights import random_network
+from made_weights import SMALL, random_network, random_state
 from visualsearch.data.boxes import mirror
 from visualsearch.detect import DETECTORS, load_detector
 from visualsearch.detect.base import Detector
@@ -70,10 +69,7 @@ def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 def network(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Detector, str, Network]]:
-    """A detector, its precision, and the network of its last map as it was before it was sped up.
-
-    With random weights where it is torchvision's.
-    """
+    """A detector, its precision, and the plain network of its last map; random if torchvision's."""
     name, precision = request.param
     if name == BUNDLED:
         plain = load_ssdlite(DETECTORS[BUNDLED].weights).backbone
@@ -96,9 +92,9 @@ def network(
 def test_fast_path_gives_what_a_plain_loop_gives(
     network: tuple[Detector, str, Network], photo: Image.Image
 ) -> None:
-    """The plain loop: one crop after another in fp32, its own and the mirrored picture's."""
+    """The plain loop: one crop after another in fp32, of the picture and its mirror image."""
     detector, precision, plain = network
-    corners = many_boxes(REGIONS_PER_BATCH[precision] // 2 + 3, *photo.size)
+    corners = many_boxes(REGIONS_PER_BATCH[precision] // 2 + 1, *photo.size)
     turned = zip(corners.tolist(), mirror(corners, photo.width).tolist(), strict=True)
     expected = []
     for boxes_of_one in turned:
@@ -120,7 +116,7 @@ def test_fast_path_gives_what_a_plain_loop_gives(
 def test_vectors_have_the_same_bits_whatever_else_is_embedded(
     network: tuple[Detector, str, Network], region: str
 ) -> None:
-    """Any batch, any place in it: so that neither shards nor cores change a vector."""
+    """Neither the batch nor the row in it changes a vector, so shards and cores do not either."""
     detector, _, _ = network
     settings = replace(PLAIN, region=region, size=(96, 64), mirrored=True, maps="both")
     pictures = [
@@ -133,7 +129,8 @@ def test_vectors_have_the_same_bits_whatever_else_is_embedded(
     for n, image, corners in pictures:
         assert together[n].shape == (len(corners), embedding_length(detector, settings))
         assert np.array_equal(together[n], turned[n])
-        for row in {0, len(corners) // 2, len(corners) - 1} & set(range(len(corners))):
+        if len(corners):
+            row = len(corners) // 2
             alone = embed_boxes(detector, image, corners[row : row + 1], settings)
             assert np.array_equal(alone[0], together[n][row])
     several = together[3]
@@ -162,7 +159,7 @@ def test_poolings_of_known_maps() -> None:
     pooled = {name: pool(maps)[0].tolist() for name, pool in POOLINGS.items()}
     assert pooled["average"] == [1, 5, -1, 0]
     assert pooled["max"] == [2, 5, 1, 0]
-    # What is not positive counts as nought.
+    # Values below 0 count as 0.
     expected = [4 ** (1 / 3), 5, 0.5 ** (1 / 3), 0]
     assert pooled["gem"] == pytest.approx(expected, abs=2e-6)
 
@@ -195,7 +192,7 @@ def test_surroundings_are_the_pictures_own_as_far_as_it_goes() -> None:
     square = crop_boxes(image, boxes([40, 0, 60, 100]), (64, 64), "surroundings", GREY)
     whole = crop_boxes(image, boxes([0, 0, 100, 100]), (64, 64), "stretch", GREY)
     assert torch.equal(square, whole)
-    # Here four tenths of what is shown lie left of the picture.
+    # Four tenths of the crop lie left of the picture.
     at_border = crop_boxes(image, boxes([0, 0, 20, 100]), (100, 100), "surroundings", GREY)[0]
     pixels = (at_border * 255).round().permute(1, 2, 0).numpy().astype(int)
     assert (pixels[:, :40] == GREY).all()
