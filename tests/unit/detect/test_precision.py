@@ -206,26 +206,22 @@ def write_pictures(folder: Path, sizes: list[tuple[int, int]]) -> Pictures:
 SIZES = [(60, 40), (40, 60), (60, 40), (60, 40), (50, 50), (40, 60), (60, 40)]
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 4])
-def test_pictures_are_read_in_order_whatever_the_batch(batch_size: int, tmp_path: Path) -> None:
-    pictures = write_pictures(tmp_path, SIZES)
-    windows = list(read_ahead(pictures, batch_size))
+@pytest.mark.parametrize(
+    ("batch_size", "pixels", "lengths"),
+    [(1, 10**9, [1] * 7), (4, 10**9, [7]), (4, 5000, [2, 2, 2, 1])],
+)
+def test_pictures_are_read_in_order_in_windows(
+    batch_size: int,
+    pixels: int,
+    lengths: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("visualsearch.data.pictures.WINDOW_PIXELS", pixels)
+    windows = list(read_ahead(write_pictures(tmp_path, SIZES), batch_size))
     read = [(picture.image_id, image.size) for window in windows for picture, image in window]
     assert read == list(enumerate(SIZES))
-    assert len(windows) == (len(SIZES) if batch_size == 1 else 1)
-
-
-def test_a_window_holds_no_more_pixels_than_it_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("visualsearch.data.pictures.WINDOW_PIXELS", 5000)
-    windows = list(read_ahead(write_pictures(tmp_path, SIZES), 4))
-    assert [[picture.image_id for picture, _ in window] for window in windows] == [
-        [0, 1],
-        [2, 3],
-        [4, 5],
-        [6],
-    ]
+    assert [len(window) for window in windows] == lengths
 
 
 def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_path: Path) -> None:

@@ -80,36 +80,24 @@ def test_every_stage_agrees_with_the_graph(
     check_close(encodings, expected("box_encodings"))
     check_close(logits, expected("logits"))
     check_close(logits.sigmoid(), expected("scores"))
-    check_close(
-        ssd_boxes.decode_boxes(encodings, model.anchors),
-        to_xyxy(reference[f"{image}_box_locations"]),
-    )
-
-
-@pytest.mark.parametrize("image", IMAGES)
-def test_select_boxes_on_the_graphs_own_boxes_gives_its_answer(
-    reference: dict[str, np.ndarray], image: str
-) -> None:
-    boxes, scores = ssd_boxes.select_boxes(
-        to_xyxy(reference[f"{image}_box_locations"])[0],
-        torch.from_numpy(reference[f"{image}_scores"])[0, :, ssdlite.PERSON_CLASS],
-    )
+    locations = to_xyxy(reference[f"{image}_box_locations"])
+    check_close(ssd_boxes.decode_boxes(encodings, model.anchors), locations)
     # The graph pads its answer to 100 rows with zeros.
     kept = reference[f"{image}_det_scores"][0] > 0
-    check_close(boxes, to_xyxy(reference[f"{image}_det_boxes"])[0, kept], 1e-6)
-    check_close(scores, torch.from_numpy(reference[f"{image}_det_scores"])[0, kept], 1e-6)
-
-
-@pytest.mark.parametrize("image", IMAGES)
-def test_detect_agrees_with_the_graph(
-    model: ssdlite.SSDLiteMobileNetV2, reference: dict[str, np.ndarray], image: str
-) -> None:
-    [(boxes, scores)] = model.detect(prepare(reference, image))
-    kept = reference[f"{image}_det_scores"][0] > 0
-    one_pixel = 1 / ssdlite.INPUT_SIZE
-    check_close(boxes, to_xyxy(reference[f"{image}_det_boxes"])[0, kept], one_pixel)
-    check_close(scores, torch.from_numpy(reference[f"{image}_det_scores"])[0, kept])
-    assert (scores.diff() <= 0).all()
+    boxes, scores = (
+        to_xyxy(reference[f"{image}_det_boxes"])[0, kept],
+        expected("det_scores")[0, kept],
+    )
+    graph_scores = expected("scores")[0, :, ssdlite.PERSON_CLASS]
+    of_the_graph = ssd_boxes.select_boxes(locations[0], graph_scores)
+    [detected] = model.detect(x)
+    for ours, tolerances in (
+        (of_the_graph, (1e-6, 1e-6)),
+        (detected, (1 / ssdlite.INPUT_SIZE, TOLERANCE)),
+    ):
+        check_close(ours[0], boxes, tolerances[0])
+        check_close(ours[1], scores, tolerances[1])
+    assert (detected[1].diff() <= 0).all()
 
 
 def test_a_batch_answers_as_its_images_do_alone(

@@ -33,7 +33,7 @@ from visualsearch.report.charts import draw_explained_variance
 
 
 def relu_features(n: int = 400, length: int = 40, seed: int = 0) -> np.ndarray:
-    """Non-negative vectors of a few strong directions, as a backbone gives."""
+    """Non-negative vectors with a few strong directions, like those of a backbone."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(n, 8)) * np.geomspace(4, 0.5, 8)
     return np.maximum(hidden @ rng.normal(size=(8, length)) + 1, 0).astype(np.float32)
@@ -71,7 +71,7 @@ def test_streamed_subspace_is_close_to_full_pca() -> None:
 
 
 def falling_features(n: int, length: int, seed: int) -> np.ndarray:
-    """Non-negative vectors whose variances fall as a backbone's do, as a power of their rank."""
+    """Non-negative vectors whose variances fall as a power of their rank, like a backbone's."""
     directions = np.random.default_rng(0).normal(size=(length, length))
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(n, length)) * np.arange(1, length + 1) ** -0.6
@@ -79,7 +79,7 @@ def falling_features(n: int, length: int, seed: int) -> np.ndarray:
 
 
 def streamed(paths: list[str], persons: int, most: int, rows: int, kept: int = 16) -> Reduction:
-    """Fitted as the workflow does it: on at most so many persons, `rows` at a time."""
+    """Fit as the workflow does: on at most `most` persons, `rows` at a time."""
     chosen = evenly_spaced(persons, most)
     tables = in_person_order(paths, rows, ["vector"], chosen)
     return fit_reduction(map(vectors_of, tables), len(chosen), 64, kept, 0.5)
@@ -96,10 +96,10 @@ def test_sample_keeps_the_variance_that_full_pca_keeps(tmp_path: Path, most: int
     others = l2_normalised(falling_features(4_000, 64, seed=2)) - full.mean_
     of_full = np.sum((others @ full.components_.T) ** 2)
     lost = (of_full - np.sum((others @ reduction.components.T) ** 2)) / np.sum(others**2)
-    # The bound holds for the mean over samples, and is wide: what was measured is the second.
+    # The first bound holds for the mean over samples, and is wide. The second was measured.
     assert lost < np.sqrt(2 * kept / most)
     assert lost < 0.01
-    # The strong directions are inside the subspace, whatever happens at its end.
+    # The subspace holds the strong directions.
     cosines = np.linalg.svd(reduction.components @ full.components_[:4].T, compute_uv=False)
     assert np.sqrt(1 - cosines.min() ** 2) < 0.1
 
@@ -121,6 +121,7 @@ def test_shards_leave_no_trace_in_the_model(tmp_path: Path) -> None:
                 write_table(target, reduced_tables(reduction, embeddings), with_vector(PERSONS, 16))
         merged = pa.concat_tables(in_person_order(short, 500))
         assert merged["person_id"].equals(table["person_id"])
+        assert np.array_equal(vectors_of(merged), reduction.transform(vectors_of(table)))
         reduced.add(vectors_of(merged).tobytes())
     assert len(models) == len(reduced) == 1
 
@@ -146,10 +147,10 @@ def test_reduced_vectors_have_length_one_and_depend_on_themselves_alone() -> Non
 
 
 def test_products_are_exact_on_every_processor() -> None:
-    """As by whole numbers of any length. Libraries sum in the order that suits a processor."""
+    """Equal to Python's whole numbers, so the order in which a library sums does not matter."""
     vectors = relu_features(n=300, length=512)
     reduction = fit_reduction(batches(vectors), 300, 512, 6, whiten_power=0.5)
-    # One row as long as any can be: opposite to the mean, and along a component.
+    # The longest possible row: opposite to the mean, and along a component.
     mean = -l2_normalised(vectors[:1])[0]
     components = np.concatenate([-mean[None], reduction.components[1:]])
     reduction = replace(reduction, mean=mean, components=components)
@@ -176,13 +177,17 @@ def test_rounding_to_whole_numbers_is_as_small_as_float32s() -> None:
     assert np.abs(reduction.transform(vectors) - expected).max() < 5e-7
 
 
-def test_share_of_variance_chooses_the_components() -> None:
+def test_share_of_variance_chooses_the_components(tmp_path: Path) -> None:
     vectors = relu_features()
     reduction = fit_reduction([vectors], 400, 40, 0.9, whiten_power=0.5)
     cumulative = np.cumsum(reduction.explained_variance_ratio)
     kept = reduction.n_components
     assert cumulative[kept - 1] >= 0.9 > cumulative[kept - 2]
-    assert len(reduction.explained_variance) == 40
+    write_explained_variance(tmp_path / "v.tsv", reduction)
+    lines = [line.split("\t") for line in (tmp_path / "v.tsv").read_text().splitlines()]
+    assert len(lines) == 1 + len(reduction.explained_variance) == 41
+    assert float(lines[-1][3]) == pytest.approx(1)
+    assert [line[4] for line in lines[1:]] == ["yes"] * kept + ["no"] * (40 - kept)
 
 
 @pytest.mark.parametrize("persons", [2, 10])
@@ -238,26 +243,3 @@ def test_saved_model_is_the_same_and_its_bytes_too(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes((tmp_path / "b.npz").read_bytes()[:500])
     with pytest.raises(InputError, match="is not a PCA model"):
         Reduction.load(tmp_path / "a.npz")
-
-
-def test_reduced_tables_keep_the_persons(tmp_path: Path) -> None:
-    table = persons_table(relu_features(n=300))
-    reduction = fit_reduction([vectors_of(table)], 300, 40, 6, 0.5)
-    write_table(tmp_path / "e.parquet", [table], table.schema)
-    with open_table(tmp_path / "e.parquet") as embeddings:
-        tables = list(reduced_tables(reduction, embeddings))
-    assert [id_ for t in tables for id_ in t["person_id"].to_pylist()] == table[
-        "person_id"
-    ].to_pylist()
-    assert np.array_equal(
-        np.concatenate([vectors_of(t) for t in tables]), reduction.transform(vectors_of(table))
-    )
-
-
-def test_table_of_explained_variance(tmp_path: Path) -> None:
-    reduction = fit_reduction([relu_features()], 400, 40, 0.9, 0.5)
-    write_explained_variance(tmp_path / "v.tsv", reduction)
-    lines = (tmp_path / "v.tsv").read_text().splitlines()
-    assert len(lines) == 41
-    assert float(lines[-1].split("\t")[3]) == pytest.approx(1)
-    assert [line.split("\t")[4] for line in lines[1:]].count("yes") == reduction.n_components
