@@ -62,7 +62,7 @@ def test_folded_network_is_the_same_network(name: str) -> None:
         assert (after - exact).abs().max() / scale < max(3 * loss, 1e-6) < 1e-4
 
 
-def test_the_bundled_network_too() -> None:
+def test_folded_bundled_network_is_the_same_network() -> None:
     model = ssdlite.SSDLiteMobileNetV2().eval()
     random_norms(model)
     pixels = torch.rand(1, 3, 300, 300, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -91,13 +91,13 @@ def test_one_pair_by_hand(bias: bool) -> None:
     assert conv.weight.dtype == torch.float32
 
 
-def test_what_stands_elsewhere_stays() -> None:
+def test_norms_elsewhere_stay() -> None:
     for layers in ([nn.BatchNorm2d(1)], [nn.Conv2d(1, 1, 1), nn.ReLU(), nn.BatchNorm2d(1)]):
         model = nn.Sequential(*layers).eval()
         fold_norms(model)
         assert isinstance(model[-1], nn.BatchNorm2d)
 
 
-def test_a_norm_that_still_learns_is_refused() -> None:
+def test_norms_in_training_mode_are_refused() -> None:
     with pytest.raises(ValueError, match=r"call eval\(\) first"):
         fold_norms(nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)))

@@ -121,7 +121,7 @@ def test_maps_of_the_fast_networks_are_those_of_the_plain_one(models: dict[str, 
         assert cosine(expected, maps["bf16"][level]) > bound > 0.7
 
 
-def test_maps_of_resnet_50_in_bf16_point_where_those_of_fp32_do() -> None:
+def test_maps_of_resnet_50_in_bf16_are_similar_to_fp32() -> None:
     plain = random_network("fasterrcnn_resnet50_fpn")
     for key, value in plain.state_dict().items():
         if key.endswith("running_var"):
@@ -174,7 +174,7 @@ def test_all_jobs_take_the_precision_of_the_first() -> None:
     assert elsewhere.details() == described
 
 
-def test_modules_in_bf16_give_what_they_are_asked_for() -> None:
+def test_modules_in_bf16_return_the_dtype_asked_for() -> None:
     class Both(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()

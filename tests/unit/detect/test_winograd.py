@@ -38,7 +38,7 @@ SHAPES = [(1, 1), (1, 9), (2, 4), (3, 5), (8, 8), (31, 45), (40, 4 * STRIP + 3)]
 
 @pytest.mark.parametrize("sides", [*SIDES.values(), (3, 1)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_it_is_the_convolution_at_every_size(sides: tuple[int, int], bias: bool) -> None:
+def test_equals_the_convolution_at_every_size(sides: tuple[int, int], bias: bool) -> None:
     conv = conv_of(3, 5, bias).double()
     fast = Winograd3x3(conv, sides)
     for height, width in SHAPES:
@@ -64,7 +64,7 @@ def test_rounding_errors_are_bounded(dtype: torch.dtype, bound: float) -> None:
     assert (found.double() - exact).norm() < bound * exact.norm()
 
 
-def test_same_map_same_bits_in_any_batch() -> None:
+def test_a_map_gives_the_same_bits_in_any_batch() -> None:
     fast = Winograd3x3(conv_of(128, 128), SIDES[torch.float32])
     x = maps(4, 128, 12, 12)
     with torch.inference_mode():
@@ -73,7 +73,7 @@ def test_same_map_same_bits_in_any_batch() -> None:
             assert torch.equal(fast(x[order]), together[order])
 
 
-def test_only_convolutions_that_gain_are_replaced() -> None:
+def test_only_convolutions_that_become_faster_are_replaced() -> None:
     model = random_network("fasterrcnn_resnet50_fpn")
     with_winograd(model, torch.float32)
     replaced = [name for name, m in model.named_modules() if isinstance(m, Winograd3x3)]

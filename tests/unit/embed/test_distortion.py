@@ -33,7 +33,7 @@ from visualsearch.settings.names import BUNDLED
 IMAGES = 12
 
 
-def test_sides_move_by_up_to_a_tenth_and_by_no_pattern() -> None:
+def test_sides_move_independently_by_up_to_a_tenth() -> None:
     ids = np.arange(500) * 1000
     boxes = np.tile(np.array([[100, 200, 150, 300]], np.float32), (500, 1))
     shares = (distorted_boxes(ids, boxes, 0) - boxes) / np.array([50, 100, 50, 100])
@@ -42,7 +42,7 @@ def test_sides_move_by_up_to_a_tenth_and_by_no_pattern() -> None:
     assert np.abs(np.corrcoef(shares.T) - np.eye(4)).max() < 0.15
 
 
-def test_a_box_moves_by_its_person_and_the_seed_alone() -> None:
+def test_a_move_depends_on_the_person_and_the_seed_only() -> None:
     ids = np.array([7, 2**43 * 1000 - 1, 9])
     boxes = np.array([[0, 0, 50, 60], [10, 10, 90, 95], [5, 5, 6, 6]], np.float32)
     moved = distorted_boxes(ids, boxes, 3)

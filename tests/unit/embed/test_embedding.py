@@ -259,7 +259,7 @@ def test_roi_align_finds_its_box_in_a_picture_of_another_shape(
     assert cosine(here, empty) < 0.9
 
 
-def test_metadata_name_every_setting(detector: Detector) -> None:
+def test_metadata_hold_every_setting(detector: Detector) -> None:
     settings = replace(PLAIN, size=(64, 32), margin=0.1)
     metadata = embedding_metadata(detector.details(), settings)
     assert asdict(PLAIN).keys() <= metadata.keys()

@@ -127,7 +127,7 @@ def test_shards_leave_no_trace_in_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
-def test_values_that_are_no_numbers_are_one_clear_line(value: float) -> None:
+def test_values_that_are_not_finite_are_one_clear_line(value: float) -> None:
     vectors = relu_features(n=50)
     reduction = fit_reduction([vectors], 50, 40, 6, 0.5)
     vectors[7, 3] = value
@@ -137,7 +137,7 @@ def test_values_that_are_no_numbers_are_one_clear_line(value: float) -> None:
         fit_reduction([vectors], 50, 40, 6, 0.5)
 
 
-def test_reduced_vectors_have_length_one_and_depend_on_themselves_alone() -> None:
+def test_reduced_vectors_have_length_one_and_depend_on_their_row_only() -> None:
     vectors = relu_features(n=600)
     reduction = fit_reduction(batches(vectors), 600, 40, 6, whiten_power=0.5)
     whole = reduction.transform(vectors)
@@ -196,7 +196,7 @@ def test_no_more_components_than_persons_allow(persons: int) -> None:
     assert reduction.n_components == persons - 1
 
 
-def test_last_small_batch_is_not_lost() -> None:
+def test_last_small_batch_counts() -> None:
     vectors = relu_features(n=203)
     reduction = fit_reduction(batches(vectors), 203, 40, 20, 0.5)
     assert reduction.mean == pytest.approx(l2_normalised(vectors).mean(axis=0), abs=1e-6)
@@ -226,7 +226,7 @@ def test_persons_all_the_same_are_one_clear_line(persons: int) -> None:
         fit_reduction([same], persons, 40, 10, 0.5)
 
 
-def test_zero_vectors_give_numbers() -> None:
+def test_zero_vectors_give_finite_values() -> None:
     vectors = relu_features(n=50)
     vectors[7] = 0
     reduced = fit_reduction([vectors], 50, 40, 5, 0.5).transform(vectors)
