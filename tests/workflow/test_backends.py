@@ -54,8 +54,5 @@ def test_another_backend_keeps_the_promise_and_leaves_no_file_of_the_former(
     assert any(name.startswith("persons.ann") for name in index_files(exact))
     assert not any(name.startswith("persons.npy") for name in index_files(exact))
     again = pq.read_table(exact.results / "search/hits.parquet")
-    pairs = [
-        set(zip(*(table[name].to_pylist() for name in ("query", "person_id")), strict=True))
-        for table in (hits, again)
-    ]
-    assert len(pairs[0] & pairs[1]) >= 0.99 * len(pairs[0])
+    # Of so few persons Annoy finds all, so the hits are the same, in the same order.
+    assert again["person_id"].equals(hits["person_id"])
