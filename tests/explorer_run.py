@@ -19,7 +19,7 @@ from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
-from visualsearch.settings import IndexSettings, SearchSettings, checking
+from visualsearch.settings import IndexSettings, Settings, checking
 
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
 SIDE = 300
@@ -31,10 +31,10 @@ HOSTILE_LABEL = "'\"</script><b onclick=alert(1)>"
 HOSTILE_LICENSE = "<script>alert(1)</script>"
 
 
-def checked(**sections: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with some sections given."""
+def settings_of(**sections: dict[str, Any]) -> Settings:
+    """Settings with some sections given."""
     given = {"dataset": {"source": "folder", "folder": {"path": "."}}}
-    return checking.checked({**given, **sections})
+    return Settings.of(checking.checked({**given, **sections}))
 
 
 def opened(folder: Path, table: pa.Table, backend: str, search_k: int = 1000) -> Index:
@@ -50,7 +50,7 @@ class Made:
     """A made run, of which the explorer is built. colours: uint8 [N, 3], of each person's box."""
 
     folder: Path
-    config: dict[str, Any]
+    settings: Settings
     table: pa.Table
     colours: np.ndarray
     files: ExplorerFiles
@@ -59,7 +59,7 @@ class Made:
         """Write the explorer; its folder."""
         pictures = str(self.folder / "pictures")
         target = self.folder / name
-        write_explorer(self.files, self.config, pictures, str(target), threads)
+        write_explorer(self.files, self.settings, pictures, str(target), threads)
         return target
 
 
@@ -70,7 +70,7 @@ def file_of(image: int) -> str:
 
 def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
     """Pictures with a coloured rectangle for each person, and all that stages say of them."""
-    config = checked(**{"explorer": {"projection": "pca"}, **sections})
+    settings = settings_of(**{"explorer": {"projection": "pca"}, **sections})
     table = persons_table(unit_vectors(persons, LENGTH), A_PICTURE)
     boxes = np.array(BOXES, dtype=np.float32)[np.arange(persons) % A_PICTURE]
     for axis, values in zip("xywh", boxes.T, strict=True):
@@ -117,12 +117,12 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
                 index,
                 table,
                 str(folder / f"{shard}.parquet"),
-                SearchSettings.of(config["search"]),
-                config["explorer"]["neighbours"],
+                settings.search,
+                settings.explorer.neighbours,
             )
         write_table(path, found, EVERYONE)
     reduced = [str(folder / f"{shard}.parquet") for shard in range(SHARDS)]
-    write_map(folder / "map.parquet", reduced, config["explorer"]["projection"])
+    write_map(folder / "map.parquet", reduced, settings.explorer.projection)
     names = ("manifest", "persons", "queries", "map")
     files = ExplorerFiles(*(str(folder / f"{name}.parquet") for name in names), everyone)
-    return Made(folder, config, table, colours, files)
+    return Made(folder, settings, table, colours, files)

@@ -52,6 +52,7 @@ from visualsearch.settings import (
     IndexSettings,
     QueriesSettings,
     SearchSettings,
+    Settings,
     checking,
 )
 
@@ -117,8 +118,8 @@ AP = {name: 0.5 for name, _ in (*detector.PRECISION, *detector.RECALL)} | {
 PLAIN = {"fit": "stretch", "size": [256, 128], "pooling": "average", "mirrored": False}
 
 
-def config_of(**sections: dict[str, Any]) -> dict[str, Any]:
-    return checking.checked(sections)
+def settings_of(**sections: dict[str, Any]) -> Settings:
+    return Settings.of(checking.checked(sections))
 
 
 def color_of(image_id: int) -> tuple[int, int, int]:
@@ -328,8 +329,8 @@ class Run:
             benchmarks=path["benchmarks"] if timings else None,
         )
 
-    def config(self, **sections: dict[str, Any]) -> dict[str, Any]:
-        return config_of(
+    def settings(self, **sections: dict[str, Any]) -> Settings:
+        return settings_of(
             **{
                 "dataset": {"source": "folder", "folder": {"path": str(self.folder / "pictures")}},
                 "reduction": {"n_components": 6},
@@ -344,7 +345,7 @@ class Run:
 
     def results(self, annotated: bool = True, **sections: dict[str, Any]) -> Results:
         folder = str(self.folder / "pictures")
-        return load_results(self.files(annotated), self.config(**sections), folder)
+        return load_results(self.files(annotated), self.settings(**sections), folder)
 
     def files_without_queries(self, folder: Path) -> ResultFiles:
         """The same run with no query; its two empty tables are written to `folder`."""
@@ -365,7 +366,7 @@ class Run:
     ) -> Path:
         write_report(
             files or self.files(annotated, timings),
-            self.config(**sections),
+            self.settings(**sections),
             str(self.folder / "pictures"),
             *(str(out / name) for name in OUTPUTS),
             str(out / "figures"),

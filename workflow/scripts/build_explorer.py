@@ -2,12 +2,13 @@
 
 from visualsearch.core.job import job
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
+from visualsearch.settings import Settings
 
 with job(snakemake):
     files = snakemake.input
     write_explorer(
         ExplorerFiles(files.manifest, files.persons, files.queries, files.map, files.everyone),
-        snakemake.params.config,
+        Settings.of(snakemake.params.config),
         snakemake.params.pictures,
         snakemake.output.explorer,
         snakemake.threads,

@@ -3,13 +3,14 @@
 from visualsearch.core.job import job
 from visualsearch.report.model import ResultFiles
 from visualsearch.report.writing import write_report
+from visualsearch.settings import Settings
 
 with job(snakemake):
     # An optional input that is not there is an empty list.
     files = {name: file or None for name, file in snakemake.input.items()}
     write_report(
         ResultFiles(**files, benchmarks=snakemake.params.benchmarks),
-        snakemake.params.config,
+        Settings.of(snakemake.params.config),
         snakemake.params.pictures,
         **dict(snakemake.output.items()),
     )

@@ -184,8 +184,8 @@ def test_the_first_query_of_the_set_is_shown_first(made: Made, folder: Path) -> 
 def test_own_pictures_are_not_shown_first(made: Made) -> None:
     ids = made.table["person_id"].to_pylist()
     contents = type("Persons", (), {"persons": made.table, "labels": [], "licenses": []})()
-    assert page_facts(contents, made.config, "pca", [None, ids[7], ids[3]])["start"] == 7
-    assert page_facts(contents, made.config, "pca", [None])["start"] == 0
+    assert page_facts(contents, made.settings, "pca", [None, ids[7], ids[3]])["start"] == 7
+    assert page_facts(contents, made.settings, "pca", [None])["start"] == 0
 
 
 def test_nothing_hostile_stands_in_the_page_or_its_data_as_markup(folder: Path) -> None:

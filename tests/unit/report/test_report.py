@@ -29,7 +29,7 @@ from report_run import (
     SIDE,
     Run,
     color_of,
-    config_of,
+    settings_of,
 )
 from running import CLOCK
 from visualsearch.core.files import write_json
@@ -226,7 +226,7 @@ def test_very_wide_boxes_are_held_to_a_width(run: Run, tmp_path: Path) -> None:
     fields = {**files.__dict__, "queries": str(tmp_path / "flat.parquet")}
     write_report(
         ResultFiles(**fields),
-        run.config(),
+        run.settings(),
         str(run.folder / "pictures"),
         *(str(tmp_path / name) for name in OUTPUTS),
         str(tmp_path / "figures"),
@@ -363,11 +363,14 @@ def test_second_run_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path)
 
 def test_report_does_not_depend_on_how_the_run_went(run: Run) -> None:
     plain = settings.configuration_yaml(run.results())
-    config = run.config()
-    config["shards"] = 99
-    config["dataset"]["connections"] = 3
-    config["detector"]["device"] = "cpu"
-    changed = load_results(run.files(), config, str(run.folder / "pictures"))
+    given = run.settings()
+    other = dataclasses.replace(
+        given,
+        shards=99,
+        dataset=dataclasses.replace(given.dataset, connections=3),
+        detector=dataclasses.replace(given.detector, device="cpu"),
+    )
+    changed = load_results(run.files(), other, str(run.folder / "pictures"))
     assert settings.configuration_yaml(changed) == plain
     assert "n_components: 6" in plain and "size: [256, 128]" in plain
     assert "annotations_sha256" not in plain
@@ -432,8 +435,8 @@ def test_unknown_training_is_called_unknown(run: Run, tmp_path: Path) -> None:
     details = {**DETECTOR, "trained_on": "unknown: weights given as a file"}
     write_json(tmp_path / "detector.json", details)
     fields = {**run.files().__dict__, "detector": str(tmp_path / "detector.json")}
-    config = run.config(dataset={"source": "coco-minitrain"})
-    results = load_results(ResultFiles(**fields), config, str(run.folder / "pictures"))
+    given = run.settings(dataset={"source": "coco-minitrain"})
+    results = load_results(ResultFiles(**fields), given, str(run.folder / "pictures"))
     assert "perhaps on the training set" in detector.ap_title(results)
 
 
@@ -601,7 +604,7 @@ def test_five_queries_fit_into_six_megabytes(
     fields = run.files().__dict__ | {key: str(tmp_path / name) for key, name in changed.items()}
     write_report(
         ResultFiles(**fields),
-        config_of(index={"backend": "exact"}),
+        settings_of(index={"backend": "exact"}),
         str(folder),
         *(str(tmp_path / name) for name in OUTPUTS),
         str(tmp_path / "figures"),
@@ -863,6 +866,14 @@ def looked_at(results: Results, ends: list[float] | None, candidates: int = 13) 
     return changed(results, rerank=results.search["rerank"] | look)
 
 
+def with_search(results: Results, **keys: int) -> Results:
+    """With other settings of the search."""
+    search = dataclasses.replace(results.settings.search, **keys)
+    return dataclasses.replace(
+        results, settings=dataclasses.replace(results.settings, search=search)
+    )
+
+
 def test_the_second_look_is_told(looked: Run, run: Run) -> None:
     results = looked.results()
     told = []
@@ -888,10 +899,10 @@ def test_the_second_look_is_told(looked: Run, run: Run) -> None:
     (text,) = search.second_look_paragraphs(looked_at(results, [-0.02, 0.01]))
     assert "same view: no difference shown (95 %" in text
     shallow = looked_at(results, None, candidates=3)
-    shallow.config["search"]["rerank"] = 3
+    shallow = with_search(shallow, rerank=3)
     (text,) = search.second_look_paragraphs(shallow)
     assert "The 10 nearest" in text and "same view: no difference known" in text
-    shallow.config["search"]["neighbours"] = 5
+    shallow = with_search(shallow, neighbours=5)
     assert "a second look at the 5 nearest" in gallery.hint(shallow)
     assert "full-length vectors" in gallery.hint(results)
     plain = run.results()
@@ -928,8 +939,8 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
         hits = hits.set_column(hits.schema.get_field_index(name), hits.schema.field(name), twins)
     write_table(tmp_path / "hits.parquet", [hits], HITS)
     fields = {**run.files().__dict__, "hits": str(tmp_path / "hits.parquet")}
-    results = load_results(ResultFiles(**fields), run.config(), str(run.folder / "pictures"))
-    least = results.config["search"]["near_duplicate"]
+    results = load_results(ResultFiles(**fields), run.settings(), str(run.folder / "pictures"))
+    least = results.settings.search.near_duplicate
     assert f"A near-duplicate has a cosine of {least:g} or more" in gallery.hint(results)
     assert [query.role for query in results.queries] == ["own picture", "named", "named"]
     assert [gallery.marks(hit) for hit in results.queries[0].hits[1:3]] == [
@@ -937,7 +948,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     ]  # fmt: skip
     write_report(
         ResultFiles(**fields),
-        run.config(),
+        run.settings(),
         str(run.folder / "pictures"),
         *(str(tmp_path / name) for name in OUTPUTS),
         str(tmp_path / "figures"),
@@ -1109,7 +1120,7 @@ def test_a_margin_is_told_where_there_is_one(
 def test_a_run_without_queries_reads_well(run: Run, tmp_path: Path) -> None:
     files = run.files_without_queries(tmp_path)
     run.report(tmp_path, files=files)
-    results = load_results(files, run.config(), str(run.folder / "pictures"))
+    results = load_results(files, run.settings(), str(run.folder / "pictures"))
     assert gallery.lead(results) == (
         "No query: nothing was searched for among the 14 persons that a pretrained detector found "
         "in 14 pictures."
@@ -1173,7 +1184,7 @@ def test_a_set_too_small_to_measure_is_still_shown(run: Run, tmp_path: Path) -> 
     }
     write_report(
         ResultFiles(**fields),
-        run.config(),
+        run.settings(),
         str(run.folder / "pictures"),
         *(str(tmp_path / name) for name in OUTPUTS),
         str(tmp_path / "figures"),
@@ -1207,7 +1218,7 @@ def test_names_of_labels_stay_text(run: Run, tmp_path: Path) -> None:
     }
     write_report(
         ResultFiles(**fields),
-        run.config(),
+        run.settings(),
         str(run.folder / "pictures"),
         *(str(tmp_path / name) for name in OUTPUTS),
         str(tmp_path / "figures"),

@@ -7,6 +7,7 @@ import numpy as np
 from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
+from visualsearch.settings import Settings
 from visualsearch.web.words import PEOPLE_NOTES, things
 
 # How each way to make the map is called, and how its map is to be read.
@@ -25,52 +26,52 @@ PROJECTIONS = {
 
 
 def page_facts(
-    contents: Contents, config: dict[str, Any], projection: str, queries: list[int | None]
+    contents: Contents, settings: Settings, projection: str, queries: list[int | None]
 ) -> dict[str, Any]:
     """JSON-ready.
 
-    config: the checked configuration. projection: one of PROJECTIONS. queries: person_id of the
+    projection: one of PROJECTIONS. queries: person_id of the
     report's queries, None for the user's own pictures; the first one of the set is shown first.
     """
     ids = contents.persons["person_id"].to_numpy()
     asked = np.flatnonzero(np.isin(ids, [person for person in queries if person is not None]))
     row_of = dict(zip(ids[asked].tolist(), asked.tolist(), strict=True))
-    cell = config["explorer"]["thumbnail_height"]
-    search, neighbours = config["search"], config["explorer"]["neighbours"]
+    cell = settings.explorer.thumbnail_height
+    search, neighbours = settings.search, settings.explorer.neighbours
     method, text = PROJECTIONS[projection]
     return {
-        "title": config["report"]["title"],
-        "things": things(config["dataset"]["category"]),
+        "title": settings.report.title,
+        "things": things(settings.dataset.category),
         "persons": len(ids),
         "neighbours": neighbours,
-        "shown": min(search["neighbours"], neighbours),
+        "shown": min(search.neighbours, neighbours),
         "chunk": {"neighbours": NEIGHBOURS_ROWS, "details": DETAILS_ROWS},
         "sheet": {"persons": PERSONS, "columns": COLUMNS, "cell": [cell, cell]},
-        "order": order(config),
+        "order": order(settings),
         "labels": [{"kind": kind, "values": values} for kind, values, _ in contents.labels],
         "licenses": [{"name": name, "url": url} for name, url in contents.licenses],
         "first_ids": ids[::DETAILS_ROWS].tolist(),
         "start": next((row_of[person] for person in queries if person in row_of), 0),
-        "same_image": search["same_image"],
-        "near_duplicate": search["near_duplicate"],
+        "same_image": search.same_image,
+        "near_duplicate": search.near_duplicate,
         "report": "../index.html",
         "projection": {"method": method, "text": text},
-        "notes": notes(config),
+        "notes": notes(settings),
     }
 
 
-def order(config: dict[str, Any]) -> str:
+def order(settings: Settings) -> str:
     """In which order neighbours stand."""
-    if config["search"]["rerank"]:
+    if settings.search.rerank:
         return "nearest first by the reduced vectors, without the report’s second look"
     return "nearest first, by cosine similarity"
 
 
-def notes(config: dict[str, Any]) -> list[str]:
+def notes(settings: Settings) -> list[str]:
     """Sentences that readers of the explorer must know."""
     said = []
-    if note := PEOPLE_NOTES.get(config["dataset"]["source"]):
+    if note := PEOPLE_NOTES.get(settings.dataset.source):
         said.append(note)
-    if config["search"]["exclude_near_duplicates"]:
+    if settings.search.exclude_near_duplicates:
         said.append("Near-duplicates are left out of the neighbours.")
     return said

@@ -26,6 +26,7 @@ from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.facts import page_facts
 from visualsearch.explorer.page import render_page
 from visualsearch.explorer.thumbnails import PERSONS, Sheet, draw_sheets
+from visualsearch.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,19 @@ class ExplorerFiles:
 
 def write_explorer(
     files: ExplorerFiles,
-    config: dict[str, Any],
+    settings: Settings,
     pictures_folder: str | None,
     target: str,
     threads: int = 1,
 ) -> None:
     """Write the explorer as the folder `target`; its bytes do not depend on `threads`.
 
-    config: the checked configuration. pictures_folder: the user's own folder of pictures, or None.
+    pictures_folder: the user's own folder of pictures, or None.
     """
     persons = read_table(files.persons)
-    contents = Contents(files.manifest, persons, config["dataset"]["source"] == "folder")
+    contents = Contents(files.manifest, persons, settings.dataset.source == "folder")
     queries = read_table(files.queries, ["person_id"])["person_id"].to_pylist()
-    facts = page_facts(contents, config, metadata_of(files.map)["method"], queries)
+    facts = page_facts(contents, settings, metadata_of(files.map)["method"], queries)
     with replacing_folder(target) as folder:
         for name in ("data", "thumbnails"):
             (folder / name).mkdir()

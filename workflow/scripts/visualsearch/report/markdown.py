@@ -37,7 +37,8 @@ def render_markdown(results: Results, figures: dict[str, Figure]) -> str:
     environment.filters["decimals"] = decimals
     text = environment.get_template("report.md.j2").render(
         results=results,
-        config=results.config,
+        report=results.settings.report,
+        rerank=results.settings.search.rerank,
         **WORDS,
         figures=figures,
         gallery_file=gallery_file,

@@ -21,6 +21,7 @@ from visualsearch.data.pictures import Places
 from visualsearch.data.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.costs import Cost, read_costs
+from visualsearch.settings import Settings
 
 Box = tuple[float, float, float, float]
 
@@ -150,13 +151,13 @@ class LicenseGroup:
 class Results:
     """All that a report says.
 
-    config: the checked configuration. search: evaluation/search.json. timing: index/timing.json,
+    search: evaluation/search.json. timing: index/timing.json,
     None where no times are to be shown, or nobody was there; costs: empty without times.
     labels_of_hits: what `label_agreement` gives. boxes: by image_id, person_id and box of all of
     the search set in the pictures shown.
     """
 
-    config: dict[str, Any]
+    settings: Settings
     n_pictures: int
     n_detections: int
     n_persons: int
@@ -193,9 +194,7 @@ class Results:
         return sorted(groups.values(), key=lambda group: (-len(group.pictures), group.name))
 
 
-def load_results(
-    files: ResultFiles, config: dict[str, Any], pictures_folder: str | None
-) -> Results:
+def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | None) -> Results:
     """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
     asked = read_table(files.queries, QUERIES.names).to_pylist()
     found = read_table(files.hits, HITS.names).to_pylist()
@@ -203,7 +202,7 @@ def load_results(
     for row in found:
         hits.setdefault(row["query"], []).append(row)
     image_ids = {row["image_id"] for row in [*asked, *found]} - {None}
-    by_file = config["dataset"]["source"] == "folder"
+    by_file = settings.dataset.source == "folder"
     n_persons = count_rows([files.persons])
     shown = _Shown(files.manifest, image_ids, pictures_folder, by_file)
     queries = [
@@ -211,7 +210,7 @@ def load_results(
         for number, row in enumerate(asked, start=1)
     ]
     return Results(
-        config=config,
+        settings=settings,
         n_pictures=count_rows([files.manifest]),
         n_detections=_count_results(files.detections),
         n_persons=n_persons,
@@ -225,7 +224,7 @@ def load_results(
         sidecar=read_json(files.sidecar),
         search=read_json(files.search_numbers),
         timing=read_json(files.timing) if files.timing and n_persons else None,
-        costs=read_costs(files.benchmarks, config["shards"]) if files.benchmarks else [],
+        costs=read_costs(files.benchmarks, settings.shards) if files.benchmarks else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
 

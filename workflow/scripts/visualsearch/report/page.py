@@ -46,14 +46,14 @@ def render_page(
     environment.filters["together"] = together
     return environment.get_template("report.html.j2").render(
         results=results,
-        config=results.config,
+        report=results.settings.report,
         **WORDS,
         crops=crops,
         data_url=data_url,
         style=inline(STYLES).text,
         theme=inline([SHARED / "theme.js"]),
         script=inline(SCRIPTS),
-        explorer=EXPLORER if alone and results.config["report"]["explorer"] else None,
+        explorer=EXPLORER if alone and results.settings.report.explorer else None,
         figures={
             name: inline_svg(figure.path, f"{name}-", figure.text)
             for name, figure in figures.items()

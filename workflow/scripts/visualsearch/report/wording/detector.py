@@ -35,7 +35,7 @@ PRECISION_RECALL_CAPTION = (
 
 def is_training_set(results: Results) -> bool | None:
     """Whether AP was measured on what the detector was trained on; None where that is unknown."""
-    if results.config["dataset"]["source"] != "coco-minitrain":
+    if results.settings.dataset.source != "coco-minitrain":
         return False
     return True if results.detector["trained_on"] == "COCO train2017" else None
 
@@ -49,7 +49,7 @@ def ap_title(results: Results) -> str:
 def ap_notes(results: Results) -> list[str]:
     """How the 12 numbers are to be read; or why there are none."""
     numbers = results.detection_numbers
-    dataset = results.config["dataset"]
+    dataset = results.settings.dataset
     if numbers is None:
         return [
             "No average precision: these pictures come without annotated boxes to compare the "
@@ -74,13 +74,13 @@ def ap_notes(results: Results) -> list[str]:
             "COCO minitrain is part of train2017. Whether these weights were trained on it is not "
             "known; if so, this is training-set AP and too high."
         )
-    if dataset["source"].startswith("coco-"):
-        if dataset["only_with_category"]:
+    if dataset.source.startswith("coco-"):
+        if dataset.only_with_category:
             notes.append(
                 f"Only pictures annotated with {numbers['category']} are in the set. False finds "
                 "in other pictures do not count, which is kinder than the published way."
             )
-        if dataset["max_images"] is not None:
+        if dataset.max_images is not None:
             notes.append("The set was cut to its first pictures, so the numbers scatter.")
     if results.detector["published_box_ap"] is not None:
         notes.append(

@@ -9,18 +9,18 @@ from visualsearch.web import words
 
 def things(results: Results) -> tuple[str, str]:
     """What is searched for: its singular and plural."""
-    return words.things(results.config["dataset"]["category"])
+    return words.things(results.settings.dataset.category)
 
 
 def lead(results: Results) -> str:
     """What was asked, in one sentence."""
     one, many = things(results)
-    neighbours, n = results.config["search"]["neighbours"], len(results.queries)
+    neighbours, n = results.settings.search.neighbours, len(results.queries)
     if not results.n_persons:
-        chosen = results.config["search_set"]
+        chosen = results.settings.search_set
         why = (
             f"of {count(results.n_detections, 'detection')}, none has a score of "
-            f"{chosen['min_score']:g} or more and a height of {chosen['min_height']:g} px or more"
+            f"{chosen.min_score:g} or more and a height of {chosen.min_height:g} px or more"
             if results.n_detections
             else "the detector found none"
         )
@@ -33,7 +33,7 @@ def lead(results: Results) -> str:
     wanted = one if neighbours == 1 else f"{neighbours:,} {many}"
     if any(len(query.hits) < neighbours for query in results.queries):
         wanted = f"{many} (up to {neighbours:,})"
-    elsewhere = "" if results.config["search"]["same_image"] else " in other pictures"
+    elsewhere = "" if results.settings.search.same_image else " in other pictures"
     return (
         f"For {'one query' if n == 1 else f'each of {n:,} queries'}, the {wanted} most like it"
         f"{elsewhere}, among {results.n_persons:,} that a pretrained detector found in "
@@ -54,7 +54,7 @@ def totals(results: Results) -> Facts:
 
 def people_note(results: Results) -> str | None:
     """What must be known about the people shown."""
-    return words.PEOPLE_NOTES.get(results.config["dataset"]["source"])
+    return words.PEOPLE_NOTES.get(results.settings.dataset.source)
 
 
 def hint(results: Results) -> str:
@@ -67,10 +67,10 @@ def hint(results: Results) -> str:
         )
     if not results.queries:
         return "No query: the settings under queries gave none, so there is no gallery."
-    search = results.config["search"]
+    search = results.settings.search
     order = "its neighbours follow by falling cosine similarity"
-    if search["rerank"]:
-        depth = max(search["rerank"], search["neighbours"])
+    if search.rerank:
+        depth = max(search.rerank, search.neighbours)
         order += (
             f" of the full-length vectors, as a second look at the {depth:,} nearest has it; where "
             "the index had another order, its rank is told"
@@ -86,8 +86,8 @@ def hint(results: Results) -> str:
             " Two persons differ from their mean by the same in opposite directions, so their "
             "cosine is −1 whoever they are."
         )
-    least = f"{search['near_duplicate']:g}"
-    if search["exclude_near_duplicates"]:
+    least = f"{search.near_duplicate:g}"
+    if search.exclude_near_duplicates:
         text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
         text += f" A near-duplicate has a cosine of {least} or more to its query."
@@ -98,10 +98,10 @@ def no_neighbours(results: Results) -> str:
     """Why a query has none."""
     if results.n_persons < 2:
         return "Nothing else is in the search set."
-    search = results.config["search"]
+    search = results.settings.search
     left_out = [
-        *([] if search["same_image"] else ["in another picture"]),
-        *(["no near-duplicate"] if search["exclude_near_duplicates"] else []),
+        *([] if search.same_image else ["in another picture"]),
+        *(["no near-duplicate"] if search.exclude_near_duplicates else []),
     ]
     return f"Nothing else in the search set is {' and '.join(left_out)}."
 

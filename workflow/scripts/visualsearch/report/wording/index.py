@@ -192,7 +192,7 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
     """Who chose each setting."""
     sidecar, tuning = results.sidecar, results.sidecar["tuning"]
     settings = {name: sidecar[name] for name in ("n_trees", effort) if name in sidecar}
-    given = [name for name in settings if results.config["index"].get(name) is not None]
+    given = [name for name in settings if getattr(results.settings.index, name, None) is not None]
     sentences = []
     if given:
         told = listed([f"{name} {settings[name]:,}" for name in given])

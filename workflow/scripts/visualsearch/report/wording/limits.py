@@ -23,7 +23,7 @@ def sees(results: Results) -> list[tuple[str, str]]:
     """(verdict, its numbers) for each measure: never more than they say."""
     measures, raw = results.search["measures"], results.search["raw_cosine"]
     # With the mirrored box averaged in, mirroring is no distortion.
-    copy = "self_unmirrored" if results.config["embedding"]["mirrored"] else "self"
+    copy = "self_unmirrored" if results.settings.embedding.mirrored else "self"
     told = []
     for name in names(results):
         found, other = summary_of(measures, name), summary_of(raw, name)
@@ -143,10 +143,10 @@ def limits(results: Results) -> list[str]:
             "The AP above is, or may be, that of the training set, and says little about pictures "
             "that the detector has not seen."
         )
-    chosen = results.config["search_set"]
+    chosen = results.settings.search_set
     paragraphs.append(
-        f"Who can be found depends on two thresholds, score {chosen['min_score']:g} and height "
-        f"{chosen['min_height']:g} px: of {count(results.n_detections, 'detection')}, "
+        f"Who can be found depends on two thresholds, score {chosen.min_score:g} and height "
+        f"{chosen.min_height:g} px: of {count(results.n_detections, 'detection')}, "
         f"{results.n_persons:,} are in the search set. The small, the hidden and the doubtful are "
         "not, and a false find above the thresholds is."
     )

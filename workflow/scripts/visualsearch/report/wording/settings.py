@@ -1,5 +1,7 @@
 """What went in: the pictures, the configuration, the versions."""
 
+from dataclasses import asdict
+
 import yaml
 
 from visualsearch.report.model import Results
@@ -7,7 +9,13 @@ from visualsearch.report.wording.numbers import Facts, count
 
 # Of a checked configuration, what does not decide what is found.
 HOW_IT_RUNS = {
-    "dataset": ("connections", "retries", "backoff_seconds", "timeout_seconds"),
+    "dataset": (
+        "connections",
+        "retries",
+        "backoff_seconds",
+        "timeout_seconds",
+        "max_skipped_fraction",
+    ),
     "detector": ("device",),
     # Times are shown in one place, so that all else is the same with them and without.
     "report": ("timings",),
@@ -37,24 +45,24 @@ SOURCES = {
 
 def dataset_facts(results: Results) -> Facts:
     """Which pictures."""
-    dataset = results.config["dataset"]
-    facts = [("source", SOURCES.get(dataset["source"], dataset["source"]))]
-    facts.append(("category", dataset["category"]))
-    if dataset["source"].startswith("coco-"):
-        kept = "with the category only" if dataset["only_with_category"] else "all of the set"
+    dataset = results.settings.dataset
+    facts = [("source", SOURCES.get(dataset.source, dataset.source))]
+    facts.append(("category", dataset.category))
+    if dataset.source.startswith("coco-"):
+        kept = "with the category only" if dataset.only_with_category else "all of the set"
         facts.append(("pictures kept", kept))
-    if dataset["max_images"] is not None:
-        facts.append(("limit", f"the first {count(dataset['max_images'], 'picture')} by id"))
+    if dataset.max_images is not None:
+        facts.append(("limit", f"the first {count(dataset.max_images, 'picture')} by id"))
     facts.append(("pictures", f"{results.n_pictures:,}"))
     left_out = sum(results.skipped.values())
     facts.append(("left out", f"{left_out:,}" if left_out else "none"))
     facts.append(("detections", f"{results.n_detections:,}"))
-    chosen = results.config["search_set"]
+    chosen = results.settings.search_set
     facts.append(
         (
             "in the search set",
-            f"{results.n_persons:,}: score at least {chosen['min_score']:g} and height at least "
-            f"{chosen['min_height']:g} px",
+            f"{results.n_persons:,}: score at least {chosen.min_score:g} and height at least "
+            f"{chosen.min_height:g} px",
         )
     )
     return facts
@@ -67,8 +75,9 @@ def skipped_reasons(results: Results) -> list[tuple[str, int]]:
 
 def configuration_yaml(results: Results) -> str:
     """The configuration that decided the results, as YAML, without what only guides the run."""
-    sections = [*(s for s in SECTIONS if s in results.config), *results.config]
-    config = {s: results.config[s] for s in sections if s not in ("pathvars", "shards")}
+    values = asdict(results.settings)
+    sections = [*SECTIONS, *values]
+    config = {s: values[s] for s in sections if s not in ("pathvars", "shards")}
     for section, keys in HOW_IT_RUNS.items():
         config[section] = {k: v for k, v in config[section].items() if k not in keys}
     # Settings of sources that are not used.
@@ -83,7 +92,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(
-    list,
+    tuple,
     lambda dumper, values: dumper.represent_sequence(
         "tag:yaml.org,2002:seq", values, flow_style=True
     ),

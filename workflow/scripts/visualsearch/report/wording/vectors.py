@@ -48,24 +48,24 @@ WAYS = (
 
 def embedding_paragraphs(results: Results) -> list[str]:
     """How a box became a vector, and which other ways are known to see more."""
-    embedding = results.config["embedding"]
-    height, width = embedding["size"]
+    embedding = results.settings.embedding
+    height, width = embedding.size
     grid = f"{height} × {width} pixels (height × width)"
     box = "Each box of the search set"
-    if embedding["margin"]:
-        box += f", grown by {percent(embedding['margin'])} of its width and height on each side,"
-    if embedding["region"] == "crop":
+    if embedding.margin:
+        box += f", grown by {percent(embedding.margin)} of its width and height on each side,"
+    if embedding.region == "crop":
         fit = {
             "stretch": f"resized to {grid} whatever its shape",
             "pad": f"scaled to fit into {grid} with its shape kept and grey beside it",
             "surroundings": f"scaled to fit into {grid} with its shape kept and what is around it "
             "in the picture beside it",
-        }[embedding["fit"]]
+        }[embedding.fit]
         text = (
             f"{box} was cut out of its picture, {fit}, normalised as the detector expects, and "
             "sent through the detector's own backbone."
         )
-    elif embedding["region"] == "roi_align_last":
+    elif embedding.region == "roi_align_last":
         text = (
             "Each picture went through the detector's own backbone as a whole, as it does for "
             f"detection. {box} was then read from the finished map by RoIAlign, in as many places "
@@ -77,23 +77,23 @@ def embedding_paragraphs(results: Results) -> list[str]:
             f"before the last. {box} was read from it by RoIAlign, in as many places as a crop of "
             f"{grid} would have"
         )
-        last = embedding["maps"] != "before"
+        last = embedding.maps != "before"
         text += ", and went through the last stage by itself." if last else "."
     length = len(results.reduction.mean)
     maps = {
         "last": "The last map was",
         "before": "The map before the last was",
         "both": "The last map and the one before it were each",
-    }[embedding["maps"]]
+    }[embedding.maps]
     pooling = {
         "average": "averaged over its places",
         "max": "reduced to its largest value in each channel",
         "gem": "pooled by the generalised mean (GeM, power 3) over its places",
-    }[embedding["pooling"]]
+    }[embedding.pooling]
     text += f" {maps} {pooling}"
-    if embedding["mirrored"]:
+    if embedding.mirrored:
         text += ", and averaged with what the mirrored picture gives"
-    if embedding["maps"] == "both":
+    if embedding.maps == "both":
         text += "; both were brought to length 1 and joined"
     text += (
         f". That gives {length:,} values: the person's vector. No network but the detector was "
@@ -103,9 +103,9 @@ def embedding_paragraphs(results: Results) -> list[str]:
 
 
 def _other_ways(results: Results) -> list[str]:
-    used = results.config["embedding"]
+    used = results.settings.embedding
     (_, _, default), *others = WAYS
-    others = [way for way in others if any(used[k] != v for k, v in way.settings.items())]
+    others = [way for way in others if any(getattr(used, k) != v for k, v in way.settings.items())]
     if not others:
         return []
     sentences = []
@@ -144,7 +144,7 @@ def reduction_paragraphs(results: Results) -> list[str]:
     length, kept = len(reduction.mean), reduction.n_components
     shares = reduction.explained_variance_ratio
     explained = float(np.sum(shares[:kept]))
-    asked = results.config["reduction"]["n_components"]
+    asked = results.settings.reduction.n_components
     power = reduction.whiten_power
     if asked < 1:
         choice = f"as many as explain {percent(asked)} of the variance, as asked"
