@@ -4,6 +4,7 @@
 # shard, the weights, and the user's own files, which are in a bucket if their name is an address
 # such as s3://bucket/pictures. Without object storage there are no such inputs.
 from visualsearch.core import checksums
+from visualsearch.settings.dataset import HOW_TO_FETCH
 from visualsearch.settings.names import BUNDLED
 from visualsearch.workflow.summary import summary_lines
 
@@ -60,9 +61,8 @@ def picture_folder():
 
 def picture_choice():
     """The settings that decide which pictures there are, without those of how to fetch them."""
-    how = {"connections", "retries", "backoff_seconds", "timeout_seconds"}
-    how.add("max_skipped_fraction")
-    return {k: value for k, value in user_config["dataset"].items() if k not in how}
+    dataset = user_config["dataset"]
+    return {key: value for key, value in dataset.items() if key not in HOW_TO_FETCH}
 
 
 def weights_fingerprint():

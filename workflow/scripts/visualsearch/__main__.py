@@ -6,12 +6,10 @@ The workflow itself is run by `snakemake`.
 import argparse
 import json
 import textwrap
-from collections.abc import Iterator
-from typing import Any
 
 from visualsearch import __version__
 from visualsearch.settings.configuration import configuration_schema
-from visualsearch.settings.wording import allowed
+from visualsearch.settings.wording import allowed, keys_below
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,20 +25,12 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments).section
     lines: list[str] = []
     for name in [chosen] if chosen else sections:
-        for key, value in _keys(name, sections[name]):
+        for key, value in keys_below(name, sections[name]):
             meaning = f"{allowed(value)}; default {json.dumps(value['default'])}. "
             meaning += value["description"]
             text = textwrap.fill(meaning, 96, break_on_hyphens=False)
             lines += [key, textwrap.indent(text, "    ")]
     print("\n".join(lines))
-
-
-def _keys(name: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each key below `name`, with its part of the schema."""
-    if "properties" not in schema:
-        yield name, schema
-    for key, part in schema.get("properties", {}).items():
-        yield from _keys(f"{name}.{key}", part)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,16 @@ class FolderSettings(Section):
     )
 
 
+# Keys of the section `dataset` that say how pictures are fetched, and not which pictures there are.
+HOW_TO_FETCH = (
+    "connections",
+    "retries",
+    "backoff_seconds",
+    "timeout_seconds",
+    "max_skipped_fraction",
+)
+
+
 @dataclass(frozen=True)
 class DatasetSettings(Section):
     """Which pictures are used, and how they are fetched."""

@@ -1,14 +1,13 @@
 """Writes the files that `make docs` makes from the settings: JSON schema and config/README.md."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from visualsearch.settings.configuration import configuration_schema
-from visualsearch.settings.wording import allowed
+from visualsearch.settings.wording import allowed, keys_below
 
 
 def as_markdown() -> str:
@@ -24,22 +23,12 @@ def as_markdown() -> str:
         "This page is made from `workflow/scripts/visualsearch/settings` by `make docs`.",
     ]
     for name, section in schema["properties"].items():
+        lines += ["", f"## {name}"]
         if section["type"] == "object":
-            lines += ["", f"## {name}", "", section["description"]]
-            rows = list(_rows(section, name))
-        else:
-            lines += ["", f"## {name}"]
-            rows = [_row(name, section)]
+            lines += ["", section["description"]]
+        rows = [_row(*key) for key in keys_below(name, section)]
         lines += ["", "| key | allowed | default | meaning |", "|---|---|---|---|", *rows]
     return "\n".join(lines) + "\n"
-
-
-def _rows(section: dict[str, Any], path: str) -> Iterator[str]:
-    for key, part in section["properties"].items():
-        if part.get("type") == "object":
-            yield from _rows(part, f"{path}.{key}")
-        else:
-            yield _row(f"{path}.{key}", part)
 
 
 def _row(path: str, part: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Words for messages about the configuration: the name of a key, and what it allows."""
 
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 KINDS = {
@@ -57,3 +57,11 @@ def kinds_of(schema: dict[str, Any]) -> list[str]:
     """Return the JSON types that the schema of a key allows."""
     kind = schema["type"]
     return kind if isinstance(kind, list) else [kind]
+
+
+def keys_below(name: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the full name of each key below `name`, with its part of the schema."""
+    if "properties" not in schema:
+        yield name, schema
+    for key, part in schema.get("properties", {}).items():
+        yield from keys_below(f"{name}.{key}", part)

@@ -6,16 +6,11 @@ import yaml
 
 from visualsearch.report.model import Results
 from visualsearch.report.wording.numbers import Facts, count
+from visualsearch.settings.dataset import HOW_TO_FETCH
 
 # Of a checked configuration, what does not decide what is found.
 HOW_IT_RUNS = {
-    "dataset": (
-        "connections",
-        "retries",
-        "backoff_seconds",
-        "timeout_seconds",
-        "max_skipped_fraction",
-    ),
+    "dataset": HOW_TO_FETCH,
     "detector": ("device",),
     # Times are shown in one place, so that all else is the same with them and without.
     "report": ("timings",),
