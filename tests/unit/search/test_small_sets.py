@@ -10,10 +10,8 @@ from visualsearch.core.files import read_json
 from visualsearch.data.tables import read_table
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
-from visualsearch.report.model import load_results
 from visualsearch.report.wording import gallery
 from visualsearch.search.everyone import search_everyone
-from visualsearch.settings import SearchSettings
 
 
 def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:
@@ -50,7 +48,7 @@ def test_nobody_tall_or_sure_enough(tmp_path: Path) -> None:
     """There are detections, and none is in the search set."""
     run = Run(tmp_path, persons=0)
     (tmp_path / "persons.json").write_text('[\n{"image_id": 1},\n{"image_id": 1}\n]\n')
-    results = load_results(run.files(), run.config(), str(tmp_path / "pictures"))
+    results = run.results()
     assert gallery.lead(results) == (
         "No persons to search among: in 14 pictures, of 2 detections, none has a score of 0.7 or "
         "more and a height of 48 px or more."
@@ -87,7 +85,7 @@ def test_why_nobody_is_near(tmp_path: Path) -> None:
         ({"exclude_near_duplicates": True}, "in another picture and no near-duplicate"),
         ({"same_image": True, "exclude_near_duplicates": True}, "no near-duplicate"),
     ):
-        results = load_results(run.files(), run.config(search=search), str(tmp_path / "pictures"))
+        results = run.results(search=search)
         assert gallery.no_neighbours(results) == f"Nothing else in the search set is {why}."
 
 
@@ -96,8 +94,7 @@ def explorer(run: Run) -> None:
     reduced = str(run.folder / "reduced.parquet")
     index = open_index(run.folder / "persons.index", read_json(run.folder / "index.json"))
     persons = read_table(run.folder / "persons.parquet")
-    search = SearchSettings.of(run.config()["search"])
-    found = list(search_everyone(index, persons, reduced, search, 30))
+    found = list(search_everyone(index, persons, reduced, run.settings().search, 30))
     lengths = [len(row) for table in found for row in table["neighbours"].to_pylist()]
     assert lengths == [max(run.persons - 1, 0)] * run.persons
     write_map(run.folder / "map.parquet", [reduced], "tsne")
