@@ -9,7 +9,7 @@ import pyarrow as pa
 from report_run import Run
 from visualsearch.data.manifest import MANIFEST_SCHEMA, Skipped, read_manifest, write_skipped
 from visualsearch.data.tables import read_table, write_table
-from visualsearch.report.model import ResultFiles
+from visualsearch.report.loading import ResultFiles
 
 TEXTS = (
     '"><script>window.hacked = 1</script>',

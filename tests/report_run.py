@@ -41,7 +41,8 @@ from visualsearch.report.charts import (
     draw_explained_variance,
     draw_precision_recall,
 )
-from visualsearch.report.model import ResultFiles, Results, load_results
+from visualsearch.report.loading import ResultFiles, load_results
+from visualsearch.report.model import Results
 from visualsearch.report.wording import detector
 from visualsearch.report.writing import write_report
 from visualsearch.search.hits import search_all

@@ -1,7 +1,7 @@
 """Show the results: a page, the same as Markdown with figures, and a table of all hits."""
 
 from visualsearch.core.job import job
-from visualsearch.report.model import ResultFiles
+from visualsearch.report.loading import ResultFiles
 from visualsearch.report.writing import write_report
 from visualsearch.settings import Settings
 

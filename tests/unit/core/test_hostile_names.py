@@ -11,7 +11,7 @@ import pytest
 
 from conftest import ROOT
 from visualsearch.data.manifest import Skipped, read_skipped, write_skipped
-from visualsearch.report.hits_table import cell
+from visualsearch.report.writing import cell
 
 
 def hostile_names() -> list[str]:

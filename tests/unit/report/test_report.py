@@ -44,32 +44,26 @@ from visualsearch.data.tables import (
     write_table,
 )
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.report import charts
+from visualsearch.report import charts, costs, numbers
 from visualsearch.report.charts import draw_components, draw_recall
 from visualsearch.report.costs import STAGES, Job, read_costs
 from visualsearch.report.crops import DENSITY, WIDEST
-from visualsearch.report.drawings import COLORS, inline_svg
-from visualsearch.report.hits_table import cell
+from visualsearch.report.figures import COLORS, inline_svg
+from visualsearch.report.loading import ResultFiles, load_results
 from visualsearch.report.markdown import escaped, fenced, link
-from visualsearch.report.model import (
-    ResultFiles,
-    Results,
-    load_results,
-)
+from visualsearch.report.model import Results
 from visualsearch.report.page import together
 from visualsearch.report.wording import (
     components,
     detector,
     gallery,
     limits,
-    numbers,
     search,
     settings,
     vectors,
 )
-from visualsearch.report.wording import costs as costs_words
 from visualsearch.report.wording import index as index_words
-from visualsearch.report.writing import write_report
+from visualsearch.report.writing import cell, write_report
 
 
 def changed(results: Results, **search: Any) -> Results:
@@ -779,7 +773,7 @@ def test_measures_are_shown_by_height(run: Run) -> None:
     ]
     measures = {"context": summary(0.2, [0.1, 0.3], 0.15) | {"by_height": parts}}
     rows = search.strata(changed(run.results(), measures=measures))
-    assert [row.height for row in rows] == [
+    assert [row.meaning for row in rows] == [
         "under 96 px", "96 px to under 192 px", "192 px or more",
     ]  # fmt: skip
     assert {(row.name, row.lift, row.lift_interval, row.persons) for row in rows} == {
@@ -881,34 +875,34 @@ def test_the_second_look_is_told(looked: Run, run: Run) -> None:
         new = [hit for hit in query.hits if hit.index_rank > 10]
         moved = [hit for hit in query.hits if hit.index_rank not in (hit.rank, 11, 12, 13)]
         told.append(len(new))
-        assert gallery.second_look(query) == (
+        assert gallery.rerank_effect(query) == (
             f"The second look brought in {len(new)} of these 10 and moved {len(moved)}."
         )
         assert [hit.shown_similarity for hit in query.hits] == sorted(
             (hit.full_similarity for hit in query.hits), reverse=True
         )
     assert any(told)
-    (text,) = search.second_look_paragraphs(results)
+    (text,) = search.rerank_paragraphs(results)
     share = results.search["rerank"]["changed"]["value"]
     assert "The 13 nearest" in text and f"that replaces {100 * share:.0f} %" in text
-    assert [row.name for row in search.second_look_table(results)] == ["same view"]
-    (text,) = search.second_look_paragraphs(looked_at(results, [0.01, 0.02]))
+    assert [before.name for before, _ in search.rerank_table(results)] == ["same view"]
+    (text,) = search.rerank_paragraphs(looked_at(results, [0.01, 0.02]))
     assert "same view: it rises (95 % interval of the difference 0.010 to 0.020)" in text
-    (text,) = search.second_look_paragraphs(looked_at(results, [-0.02, -0.01]))
+    (text,) = search.rerank_paragraphs(looked_at(results, [-0.02, -0.01]))
     assert "same view: it falls (95 % interval of the difference −0.020 to −0.010)" in text
-    (text,) = search.second_look_paragraphs(looked_at(results, [-0.02, 0.01]))
+    (text,) = search.rerank_paragraphs(looked_at(results, [-0.02, 0.01]))
     assert "same view: no difference shown (95 %" in text
     shallow = looked_at(results, None, candidates=3)
     shallow = with_search(shallow, rerank=3)
-    (text,) = search.second_look_paragraphs(shallow)
+    (text,) = search.rerank_paragraphs(shallow)
     assert "The 10 nearest" in text and "same view: no difference known" in text
     shallow = with_search(shallow, neighbours=5)
     assert "a second look at the 5 nearest" in gallery.hint(shallow)
     assert "full-length vectors" in gallery.hint(results)
     plain = run.results()
-    assert search.second_look_paragraphs(plain) == [search.TRY_SECOND_LOOK]
-    assert not search.second_look_table(plain) and "full-length" not in gallery.hint(plain)
-    assert all(gallery.second_look(query) is None for query in plain.queries)
+    assert search.rerank_paragraphs(plain) == [search.TRY_RERANK]
+    assert not search.rerank_table(plain) and "full-length" not in gallery.hint(plain)
+    assert all(gallery.rerank_effect(query) is None for query in plain.queries)
 
 
 def test_the_page_shows_where_the_index_had_a_hit(looked: Run, tmp_path: Path) -> None:
@@ -1044,14 +1038,14 @@ def test_every_rule_of_a_stage_has_a_name_in_the_table_of_costs() -> None:
 
 def test_costs_are_told(run: Run) -> None:
     results = run.results()
-    embedding, reduction, searching = costs_words.table(results)
-    (row,) = embedding.rows
+    embedding, reduction, searching = costs.table(results.costs)
+    (row,) = embedding[1]
     assert row[:3] == ("describe the detections", "2", "2 min 31 s")
     assert row.longest == "1 min 20 s" and row.memory == "1.0 GB"
     assert row.share == pytest.approx(151 / 152.91)
-    assert reduction.rows[0].memory == searching.rows[0].memory == numbers.NONE
-    assert costs_words.total(results)[1:3] == ("4", "2 min 33 s")
-    text = " ".join(costs_words.paragraphs(results))
+    assert reduction[1][0].memory == searching[1][0].memory == numbers.DASH
+    assert costs.total(results.costs)[1:3] == ("4", "2 min 33 s")
+    text = " ".join(costs.paragraphs(results.costs))
     assert "4 jobs took 2 min 33 s" in text
     assert "99 % of it went into one step: describe the detections" in text
 

@@ -8,7 +8,7 @@ from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
 from visualsearch.settings import Settings
-from visualsearch.web.words import PEOPLE_NOTES, things
+from visualsearch.web.pages import PEOPLE_NOTES, category_nouns
 
 # How each way to make the map is called, and how its map is to be read.
 PROJECTIONS = {
@@ -41,7 +41,7 @@ def page_facts(
     method, text = PROJECTIONS[projection]
     return {
         "title": settings.report.title,
-        "things": things(settings.dataset.category),
+        "things": category_nouns(settings.dataset.category),
         "persons": len(ids),
         "neighbours": neighbours,
         "shown": min(search.neighbours, neighbours),

@@ -1,12 +1,16 @@
-"""What each stage took, from the benchmarks that Snakemake writes beside the results."""
+"""Time and memory of each stage, as Snakemake measured it: read, and as a table."""
 
 import csv
 from dataclasses import dataclass
+from itertools import groupby
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
-# Rules by stage, each with what it does. Drawing the report and making the explorer have no part in
-# it: while the report is drawn, their times are not known.
+from visualsearch.report.numbers import DASH, count, duration, percent, size
+
+# Rules by stage, each with what it does. The rules of report and explorer are not here: while the
+# report is drawn, their times are not known.
 STAGES: dict[str, dict[str, str]] = {
     "Dataset": {
         "fetch_annotations": "list the pictures",
@@ -41,13 +45,13 @@ STAGES: dict[str, dict[str, str]] = {
     },
 }
 
-# Snakemake looks at a job's memory every half second: of a shorter one it sees the start, at most.
+# Snakemake reads a job's memory every half second, so it has one reading of a shorter job at most.
 SEEN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a job. seconds: wall time; memory: most bytes resident at once, if known."""
+    """One job. seconds: wall time. memory: peak resident bytes, None if not measured."""
 
     seconds: float
     memory: float | None
@@ -55,7 +59,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the jobs of one rule took."""
+    """All jobs of one rule."""
 
     stage: str
     step: str
@@ -73,15 +77,15 @@ class Cost:
 
     @property
     def memory(self) -> float | None:
-        """Most bytes that one job held; None where that is known of no job."""
+        """Peak memory of the largest job, in bytes; None if no job was measured."""
         return max((job.memory for job in self.jobs if job.memory is not None), default=None)
 
 
 def read_costs(folder: str | Path, shards: int) -> list[Cost]:
-    """Costs by rule, in the order of the stages; rules without a benchmark are left out.
+    """Read the costs by rule, in the order of STAGES, without rules that have no benchmark.
 
-    folder: holds <rule>.tsv, or <rule>/<shard>.tsv where a rule runs by shard. Files of shards that
-    are no longer, from `shards` on, are passed over.
+    folder: holds <rule>.tsv, or <rule>/<shard>.tsv if a rule runs by shard. Shards from `shards` on
+    are left over from an earlier configuration and are not read.
     """
     folder = Path(folder)
     costs = []
@@ -96,9 +100,9 @@ def read_costs(folder: str | Path, shards: int) -> list[Cost]:
 
 
 def _read_job(path: Path) -> Job | None:
-    """The last run in a benchmark's file; None where there is none, or none that can be read.
+    """Read the last run in a benchmark's file; None if it is missing or not valid.
 
-    Nothing but the report depends on these files, and nothing checks them.
+    Nothing but the report depends on these files, so a damaged one is no error.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -112,9 +116,67 @@ def _read_job(path: Path) -> Job | None:
 
 
 def _bytes(mebibytes: str | None) -> float | None:
-    # NA where Snakemake could not look.
     try:
         value = float(mebibytes or "")
-    except ValueError:
+    except ValueError:  # NA, if Snakemake could not read the memory
         return None
     return value * 2**20 if 0 < value < inf else None
+
+
+class Row(NamedTuple):
+    """A line of the table. share: its part of the time of all jobs, 0 to 1."""
+
+    step: str
+    jobs: str
+    seconds: str
+    share: float
+    longest: str
+    memory: str
+
+
+def table(costs: list[Cost]) -> list[tuple[str, list[Row]]]:
+    """Each stage with its lines, one for each rule."""
+    seconds = _together(costs).seconds
+    return [
+        (stage, [_row(cost, seconds) for cost in steps])
+        for stage, steps in groupby(costs, key=lambda cost: cost.stage)
+    ]
+
+
+def total(costs: list[Cost]) -> Row:
+    """The last line of the table: all jobs together."""
+    together = _together(costs)
+    return _row(together, together.seconds)
+
+
+def paragraphs(costs: list[Cost]) -> list[str]:
+    """Which step took longest, and how exact the numbers are."""
+    together = _together(costs)
+    most = max(costs, key=lambda cost: cost.seconds)
+    share = most.seconds / together.seconds if together.seconds else 0
+    return [
+        f"{count(len(together.jobs), 'job')} took {duration(together.seconds)} one after "
+        f"another, less by the clock where several ran at once. {percent(share)} of it went into "
+        f"one step: {most.step}.",
+        "Time is from a job's start to its end, with the loading of its libraries; memory is the "
+        "most that it and the processes it started were seen to hold at once. Snakemake looks "
+        "every half second at first and every half minute later. So a job of under two seconds is "
+        "hardly seen, one of under a second is shown without memory, and short peaks of any job "
+        "may be missed. Each job's last run counts, whenever that was; drawing this report and "
+        "making the explorer have no part in it.",
+    ]
+
+
+def _together(costs: list[Cost]) -> Cost:
+    return Cost("", "all together", [job for cost in costs for job in cost.jobs])
+
+
+def _row(cost: Cost, all_seconds: float) -> Row:
+    return Row(
+        cost.step,
+        f"{len(cost.jobs):,}",
+        duration(cost.seconds),
+        cost.seconds / all_seconds if all_seconds else 0.0,
+        duration(cost.longest),
+        DASH if cost.memory is None else size(cost.memory),
+    )

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
+from visualsearch.report.charts import INK, PAPER
 from visualsearch.report.model import Person, Query, Results
-from visualsearch.web.colours import INK, PAPER
 
 CROP_QUALITY = 80
 PICTURE_QUALITY = 70

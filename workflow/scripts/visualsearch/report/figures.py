@@ -1,27 +1,35 @@
-"""The figures of a report: those that stages drew, and the index's curves."""
+"""The figures of a report: written to its folder, and made part of its page."""
 
+import re
 import shutil
-from dataclasses import dataclass
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
+from markupsafe import Markup
+
+from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.report.charts import draw_recall
-from visualsearch.report.model import ResultFiles, Results
+from visualsearch.report.charts import BLUE, GREEN, INK, ORANGE, PAPER, draw_recall
+from visualsearch.report.loading import ResultFiles
+from visualsearch.report.model import Results
 from visualsearch.report.wording import components, detector, index, vectors
 
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
 
-@dataclass(frozen=True)
-class Figure:
-    """An SVG file in the report's folder. text: what is to be seen in it."""
+# The page's style replaces the drawn colours by its own, which may be light or dark.
+COLORS = {
+    INK: "currentColor",
+    PAPER: "none",
+    BLUE: "var(--series-1)",
+    ORANGE: "var(--series-2)",
+    GREEN: "var(--series-3)",
+}
 
-    path: Path
-    text: str
 
-
-def make_figures(files: ResultFiles, results: Results, folder: str | Path) -> dict[str, Figure]:
-    """Write each figure to <folder>/<name>.svg; by name."""
-    # Without any figure too, the folder is what the workflow waits for.
-    Path(folder).mkdir(parents=True, exist_ok=True)
+def make_figures(files: ResultFiles, results: Results, folder: Path) -> dict[str, str]:
+    """Write each figure to <folder>/<name>.svg; return their alternative texts by name."""
+    folder.mkdir(parents=True, exist_ok=True)  # the workflow expects it, even empty
     drawn = {}
     if results.reduction.is_fitted:
         drawn["explained_variance"] = (files.variance_figure, vectors.variance_text(results))
@@ -30,10 +38,10 @@ def make_figures(files: ResultFiles, results: Results, folder: str | Path) -> di
         drawn["precision_recall"] = figure
     if results.search["by_components"]:
         drawn["components"] = (files.components_figure, components.text(results))
-    made = {}
+    texts = {}
     for name, (source, text) in drawn.items():
-        made[name] = Figure(Path(folder) / f"{name}.svg", text)
-        with replacing(made[name].path) as temporary:
+        texts[name] = text
+        with replacing(folder / f"{name}.svg") as temporary:
             shutil.copyfile(source, temporary)
     curves = {
         "index_work": (index.curve(results), index.work_of(results)),
@@ -41,13 +49,60 @@ def make_figures(files: ResultFiles, results: Results, folder: str | Path) -> di
     }
     for name, (curve, unit) in curves.items():
         if curve is not None:
-            made[name] = Figure(Path(folder) / f"{name}.svg", index.curve_text(curve, unit))
+            texts[name] = index.curve_text(curve, unit)
             draw_recall(
-                made[name].path,
+                folder / f"{name}.svg",
                 [(point.cost, point.recall) for point in curve.points],
                 [n for n, point in enumerate(curve.points) if point.chosen],
                 curve.exact,
                 curve.target,
                 unit,
             )
-    return made
+    return texts
+
+
+def inline_svg(path: str | Path, prefix: str, text: str) -> Markup:
+    """Return an SVG file of matplotlib as an element for HTML, in the page's colours and font.
+
+    prefix: goes before each id, as two figures of a page may have the same ids. text: alternative
+    text. Raises InputError if the file is not a valid SVG.
+    """
+    ET.register_namespace("", SVG)
+    try:
+        root = ET.parse(path).getroot()
+        if root.tag != f"{{{SVG}}}svg":
+            raise ET.ParseError(f"it starts with {root.tag}")
+    except (OSError, ET.ParseError) as error:
+        raise InputError(
+            f"the figure {Path(path).name} that a stage has drawn is no readable SVG ({error}); "
+            "delete it in the results and rerun"
+        ) from error
+    for parent in list(root.iter()):
+        for child in list(parent):
+            # A style element would apply to the whole page.
+            if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
+                parent.remove(child)
+    for element in root.iter():
+        element.attrib = {
+            name.replace(f"{{{XLINK}}}", ""): _restyled(name, value, prefix)
+            for name, value in element.attrib.items()
+        }
+        element.tail = None
+        if element.text is not None and not element.text.strip():
+            element.text = None
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.attrib |= {"role": "img", "aria-label": text, "class": "plot"}
+    return Markup(ET.tostring(root, encoding="unicode"))
+
+
+def _restyled(name: str, value: str, prefix: str) -> str:
+    if name == "id":
+        return prefix + value
+    if name.endswith("href"):
+        return re.sub(r"^#", f"#{prefix}", value)
+    value = re.sub(r"url\(#", f"url(#{prefix}", value)
+    value = re.sub(r"\bfont-family:[^;]*;?\s*", "", value)
+    for drawn, shown in COLORS.items():
+        value = re.sub(re.escape(drawn), shown, value, flags=re.IGNORECASE)
+    return value

@@ -9,10 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from visualsearch.data.attribution import web_address
 from visualsearch.report import TEMPLATES
-from visualsearch.report.figures import Figure
-from visualsearch.report.model import Label, Picture, Results
+from visualsearch.report.model import Label, Results, ShownPicture
+from visualsearch.report.numbers import decimals
 from visualsearch.report.wording import WORDS
-from visualsearch.report.wording.numbers import decimals
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$])")
 
@@ -21,7 +20,7 @@ class Ready(str):
     """Text that is Markdown already."""
 
 
-def render_markdown(results: Results, figures: dict[str, Figure]) -> str:
+def render_markdown(results: Results, figures: dict[str, str]) -> str:
     """The whole document; figures are expected in the folder figures/ beside it.
 
     Every value that the template puts in is escaped, unless it is Ready.
@@ -38,7 +37,6 @@ def render_markdown(results: Results, figures: dict[str, Figure]) -> str:
     text = environment.get_template("report.md.j2").render(
         results=results,
         report=results.settings.report,
-        rerank=results.settings.search.rerank,
         **WORDS,
         figures=figures,
         gallery_file=gallery_file,
@@ -70,7 +68,7 @@ def link(text: str, url: str | None) -> Ready:
     return Ready(f"[{escaped(text)}](<{quote(url or '', safe=':/?#@!$&*+,;=%~')}>)")
 
 
-def license_link(picture: Picture) -> Ready:
+def license_link(picture: ShownPicture) -> Ready:
     """A picture's licence by its short name."""
     return link(picture.license_name or "not stated", picture.license_url)
 

@@ -4,14 +4,13 @@ import base64
 import re
 from typing import Any
 
+from markupsafe import Markup
+
 from visualsearch.report import TEMPLATES
 from visualsearch.report.crops import Crops, Jpeg
-from visualsearch.report.drawings import inline_svg
-from visualsearch.report.figures import Figure
-from visualsearch.report.hits_table import hit_rows, hits_csv
-from visualsearch.report.model import Hit, Label, Person, Picture, Results
+from visualsearch.report.model import Hit, Label, Person, Results, ShownPicture
+from visualsearch.report.numbers import decimals
 from visualsearch.report.wording import WORDS, gallery
-from visualsearch.report.wording.numbers import decimals
 from visualsearch.web.pages import TEMPLATES as SHARED
 from visualsearch.web.pages import inline, page_environment
 
@@ -35,11 +34,16 @@ EXPLORER = "explorer/index.html"
 
 
 def render_page(
-    results: Results, crops: Crops, figures: dict[str, Figure], alone: bool = True
+    results: Results,
+    crops: Crops,
+    figures: dict[str, Markup],
+    downloads: dict[str, Any],
+    alone: bool,
 ) -> str:
-    """The whole page. alone: it lies in the report's folder, where the explorer is beside it.
+    """Return the whole page.
 
-    Jinja escapes all that it is given; only the project's own files go in as they are.
+    figures: SVG elements by name. downloads: files that the page offers, by format. alone: whether
+    the page lies in the report's folder, with the explorer beside it.
     """
     environment = page_environment(TEMPLATES)
     environment.filters["decimals"] = decimals
@@ -54,17 +58,14 @@ def render_page(
         theme=inline([SHARED / "theme.js"]),
         script=inline(SCRIPTS),
         explorer=EXPLORER if alone and results.settings.report.explorer else None,
-        figures={
-            name: inline_svg(figure.path, f"{name}-", figure.text)
-            for name, figure in figures.items()
-        },
+        figures=figures,
         ranges=_ranges(results),
         large_views=_large_views(results),
         pictures={
             picture.key: _whole_picture(results, picture, crops.whole[picture.key])
             for picture in results.pictures_shown()
         },
-        downloads={"csv": hits_csv(results), "rows": hit_rows(results)},
+        downloads=downloads,
     )
 
 
@@ -78,7 +79,7 @@ def data_url(jpeg: Jpeg) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.data).decode()
 
 
-def _whole_picture(results: Results, picture: Picture, jpeg: Jpeg) -> dict[str, Any]:
+def _whole_picture(results: Results, picture: ShownPicture, jpeg: Jpeg) -> dict[str, Any]:
     """A picture for the script. persons: (person_id, box) of all of the search set in it."""
     people = results.boxes.get(picture.image_id, {}) if picture.image_id is not None else {}
     return {

@@ -1,7 +1,7 @@
-"""How the report and the explorer make web pages: shared style, small scripts, the environment.
+"""What the report and the explorer share: style, small scripts, words, the template environment.
 
-Scripts are classic ones that each define one constant, in the order in which they are given: a page
-opened from disk may not load modules.
+Scripts are classic ones, each of which defines one constant and may use those before it: a browser
+does not load modules into a page that was opened from disk.
 """
 
 import base64
@@ -15,23 +15,38 @@ from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+# By source: what readers must know about the people shown.
+PEOPLE_NOTES = {
+    "openpeople": (
+        "The people in these pictures are computer-generated: they look like photographs, and "
+        "nobody in them exists."
+    )
+}
+
+
+def category_nouns(category: str) -> tuple[str, str]:
+    """Return singular and plural of what is searched for."""
+    if category == "person":
+        return "person", "persons"
+    return f"“{category}”", f"objects of the category “{category}”"
+
 
 class Inline(NamedTuple):
-    """The project's own style or script as part of a page. digest: for its content policy."""
+    """A style or script for a page. digest: its hash for the content security policy."""
 
     text: Markup
     digest: str
 
 
 def inline(files: Sequence[Path]) -> Inline:
-    """Files one after another, to stand between the tags of one style or script element."""
+    """Join files into the content of one style or script element."""
     text = "\n".join(file.read_text(encoding="utf-8").strip() for file in files)
     digest = base64.b64encode(hashlib.sha256(f"\n{text}\n".encode()).digest()).decode()
     return Inline(Markup(f"\n{text}\n"), f"sha256-{digest}")
 
 
 def page_environment(folder: Path) -> Environment:
-    """Templates of `folder`; all that they are given is escaped, unless it is Markup."""
+    """Return an environment for the templates of `folder` that escapes all values but Markup."""
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,

@@ -1,13 +1,12 @@
 """What a run did and found, in words: plain sentences, tables and pairs, nothing escaped."""
 
+from visualsearch.report import costs, numbers
 from visualsearch.report.wording import (
     components,
-    costs,
     detector,
     gallery,
     index,
     limits,
-    numbers,
     search,
     settings,
     vectors,

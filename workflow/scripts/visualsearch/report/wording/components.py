@@ -3,8 +3,9 @@
 from typing import Any
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.numbers import count, listed, percent
-from visualsearch.report.wording.search import FEWEST, keeps_all, names, summary_of, title_of
+from visualsearch.report.numbers import count, listed, percent
+from visualsearch.report.wording.measures import FEWEST, names, summary_of, title_of
+from visualsearch.report.wording.search import keeps_all
 
 CAPTION = (
     "Above: how much of the variance the first components hold, how many of the ten nearest "

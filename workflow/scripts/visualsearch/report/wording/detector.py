@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.numbers import Facts, count, decimals
+from visualsearch.report.numbers import Facts, count, decimals
 
 # Of the 12 numbers of COCO's evaluation: https://cocodataset.org/#detection-eval
 PRECISION = (

@@ -3,18 +3,13 @@
 from collections.abc import Iterable
 
 from visualsearch.report.model import Hit, Label, Person, Query, Results
-from visualsearch.report.wording.numbers import Facts, count, decimals, ordinal
-from visualsearch.web import words
-
-
-def things(results: Results) -> tuple[str, str]:
-    """What is searched for: its singular and plural."""
-    return words.things(results.settings.dataset.category)
+from visualsearch.report.numbers import Facts, count, decimals, ordinal
+from visualsearch.web.pages import PEOPLE_NOTES
 
 
 def lead(results: Results) -> str:
     """What was asked, in one sentence."""
-    one, many = things(results)
+    one, many = results.nouns
     neighbours, n = results.settings.search.neighbours, len(results.queries)
     if not results.n_persons:
         chosen = results.settings.search_set
@@ -47,20 +42,20 @@ def totals(results: Results) -> Facts:
     return [
         ("pictures", f"{results.n_pictures:,}"),
         (f"detections of score {threshold} or more", f"{results.n_detections:,}"),
-        (f"{things(results)[1]} in the search set", f"{results.n_persons:,}"),
+        (f"{results.nouns[1]} in the search set", f"{results.n_persons:,}"),
         ("queries", f"{len(results.queries):,}"),
     ]
 
 
 def people_note(results: Results) -> str | None:
     """What must be known about the people shown."""
-    return words.PEOPLE_NOTES.get(results.settings.dataset.source)
+    return PEOPLE_NOTES.get(results.settings.dataset.source)
 
 
 def hint(results: Results) -> str:
     """How a gallery is to be read."""
     if not results.n_persons:
-        many = things(results)[1]
+        many = results.nouns[1]
         return (
             f"The search set holds no {many}, so there is nothing to show. Lower "
             "search_set.min_score or search_set.min_height, or give more pictures."
@@ -78,7 +73,7 @@ def hint(results: Results) -> str:
     text = f"The query stands at the left, {order}."
     if results.n_persons == 1:
         text += (
-            f" A single {things(results)[0]} has no neighbours: lower search_set.min_score or "
+            f" A single {results.nouns[0]} has no neighbours: lower search_set.min_score or "
             "search_set.min_height, or give more pictures."
         )
     elif results.reduction.n_persons == 2:
@@ -112,8 +107,8 @@ def reason(query: Query) -> str:
     return said[2:] if said != query.reason and said[:2] in (", ", ": ") else query.reason
 
 
-def second_look(query: Query) -> str | None:
-    """What the second look did to a gallery; None where it did nothing, or was not taken."""
+def rerank_effect(query: Query) -> str | None:
+    """How reranking changed a gallery; None if it changed nothing, or was off."""
     ranks = [(hit.rank, hit.index_rank) for hit in query.hits]
     new = sum(before > len(ranks) for _, before in ranks)
     moved = sum(before <= len(ranks) and before != rank for rank, before in ranks)
@@ -131,7 +126,7 @@ def marks(hit: Hit) -> list[str]:
 
 
 def was(hit: Hit) -> str | None:
-    """Where the index had a hit, if a second look put it elsewhere."""
+    """A hit's rank before reranking, if it was another."""
     return None if hit.index_rank == hit.rank else f"was {ordinal(hit.index_rank)}"
 
 

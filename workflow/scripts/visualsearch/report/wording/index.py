@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.numbers import (
+from visualsearch.report.numbers import (
     Facts,
     count,
     decimals,
@@ -116,8 +116,8 @@ def facts(results: Results) -> Facts:
     found += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
     found.append(("file", size(sidecar["index_bytes"])))
     for k in (1, 10) if results.n_persons else ():
-        recall = results.recall[f"recall@{k}"]
-        ends = interval(results.recall[f"recall@{k}_interval"])
+        recall = sidecar["recall"][f"recall@{k}"]
+        ends = interval(sidecar["recall"][f"recall@{k}_interval"])
         found.append((f"recall at {k}", f"{decimals(recall, 3)} (95 % interval {ends})"))
     return found
 
@@ -225,7 +225,7 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
 
 
 def _reached(results: Results) -> str:
-    sidecar, recall = results.sidecar, results.recall
+    sidecar, recall = results.sidecar, results.sidecar["recall"]
     if not recall["persons_sampled"]:
         return "Nobody is left to measure it on."
     text = (

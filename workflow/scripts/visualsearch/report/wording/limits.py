@@ -3,16 +3,15 @@
 from typing import Any
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.detector import is_training_set
-from visualsearch.report.wording.gallery import things
-from visualsearch.report.wording.numbers import (
+from visualsearch.report.numbers import (
     count,
     decimals,
     interval,
     percent,
     percent_interval,
 )
-from visualsearch.report.wording.search import FEWEST, compared, names, summary_of
+from visualsearch.report.wording.detector import is_training_set
+from visualsearch.report.wording.measures import FEWEST, compared, names, summary_of
 
 # How much of the way from chance to full agreement neighbours must go to be called alike so.
 STRONGLY, CLEARLY = 0.5, 0.2
@@ -124,7 +123,7 @@ def _beside_raw(name: str, raw: dict[str, Any]) -> str:
 
 def limits(results: Results) -> list[str]:
     """What the report does not show."""
-    _, many = things(results)
+    _, many = results.nouns
     paragraphs = [
         "The features were trained to tell categories of objects apart and to place boxes. Nothing "
         "in them was made to tell who somebody is: neighbours are persons shown alike, and must "

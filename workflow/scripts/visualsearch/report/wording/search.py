@@ -1,11 +1,10 @@
-"""How good the search is: recall in two stages, relevance, the second look."""
+"""How good the search is: recall in two stages, relevance, reranking."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.numbers import (
-    NONE,
+from visualsearch.report.numbers import (
+    DASH,
     count,
     decimals,
     interval,
@@ -13,24 +12,20 @@ from visualsearch.report.wording.numbers import (
     percent_interval,
     signed,
 )
+from visualsearch.report.wording.measures import Summary, compared, names, summary_of, title_of
 
-Summary = dict[str, Any]
-
-TRY_SECOND_LOOK = (
+TRY_RERANK = (
     "None was taken here. search.rerank: 100 takes it: the hundred nearest by the index are sorted "
     "anew by their full-length vectors."
 )
-# Fewer persons than these let an interval look surer than it is.
-FEWEST = 20
 RELEVANCE_UNITS = (
     "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Raw "
     "cosine: the same for the full-length vectors, compared without mean, PCA and whitening."
 )
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A row of the table of recall, ready to show."""
+class RecallRow(NamedTuple):
+    """A row of the table of recall."""
 
     name: str
     meaning: str
@@ -41,9 +36,8 @@ class Stage:
     persons: str
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A row of the table of relevance, ready to show; a dash where there is no number."""
+class MeasureRow(NamedTuple):
+    """A row of a table of measures. meaning: what was measured, or for which persons."""
 
     name: str
     meaning: str
@@ -56,69 +50,18 @@ class Measure:
     persons: str
 
 
-@dataclass(frozen=True)
-class Stratum:
-    """A measure of the persons of one range of height, ready to show."""
-
-    name: str
-    height: str
-    value: str
-    interval: str
-    chance: str
-    lift: str
-    lift_interval: str
-    persons: str
-
-
-@dataclass(frozen=True)
-class Look:
-    """A measure without the second look and with it, ready to show."""
-
-    name: str
-    without: str
-    interval_without: str
-    with_it: str
-    interval_with: str
-    chance: str
-    persons: str
-
-
-def title_of(name: str) -> str:
-    """What readers call a measure of search.json."""
-    titles = {"self": "mirrored copy", "self_unmirrored": "moved copy"}
-    if name.startswith("label:"):
-        return f"same {name.removeprefix('label:')}"
-    return titles.get(name, name)
-
-
-def summary_of(measures: dict[str, Any], name: str) -> Summary | None:
-    """A measure's value with interval and persons; None where it was not taken."""
-    measure = measures.get(name)
-    if measure is not None and name.startswith("self"):
-        measure = measure["rank1"]
-    return measure if measure is not None and measure["value"] is not None else None
-
-
-def names(results: Results) -> list[str]:
-    """The measures that were taken, in the order in which they are shown."""
-    measures = results.search["measures"]
-    order = ("self", "self_unmirrored", "pose", "context")
-    labels = sorted(name for name in measures if name.startswith("label:"))
-    return [name for name in (*order, *labels) if summary_of(measures, name)]
-
-
-def recall_stages(results: Results) -> list[Stage]:
+def recall_stages(results: Results) -> list[RecallRow]:
     """What the index loses, and what the reduction changes."""
     exact = results.sidecar["backend"] == "exact"
     return [
-        _stage(
+        _recall_row(
             "index",
             "exact search is the index, and misses nothing"
             if exact
             else "nearest reduced vectors that the index finds",
-            results.recall,
+            results.sidecar["recall"],
         ),
-        _stage(
+        _recall_row(
             "reduction",
             "nearest full-length vectors that exact search of the reduced ones finds",
             results.search["reduced_against_full_length"],
@@ -126,10 +69,10 @@ def recall_stages(results: Results) -> list[Stage]:
     ]
 
 
-def _stage(name: str, meaning: str, recall: dict[str, Any]) -> Stage:
+def _recall_row(name: str, meaning: str, recall: dict[str, Any]) -> RecallRow:
     if not recall["persons_sampled"]:
-        return Stage(name, meaning, NONE, NONE, NONE, NONE, "0")
-    return Stage(
+        return RecallRow(name, meaning, DASH, DASH, DASH, DASH, "0")
+    return RecallRow(
         name,
         meaning,
         decimals(recall["recall@1"], 3),
@@ -198,7 +141,7 @@ def relevance_paragraphs(results: Results) -> list[str]:
     return [text, RELEVANCE_UNITS]
 
 
-def relevance(results: Results) -> list[Measure]:
+def relevance(results: Results) -> list[MeasureRow]:
     """The table of relevance: only what was measured."""
     measures, raw = results.search["measures"], results.search["raw_cosine"]
     rankings = results.search.get("mean_average_precision", {})
@@ -209,15 +152,15 @@ def relevance(results: Results) -> list[Measure]:
         assert found is not None
         if name.startswith("self"):
             found = _against_chance(found, 1 / results.n_persons)
-        rows.append(_measure(title_of(name), MEANINGS.get(name, LABEL), found, other))
+        rows.append(_measure_row(title_of(name), MEANINGS.get(name, LABEL), found, other))
         if name == "self":
             rows.append(_rank_row(measures[name], raw.get(name), found, results.n_persons))
         ranking = rankings.get(name.removeprefix("label:"))
         if name.startswith("label:") and ranking and ranking["value"] is not None:
-            rows.append(_measure(title_of(name), RANKING, ranking, None))
+            rows.append(_measure_row(title_of(name), RANKING, ranking))
     same_image = results.search["same_image"]
     if same_image["value"] is not None:
-        rows.append(_measure("same picture", SAME_PICTURE, same_image, None))
+        rows.append(_measure_row("same picture", SAME_PICTURE, same_image))
     return rows
 
 
@@ -243,8 +186,8 @@ def _against_chance(found: Summary, chance: float) -> Summary:
     }
 
 
-def _measure(name: str, meaning: str, found: Summary, raw: Summary | None) -> Measure:
-    return Measure(
+def _measure_row(name: str, meaning: str, found: Summary, raw: Summary | None = None) -> MeasureRow:
+    return MeasureRow(
         name,
         meaning,
         decimals(found["value"], 3),
@@ -259,37 +202,27 @@ def _measure(name: str, meaning: str, found: Summary, raw: Summary | None) -> Me
 
 def _rank_row(
     ranks: dict[str, Any], raw: dict[str, Any] | None, found: Summary, n_persons: int
-) -> Measure:
-    return Measure(
+) -> MeasureRow:
+    return MeasureRow(
         title_of("self"),
         "median rank of the original",
         f"{ranks['median_rank']:g}",
-        NONE,
+        DASH,
         f"{(n_persons + 1) / 2:g}",
-        NONE,
-        NONE,
-        NONE if raw is None else f"{raw['median_rank']:g}",
+        DASH,
+        DASH,
+        DASH if raw is None else f"{raw['median_rank']:g}",
         f"{found['persons']:,}",
     )
 
 
-def strata(results: Results) -> list[Stratum]:
+def strata(results: Results) -> list[MeasureRow]:
     """Each measure by height of the box."""
     rows = []
     for name in names(results):
         for part in results.search["measures"][name]["by_height"]:
-            rows.append(
-                Stratum(
-                    title_of(name),
-                    _heights(part["height_from"], part["height_below"]),
-                    decimals(part["value"], 3),
-                    interval(part["interval"]),
-                    decimals(part.get("chance"), 3),
-                    signed(part.get("lift")),
-                    interval(part.get("lift_interval")),
-                    f"{part['persons']:,}",
-                )
-            )
+            heights = _heights(part["height_from"], part["height_below"])
+            rows.append(_measure_row(title_of(name), heights, part))
     return rows
 
 
@@ -313,28 +246,26 @@ def labels_sentence(results: Results) -> str | None:
     return f"In the galleries above, {'; '.join(parts)}{few if n < 30 else ''}."
 
 
-def second_look_paragraphs(results: Results) -> list[str]:
-    """What the second look changes, or how to take one."""
-    looked = results.search.get("rerank")
-    if looked is None:
-        return [TRY_SECOND_LOOK]
-    # Ten neighbours are measured, so no fewer are looked at.
+def rerank_paragraphs(results: Results) -> list[str]:
+    """What reranking changes, or how to turn it on."""
+    reranked = results.search.get("rerank")
+    if reranked is None:
+        return [TRY_RERANK]
+    # Relevance is measured on ten neighbours, so at least ten candidates are sorted.
     text = (
-        f"The {max(looked['candidates'], 10):,} nearest by the reduced vectors were sorted anew by "
-        "the full-length ones, less their mean."
+        f"The {max(reranked['candidates'], 10):,} nearest by the reduced vectors were sorted anew "
+        "by the full-length ones, less their mean."
     )
-    changed = looked["changed"]
+    changed = reranked["changed"]
     if changed["value"] is not None:
         text += (
             f" Of a person's ten neighbours that replaces {percent(changed['value'])} "
             f"(95 % interval {percent_interval(changed['interval'])})."
         )
-    verdicts = []
-    measures = results.search["measures"]
-    for name, found in looked["measures"].items():
-        before = summary_of(measures, name)
-        if before is not None and found["value"] is not None:
-            verdicts.append(f"{title_of(name)}: {compared(found, 'it rises', 'it falls')}")
+    verdicts = [
+        f"{title_of(name)}: {compared(after, 'it rises', 'it falls')}"
+        for name, _, after in _reranked_measures(results)
+    ]
     if verdicts:
         text += (
             " What neighbours have in common, with the second look less without it, for the same "
@@ -343,38 +274,20 @@ def second_look_paragraphs(results: Results) -> list[str]:
     return [text]
 
 
-def compared(found: Summary, above: str, below: str) -> str:
-    """`above` or `below` where the interval of a paired difference does not hold 0.
-
-    found: a summary with the `difference` to another way, person by person, and its
-    `difference_interval`. Overlap of two separate intervals says nothing about the same persons.
-    """
-    ends = found.get("difference_interval")
-    if ends is None:
-        return "no difference known"
-    if found["persons"] < FEWEST:
-        verdict = "too few persons to tell"
-    else:
-        verdict = above if ends[0] > 0 else below if ends[1] < 0 else "no difference shown"
-    return f"{verdict} (95 % interval of the difference {interval(ends)})"
+def rerank_table(results: Results) -> list[tuple[MeasureRow, MeasureRow]]:
+    """Each measure without reranking and with it."""
+    return [
+        (_measure_row(title_of(name), "", before), _measure_row(title_of(name), "", after))
+        for name, before, after in _reranked_measures(results)
+    ]
 
 
-def second_look_table(results: Results) -> list[Look]:
-    """Each measure without the second look and with it."""
-    looked = results.search.get("rerank")
-    rows = []
-    for name, found in (looked or {"measures": {}})["measures"].items():
-        before = summary_of(results.search["measures"], name)
-        if before is not None and found["value"] is not None:
-            rows.append(
-                Look(
-                    title_of(name),
-                    decimals(before["value"], 3),
-                    interval(before["interval"]),
-                    decimals(found["value"], 3),
-                    interval(found["interval"]),
-                    decimals(found["chance"], 3),
-                    f"{found['persons']:,}",
-                )
-            )
-    return rows
+def _reranked_measures(results: Results) -> list[tuple[str, Summary, Summary]]:
+    """Return name, summary without reranking and summary with it of what has both."""
+    reranked = results.search.get("rerank") or {"measures": {}}
+    return [
+        (name, before, after)
+        for name, after in reranked["measures"].items()
+        if after["value"] is not None
+        and (before := summary_of(results.search["measures"], name)) is not None
+    ]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import yaml
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.numbers import Facts, count
+from visualsearch.report.numbers import Facts, count
 from visualsearch.settings.dataset import HOW_TO_FETCH
 
 # Of a checked configuration, what does not decide what is found.
@@ -15,20 +15,6 @@ HOW_IT_RUNS = {
     # Times are shown in one place, so that all else is the same with them and without.
     "report": ("timings",),
 }
-
-# The order of the stages.
-SECTIONS = (
-    "dataset",
-    "detector",
-    "search_set",
-    "embedding",
-    "reduction",
-    "index",
-    "queries",
-    "search",
-    "evaluation",
-    "report",
-)
 
 SOURCES = {
     "coco-minitrain": "COCO minitrain, 25,000 images of COCO train2017",
@@ -70,9 +56,9 @@ def skipped_reasons(results: Results) -> list[tuple[str, int]]:
 
 def configuration_yaml(results: Results) -> str:
     """The configuration that decided the results, as YAML, without what only guides the run."""
-    values = asdict(results.settings)
-    sections = [*SECTIONS, *values]
-    config = {s: values[s] for s in sections if s not in ("pathvars", "shards")}
+    config = asdict(results.settings)
+    for key in ("pathvars", "shards"):
+        del config[key]
     for section, keys in HOW_IT_RUNS.items():
         config[section] = {k: v for k, v in config[section].items() if k not in keys}
     # Settings of sources that are not used.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from visualsearch.report.model import Results
-from visualsearch.report.wording.numbers import count, percent
+from visualsearch.report.numbers import count, percent
 
 VARIANCE_CAPTION = (
     "How much of the variance the first components hold together. A line that bends early means "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 Facts = list[tuple[str, str]]
 
-NONE = "–"
+DASH = "–"
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
@@ -15,7 +15,7 @@ def count(n: int, one: str, many: str | None = None) -> str:
 def decimals(value: float | None, digits: int = 2) -> str:
     """A number with a true minus sign; a dash for None."""
     if value is None:
-        return NONE
+        return DASH
     text = f"{value:.{digits}f}"
     return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
 
@@ -34,7 +34,7 @@ def percent(share: float, digits: int = 0) -> str:
 def interval(ends: Sequence[float] | None, digits: int = 3) -> str:
     """The ends of an interval; a dash for None."""
     if ends is None:
-        return NONE
+        return DASH
     return f"{decimals(ends[0], digits)} to {decimals(ends[1], digits)}"
 
 

@@ -1,0 +1,216 @@
+"""Reads a run's results from the files of its stages."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from statistics import fmean
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from visualsearch.core.files import read_json
+from visualsearch.data.attribution import web_address
+from visualsearch.data.manifest import MANIFEST_SCHEMA, labels_of, read_skipped, shown_name
+from visualsearch.data.pictures import Places
+from visualsearch.data.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
+from visualsearch.reduce.reduction import Reduction
+from visualsearch.report.costs import read_costs
+from visualsearch.report.model import Box, Hit, Label, Person, Query, Results, ShownPicture
+from visualsearch.settings import Settings
+
+
+@dataclass(frozen=True)
+class ResultFiles:
+    """Paths of what the stages wrote; None for what this run does not make.
+
+    benchmarks: the folder of Snakemake's benchmarks; None if times are not shown.
+    """
+
+    manifest: str
+    skipped: str
+    detector: str
+    detections: str
+    model: str
+    variance_figure: str
+    persons: str
+    sidecar: str
+    queries: str
+    hits: str
+    search_numbers: str
+    components_figure: str
+    timing: str | None = None
+    detection_numbers: str | None = None
+    precision_recall_figure: str | None = None
+    skipped_queries: str | None = None
+    benchmarks: str | None = None
+
+
+def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | None) -> Results:
+    """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
+    query_rows = read_table(files.queries, QUERIES.names).to_pylist()
+    hit_rows = read_table(files.hits, HITS.names).to_pylist()
+    hits_of = defaultdict(list)
+    for row in hit_rows:
+        hits_of[row["query"]].append(row)
+    image_ids = {row["image_id"] for row in [*query_rows, *hit_rows]} - {None}
+    by_file = settings.dataset.source == "folder"
+    pictures = _ShownPictures(files.manifest, image_ids, pictures_folder, by_file)
+    queries = [
+        _query(number, row, hits_of[row["query"]], pictures)
+        for number, row in enumerate(query_rows, start=1)
+    ]
+    n_persons = count_rows([files.persons])
+    return Results(
+        settings=settings,
+        n_pictures=count_rows([files.manifest]),
+        n_detections=_count_detections(files.detections),
+        n_persons=n_persons,
+        queries=queries,
+        boxes=_boxes_by_image(files.persons, image_ids),
+        labels_of_hits=label_agreement(queries, label_counts(files.manifest)),
+        skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
+        skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
+        detector=read_json(files.detector),
+        reduction=Reduction.load(files.model),
+        sidecar=read_json(files.sidecar),
+        search=read_json(files.search_numbers),
+        timing=read_json(files.timing) if files.timing and n_persons else None,
+        costs=read_costs(files.benchmarks, settings.shards) if files.benchmarks else [],
+        detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
+    )
+
+
+class _ShownPictures:
+    """Makes each picture once. by_file: readers know the pictures by file, not by image_id."""
+
+    def __init__(
+        self, manifest: str, image_ids: Collection[int], folder: str | None, by_file: bool
+    ) -> None:
+        rows = _rows_of_images(manifest, MANIFEST_SCHEMA.names, image_ids)
+        self._rows = {row["image_id"]: row for row in rows}
+        self._places = Places(manifest, folder)
+        self._by_file = by_file
+        self._stored: dict[int, ShownPicture] = {}
+        self._own: dict[str, ShownPicture] = {}
+
+    def stored(self, image_id: int) -> ShownPicture:
+        """A picture of the dataset."""
+        if image_id not in self._stored:
+            row = self._rows[image_id]
+            self._stored[image_id] = ShownPicture(
+                key=f"image-{image_id}",
+                name=shown_name(row, self._by_file),
+                file=row["file"],
+                stored=self._places.picture(row),
+                image_id=image_id,
+                license=row["license"],
+                license_url=web_address(row["license_url"]),
+                source_url=web_address(row["source_url"]),
+                labels=labels_of(row),
+            )
+        return self._stored[image_id]
+
+    def own(self, file: str) -> ShownPicture:
+        """A query picture that the user gave."""
+        key = f"own-{len(self._own) + 1}"
+        return self._own.setdefault(file, ShownPicture(key, PurePosixPath(file).name, file))
+
+
+def _query(
+    number: int, row: dict[str, Any], hits: list[dict[str, Any]], pictures: _ShownPictures
+) -> Query:
+    own = row["image_id"] is None
+    picture = pictures.own(row["picture"]) if own else pictures.stored(row["image_id"])
+    labels = picture.labels
+    return Query(
+        number=number,
+        role=row["role"],
+        reason=row["reason"],
+        person=_person(row, picture),
+        labels=[Label(kind, value) for kind, value in labels.items()],
+        hits=[
+            _hit(hit, pictures.stored(hit["image_id"]), labels)
+            for hit in sorted(hits, key=lambda hit: hit["rank"])
+        ],
+    )
+
+
+def _hit(row: dict[str, Any], picture: ShownPicture, query_labels: dict[str, str]) -> Hit:
+    return Hit(
+        rank=row["rank"],
+        person=_person(row, picture),
+        similarity=row["similarity"],
+        same_image=bool(row["same_image"]),
+        near_duplicate=bool(row["near_duplicate"]),
+        index_rank=row["index_rank"],
+        full_similarity=row["full_similarity"],
+        labels=[
+            Label(kind, value, query_labels.get(kind) == value)
+            for kind, value in picture.labels.items()
+        ],
+    )
+
+
+def _person(row: dict[str, Any], picture: ShownPicture) -> Person:
+    return Person(picture, _box(row), row["score"], row["person_id"])
+
+
+def _box(row: dict[str, Any]) -> Box:
+    x, y, w, h = (row[name] for name in BOX_COLUMNS)
+    return x, y, w, h
+
+
+def _boxes_by_image(persons: str, image_ids: Collection[int]) -> dict[int, dict[int, Box]]:
+    boxes: dict[int, dict[int, Box]] = {}
+    for row in _rows_of_images(persons, ["person_id", "image_id", *BOX_COLUMNS], image_ids):
+        boxes.setdefault(row["image_id"], {})[row["person_id"]] = _box(row)
+    return boxes
+
+
+def _rows_of_images(
+    path: str, columns: Sequence[str], image_ids: Collection[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield a table's rows of some images, without holding the others in memory."""
+    ids = pa.array(sorted(image_ids), pa.int64())
+    with open_table(path, columns) as file:
+        for batch in file.iter_batches(columns=list(columns)):
+            yield from batch.filter(pc.is_in(batch["image_id"], ids)).to_pylist()
+
+
+def label_counts(manifest: str) -> dict[str, Counter[str]]:
+    """Count the pictures of the dataset by kind and value of their labels."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    with open_table(manifest, ["labels"]) as file:
+        for batch in file.iter_batches(columns=["labels"]):
+            for row in batch.filter(pc.is_valid(batch["labels"])).to_pylist():
+                for kind, value in labels_of(row).items():
+                    counts[kind][value] += 1
+    return counts
+
+
+def label_agreement(
+    queries: list[Query], counts: dict[str, Counter[str]]
+) -> dict[str, dict[str, float]]:
+    """By kind of label, the share of the shown hits that carry their query's label.
+
+    counts: as `label_counts` returns it. chance: the share of all other labelled pictures that
+    carry the query's label, as a mean over the queries.
+    """
+    agreement = {}
+    for kind in sorted(counts):
+        others = counts[kind].total() - 1
+        labelled = [(q, label) for q in queries for label in q.labels if label.kind == kind]
+        hits = [hit for query, _ in labelled for hit in query.hits]
+        same = [label.agrees for hit in hits for label in hit.labels if label.kind == kind]
+        if same and others:
+            chances = [(counts[kind][label.value] - 1) / others for _, label in labelled]
+            agreement[kind] = {"precision": fmean(same), "chance": fmean(chances)}
+    return agreement
+
+
+def _count_detections(path: str) -> int:
+    # COCO results of a large dataset are a hundred megabytes; each detection has this key once.
+    with open(path, encoding="utf-8") as file:
+        return sum(line.count('"image_id"') for line in file)
