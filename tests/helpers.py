@@ -10,6 +10,7 @@ import pytest
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import PERSONS, vector_column, with_vector, write_table
+from visualsearch.index import recall
 from visualsearch.index.building import build_index
 from visualsearch.settings import IndexSettings
 
@@ -49,17 +50,24 @@ def unit_vectors(n: int, length: int, seed: int = 0) -> np.ndarray:
 
 
 def built_index(
-    folder: Path, vectors: np.ndarray, backend: str, shards: int = 2, **settings: Any
+    folder: Path,
+    vectors: np.ndarray,
+    backend: str,
+    shards: int = 2,
+    sampled: int = 100,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Build an index of `vectors` in `folder`, with 20 trees and search_k 5000 unless `settings`
-    say otherwise; return its sidecar."""
+    say otherwise, and recall measured on `sampled` persons; return its sidecar."""
     folder.mkdir(parents=True, exist_ok=True)
     given: dict[str, Any] = {"n_trees": 20, "search_k": 5000, **settings}
-    build_index(
-        write_shards(folder, persons_table(vectors), shards),
-        IndexSettings(backend=backend, **given),
-        *(str(folder / name) for name in ("index", "persons.parquet", "index.json")),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recall, "MAX_SAMPLED", sampled)
+        build_index(
+            write_shards(folder, persons_table(vectors), shards),
+            IndexSettings(backend=backend, **given),
+            *(str(folder / name) for name in ("index", "persons.parquet", "index.json")),
+        )
     return read_json(folder / "index.json")
 
 

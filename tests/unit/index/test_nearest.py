@@ -27,7 +27,9 @@ def test_nearest_is_a_full_sort(rows_a_batch: int, same_image: bool) -> None:
         if not same_image:
             others &= images != images[row]
         order = np.argsort(-(vectors @ vectors[row]), kind="stable")
-        assert nearest.neighbours[i].tolist() == [r for r in order if others[r]][:10]
+        expected = [r for r in order if others[r]][:10]
+        assert nearest.neighbours[i].tolist() == expected
+        assert nearest.cosines[i] == pytest.approx(vectors[expected] @ vectors[row], abs=1e-6)
 
 
 def test_fewer_neighbours_than_asked_leave_gaps() -> None:

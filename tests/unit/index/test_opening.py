@@ -1,6 +1,5 @@
 """The test that every opening runs refuses an index that is not what its sidecar says."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import usearch.index
 
-from helpers import built_index, unit_vectors
+from helpers import built_index, one_line, unit_vectors
 from visualsearch.core.errors import InputError
 from visualsearch.index import REGISTRY, annoy_backend, exact_backend, hnsw_backend
 from visualsearch.index.opening import open_index
@@ -45,7 +44,7 @@ def graph_of(vectors: np.ndarray, **settings: Any) -> usearch.index.Index:
 def test_an_index_that_finds_less_is_refused(tmp_path: Path, backend: str) -> None:
     """Too few trees, or too few connections."""
     vectors = unit_vectors(3000, 48)
-    sidecar = built_index(tmp_path, vectors, backend, n_trees=40, search_k=None)
+    sidecar = built_index(tmp_path, vectors, backend, n_trees=40, search_k=1000)
     open_index(tmp_path / "index", sidecar)
     if backend == "annoy":
         poor, said = forest_of(vectors, "angular", 2), {}
@@ -118,47 +117,33 @@ def test_index_and_sidecar_of_different_runs_are_refused(tmp_path: Path, backend
         open_index(tmp_path / "a/index", sidecar | file_facts(tmp_path / "a"))
 
 
-@pytest.mark.parametrize(
-    ("damage", "line"),
-    [
-        (lambda data: data[: len(data) // 2], "of different runs; rerun build_index"),
-        (lambda data: b"\xff" * len(data), "rerun build_index"),
-        (None, "index cannot be opened: No such file or directory; rerun build_index"),
-    ],
-)
 @pytest.mark.parametrize("backend", REGISTRY)
-def test_a_damaged_or_missing_file_is_refused_in_one_line(
-    tmp_path: Path, backend: str, damage: Callable[[bytes], bytes] | None, line: str
-) -> None:
+def test_a_damaged_or_missing_file_is_refused_in_one_line(tmp_path: Path, backend: str) -> None:
     sidecar = built_index(tmp_path, unit_vectors(200, 16), backend)
     path = tmp_path / "index"
-    if damage:
-        path.write_bytes(damage(path.read_bytes()))
-    else:
+    whole = path.read_bytes()
+    for damaged, line in (
+        (whole[: len(whole) // 2], "of different runs; rerun build_index"),
+        (b"\xff" * len(whole), "rerun build_index"),
+        (None, "index cannot be opened: No such file or directory; rerun build_index"),
+    ):
         path.unlink()
-    with pytest.raises(InputError, match=line) as refused:
-        open_index(path, sidecar)
-    assert "\n" not in str(refused.value)
+        if damaged:
+            path.write_bytes(damaged)
+        with pytest.raises(InputError, match=line) as refused:
+            open_index(path, sidecar)
+        one_line(refused)
 
 
-@pytest.mark.parametrize(
-    ("backend", "wrong"),
-    [
-        *((backend, {"n_items": 150}) for backend in REGISTRY),
-        *((backend, {"dimension": 24}) for backend in REGISTRY),
-        *((backend, {"metric": "euclidean"}) for backend in ("annoy", "hnsw")),
-    ],
-)
-def test_a_sidecar_that_says_otherwise_is_refused(
-    tmp_path: Path, backend: str, wrong: dict[str, Any]
-) -> None:
-    sidecar = built_index(tmp_path, unit_vectors(200, 16), backend)
-    with pytest.raises(InputError, match="rerun build_index"):
-        open_index(tmp_path / "index", sidecar | wrong)
-
-
-def test_a_dimension_that_fits_the_file_by_chance_is_refused(tmp_path: Path) -> None:
-    """Its node size divides the file: Annoy loads it and returns nonsense."""
-    sidecar = built_index(tmp_path, unit_vectors(256, 16), "annoy")
-    with pytest.raises(InputError):
-        open_index(tmp_path / "index", sidecar | {"dimension": 7})
+@pytest.mark.parametrize("backend", REGISTRY)
+def test_a_sidecar_that_says_otherwise_is_refused(tmp_path: Path, backend: str) -> None:
+    sidecar = built_index(tmp_path, unit_vectors(256, 16), backend)
+    wrong: list[dict[str, Any]] = [{"n_items": 150}, {"dimension": 24}]
+    if backend != "exact":
+        wrong.append({"metric": "euclidean"})
+    if backend == "annoy":
+        # Its node size divides the file: Annoy loads it and returns nonsense.
+        wrong.append({"dimension": 7})
+    for values in wrong:
+        with pytest.raises(InputError, match="rerun build_index"):
+            open_index(tmp_path / "index", sidecar | values)
