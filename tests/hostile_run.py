@@ -9,7 +9,6 @@ import pyarrow as pa
 from report_run import Run
 from visualsearch.data.manifest import MANIFEST_SCHEMA, Skipped, read_manifest, write_skipped
 from visualsearch.data.tables import read_table, write_table
-from visualsearch.report.loading import ResultFiles
 
 TEXTS = (
     '"><script>window.hacked = 1</script>',
@@ -70,7 +69,5 @@ def report_of(
     queries = read_table(run.files().queries)
     asked = [row | {"role": next(said), "reason": next(said)} for row in queries.to_pylist()]
     write_table(made["queries"], [pa.Table.from_pylist(asked, queries.schema)], queries.schema)
-    files = ResultFiles(**(run.files().__dict__ | made))
-    return run.report(
-        out / "report", files=files, report={"title": next(said), "thumbnail_height": 64}
-    )
+    title = {"title": next(said), "thumbnail_height": 64}
+    return run.report(out / "report", files=run.files(**made), report=title)

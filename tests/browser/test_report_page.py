@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Frame, Locator, Page, expect
 
 from browsing import open_page
-from report_run import HOSTILE, HOSTILE_LABEL, Run
+from report_inputs import HOSTILE, HOSTILE_LABEL
+from report_run import Run
 from running import Workspace
 from visualsearch.data.tables import BOX_COLUMNS, read_table
 
@@ -20,7 +21,7 @@ FITS = "() => document.scrollingElement.scrollWidth <= document.documentElement.
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return Run(tmp_path_factory.mktemp("run"), company=True)
+    return Run(tmp_path_factory.mktemp("run"), two_persons_in_some=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """Texts from outside stay texts in the pages, the Markdown and the table of a report."""
 
 import csv
-from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,35 +8,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from hostile_run import ADDRESSES, HARMLESS, TEXTS, report_of
+from page_text import Page
 from report_run import Run
 
 ADDRESS_ATTRIBUTES = ("href", "src", "action", "formaction", "data", "xlink:href", "srcset", "ping")
-
-
-class Elements(HTMLParser):
-    """Every element of a page, with its attributes; text and what scripts hold is left out."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def shape(self) -> Counter[tuple[str, ...]]:
-        """How many elements there are of each name and names of attributes."""
-        return Counter((tag, *sorted(attrs)) for tag, attrs in self.found)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return Run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +29,22 @@ def hostile(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report_of(run, tmp_path_factory.mktemp("reports") / "hostile")
 
 
-def shown(path: Path) -> Elements:
+def shown(path: Path) -> Page:
     """A page, or Markdown as a code host shows it that lets elements through."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
         text = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
-    return Elements(text)
+    return Page(text)
 
 
-def check(page: Elements) -> None:
-    assert not [found for found in page.found if any(name.startswith("on") for name in found[1])]
-    for tag, attrs in page.found:
+def check(page: Page) -> None:
+    assert not [found for found in page.elements if any(name.startswith("on") for name in found[1])]
+    for tag, attrs in page.elements:
         for name in ADDRESS_ATTRIBUTES:
             scheme = urlsplit(attrs.get(name, "#").strip()).scheme.lower()
             allowed = ("", "http", "https", "data") if tag == "img" else ("", "http", "https")
             assert scheme in allowed, (tag, attrs)
-    assert not {tag for tag, _ in page.found} & {"iframe", "object", "embed", "base", "form"}
+    assert not {tag for tag, _ in page.elements} & {"iframe", "object", "embed", "base", "form"}
 
 
 @pytest.mark.parametrize("name", ["index.html", "light.html", "report.md"])
@@ -87,7 +60,7 @@ def test_hostile_texts_make_no_elements(alike: list[Path], hostile: Path, name: 
 
 def test_addresses_are_links_or_nothing(hostile: Path) -> None:
     page = shown(hostile / "index.html")
-    links = {attrs["href"] for tag, attrs in page.found if tag == "a"}
+    links = {attrs["href"] for tag, attrs in page.elements if tag == "a"}
     outside = {link for link in links if not link.startswith(("#", "https://github.com/"))}
     assert outside
     assert {link for link in outside if "hacked" in link} <= set(ADDRESSES)

@@ -1,0 +1,126 @@
+"""What the report says of its method: detector, embedding and reduction."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from page_text import Page
+from report_inputs import DETECTOR
+from report_run import Run
+from visualsearch.core.files import write_json
+from visualsearch.report.loading import ResultFiles
+from visualsearch.report.wording import detector, gallery, vectors
+
+
+def test_every_detail_of_the_detector_is_shown(page: Page) -> None:
+    text = " ".join(page.words)
+    for part in (
+        "FasterRCNN_ResNet50_FPN_Weights.COCO_V1 (published)",
+        "https://download.example.org/fasterrcnn-258fb6c6.pth",
+        DETECTOR["weights_sha256"],
+        "167.5 MB",
+        "COCO train2017",
+        "37.0 (COCO val2017, mean over 80 categories)",
+        "references/detection",
+        "134.38 billion at 800 × 800 px",
+        "41,755,286",
+        "shorter side 800 px, longer side at most 1333 px",
+        "minus 0.485, 0.456, 0.406, divided by 0.229, 0.224, 0.225",
+        "IoU over 0.5",
+        "32; 64; 128; 256; 512 (5 levels)",
+        "0.5, 1, 2 (each of 5 levels)",
+        "C5: stride 32, after ReLU",
+        "2,048",
+        "a new detail",
+        "shown <as> it is",
+    ):
+        assert str(part) in text, part
+
+
+def test_reduction_is_told_with_the_numbers_of_the_run(run: Run) -> None:
+    text = " ".join(vectors.reduction_paragraphs(run.results()))
+    reduction = run.reduction
+    kept = reduction.explained_variance_ratio[:6].sum()
+    ratio = np.sqrt(reduction.explained_variance[0] / reduction.explained_variance[5])
+    assert "fitted on 14 persons, turned 24 values into 6 (as asked)" in text
+    assert f"They keep {100 * kept:.1f} % of the variance" in text
+    assert f"{ratio:,.1f} times as much" in text
+    assert f"a factor of {np.sqrt(ratio):,.1f}" in text
+    assert "Jégou and Chum" in text
+    many = run.results(reduction={"n_components": 500})
+    assert "500 were asked for" in " ".join(vectors.reduction_paragraphs(many))
+    share = run.results(reduction={"n_components": 0.9})
+    assert "explain 90 % of the variance" in " ".join(vectors.reduction_paragraphs(share))
+
+
+def test_ap_says_what_it_was_measured_on(run: Run, tmp_path: Path) -> None:
+    def told(files: ResultFiles | None = None, **dataset: Any) -> str:
+        results = run.results(files, dataset=dataset)
+        return " ".join([detector.ap_title(results), *detector.ap_notes(results)])
+
+    trained = told(source="coco-minitrain")
+    assert trained.startswith("Training-set AP") and "published weights were trained" in trained
+    assert "kinder than the published way" in trained
+    honest = told(source="coco-val2017", only_with_category=False)
+    assert "raining" not in honest and "kinder" not in honest
+    assert "No average precision" in told(run.files(annotated=False), source="openpeople")
+    unknown = DETECTOR | {"trained_on": "unknown: weights given as a file"}
+    write_json(tmp_path / "detector.json", unknown)
+    given = run.files(detector=tmp_path / "detector.json")
+    assert "perhaps on the training set" in told(given, source="coco-minitrain")
+
+
+def test_generated_people_are_called_so(run: Run) -> None:
+    generated = gallery.people_note(run.results(dataset={"source": "openpeople"}))
+    assert generated is not None and "nobody in them exists" in generated
+    assert gallery.people_note(run.results()) is None
+
+
+EMBEDDINGS = [
+    ({}, ["cut out of its picture, resized to 256 × 128 pixels", "The last map was averaged"]),
+    ({"fit": "pad"}, ["its shape kept and grey beside it"]),
+    ({"fit": "surroundings"}, ["what is around it in the picture beside it"]),
+    ({"margin": 0.1}, ["grown by 10 % of its width and height on each side, was cut out"]),
+    ({"region": "roi_align_last"}, ["as a whole", "read from the finished map by RoIAlign"]),
+    ({"region": "roi_align_before"}, ["went through the last stage by itself. The last map was"]),
+    (
+        {"region": "roi_align_before", "maps": "before"},
+        ["pixels (height × width) would have. The map before the last was averaged"],
+    ),
+    ({"maps": "both"}, ["were each averaged", "both were brought to length 1 and joined"]),
+    ({"pooling": "gem"}, ["generalised mean (GeM, power 3)"]),
+    ({"pooling": "max"}, ["its largest value in each channel"]),
+    ({"mirrored": True}, ["averaged with what the mirrored picture gives"]),
+]
+
+
+@pytest.mark.parametrize(("embedding", "told"), EMBEDDINGS)
+def test_every_way_to_describe_a_person_has_words(
+    run: Run, embedding: dict[str, Any], told: list[str]
+) -> None:
+    text, *_ = vectors.embedding_paragraphs(run.results(embedding=embedding))
+    for part in told:
+        assert part in text
+    # The length is that of the vectors, whatever maps they come from.
+    assert "That gives 24 values" in text
+
+
+def test_better_ways_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(**embedding: Any) -> str:
+        return " ".join(vectors.embedding_paragraphs(run.results(embedding=embedding))[1:])
+
+    ways = (
+        vectors.Way({}, "the last map", vectors.Measured(0.927, 2.5, 1.04)),
+        vectors.Way({"maps": "before"}, "the map before", vectors.Measured(0.996, 2.33, 1.73)),
+        vectors.Way({"maps": "both"}, "both maps", None),
+    )
+    monkeypatch.setattr(vectors, "WAYS", ways)
+    text = told()
+    assert "embedding.maps: before takes the map before (0.996, 2.3 and 1.7);" in text
+    assert "embedding.maps: both takes both maps." in text
+    assert "of the bundled detector" in text and "the default has 0.927, 2.5 and 1.0." in text
+    assert "embedding.maps: before takes" not in told(maps="before")
+    monkeypatch.setattr(vectors, "WAYS", ways[::2])
+    assert "bundled" not in told() and told(maps="both") == ""
