@@ -1,5 +1,6 @@
-"""The pictures of a report, as JPEG: whole pictures, the crops of a gallery, galleries as one."""
+"""The pictures of a report as JPEG: whole pictures, crops, and each gallery as one picture."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -15,21 +16,21 @@ CROP_QUALITY = 80
 PICTURE_QUALITY = 70
 GALLERY_QUALITY = 85
 
-# The light page: its address is a third longer than itself, and Chromium's limit is 2 MB. With its
-# text, and a third more for pictures as text, it stays below.
+# Chromium opens no data URL above 2 MB, and base64 makes the light page a third longer. With these,
+# text and pictures stay below.
 LIGHT_QUALITY = 60
 LIGHT_SIDE = 320
 LIGHT_BYTES = 800_000
 
-# The page: the same way under 6 MB for as many crops as five queries with ten neighbours have.
+# Keeps the page under 6 MB for five queries with ten neighbours each.
 PAGE_BYTES = 4_000_000
 PAGE_CROPS = 55
-# Pictures that take too many bytes are made smaller by this again and again.
+# Pictures with too many bytes are scaled by this again and again.
 SMALLER = 0.85
 
-# Crops hold twice the pixels they are shown with, for dense screens.
+# Crops have twice the pixels at which they are shown, for dense screens.
 DENSITY = 2
-# A crop is at most this much wider than its row is high.
+# A crop's greatest width, in heights of its row.
 WIDEST = 1.2
 # The query is shown larger than its hits.
 QUERY_SCALE = 1.5
@@ -37,7 +38,7 @@ QUERY_SCALE = 1.5
 
 @dataclass(frozen=True)
 class Jpeg:
-    """A JPEG file. width, height: what it is shown with, in pixels; not those it holds."""
+    """A JPEG file. width, height: the size at which it is shown, in pixels."""
 
     data: bytes
     width: int
@@ -46,25 +47,25 @@ class Jpeg:
 
 @dataclass(frozen=True)
 class Crops:
-    """Pictures of a report. whole: by picture key; crops: by key, box, and whether a query."""
+    """The pictures of a report. whole: by picture key. crops: by key, box, and whether a query."""
 
     whole: dict[str, Jpeg]
-    _crops: dict[tuple[str, tuple[float, ...], bool], Jpeg]
+    crops: dict[tuple[str, tuple[float, ...], bool], Jpeg]
 
     def of_query(self, person: Person) -> Jpeg:
         """The crop of a query."""
-        return self._crops[person.picture.key, person.box, True]
+        return self.crops[person.picture.key, person.box, True]
 
     def of_hit(self, person: Person) -> Jpeg:
         """The crop of a hit."""
-        return self._crops[person.picture.key, person.box, False]
+        return self.crops[person.picture.key, person.box, False]
 
 
 def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Crops:
-    """Crop every box that is shown, and shrink every picture to `picture_side`; in pixels.
+    """Crop every box that is shown, and shrink every whole picture to `picture_side` pixels.
 
-    Each picture is decoded once. Jpeg.width and height of a whole picture are the picture's own,
-    in which boxes are given.
+    Each picture is decoded once. A whole picture's Jpeg.width and height are the original's, as
+    boxes are in its pixels.
     """
     wanted: dict[str, dict[tuple[tuple[float, ...], bool], None]] = {}
     for query in results.queries:
@@ -75,7 +76,7 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
     crops = {}
     for picture in progress(results.pictures_shown(), "report", "pictures"):
         image = picture.read()
-        image.info.clear()  # comments and profiles would be written again
+        image.info.clear()  # Pillow would write comments and profiles again
         whole[picture.key] = _whole(image, picture_side)
         for box, is_query in wanted[picture.key]:
             height = round(thumbnail_height * (QUERY_SCALE if is_query else 1))
@@ -84,53 +85,59 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
 
 
 def within_limit(crops: Crops) -> Crops:
-    """The same pictures, whole ones with so few pixels that all take at most PAGE_BYTES.
+    """Shrink whole pictures until all pictures together take at most PAGE_BYTES.
 
-    With more crops than PAGE_CROPS there may be more bytes in proportion.
+    The limit grows in proportion if there are more crops than PAGE_CROPS.
     """
-    limit = PAGE_BYTES * max(1.0, len(crops._crops) / PAGE_CROPS)
-    made, part = crops, 1.0
-    while _bytes(made) > limit and part > 0.1:
-        part *= SMALLER
-        whole = {key: _smaller(jpeg, part) for key, jpeg in crops.whole.items()}
-        made = Crops(whole, crops._crops)
-    return made
 
+    def smaller(jpeg: Jpeg, part: float) -> Jpeg:
+        with Image.open(BytesIO(jpeg.data)) as image:
+            small = image.resize(_scaled(*image.size, part), Image.Resampling.LANCZOS)
+        return Jpeg(_encoded(small, PICTURE_QUALITY), jpeg.width, jpeg.height)
 
-def _smaller(jpeg: Jpeg, part: float) -> Jpeg:
-    with Image.open(BytesIO(jpeg.data)) as image:
-        size = (max(1, round(part * image.width)), max(1, round(part * image.height)))
-        small = image.resize(size, Image.Resampling.LANCZOS)
-    return Jpeg(_encoded(small, PICTURE_QUALITY), jpeg.width, jpeg.height)
+    def shrunk(part: float) -> Crops:
+        if part == 1:
+            return crops
+        return Crops({k: smaller(jpeg, part) for k, jpeg in crops.whole.items()}, crops.crops)
+
+    return _fit(shrunk, PAGE_BYTES * max(1.0, len(crops.crops) / PAGE_CROPS))
 
 
 def lighter(crops: Crops) -> Crops:
-    """The same pictures with fewer pixels, to be shown at the same sizes.
+    """Shrink all pictures until they take at most LIGHT_BYTES; they are shown at the same sizes."""
 
-    All together take at most LIGHT_BYTES, however many they are.
-    """
-    made, part = _lighter(crops, 1.0), 1.0
-    while _bytes(made) > LIGHT_BYTES and part > 0.1:
-        part *= SMALLER
-        made = _lighter(crops, part)
-    return made
-
-
-def _lighter(crops: Crops, part: float) -> Crops:
-    def light(jpeg: Jpeg, width: float, height: float) -> Jpeg:
-        size = (max(1, round(part * width)), max(1, round(part * height)))
+    def light(jpeg: Jpeg, size: tuple[int, int]) -> Jpeg:
         with Image.open(BytesIO(jpeg.data)) as image:
             image.thumbnail(size, Image.Resampling.LANCZOS)
             return Jpeg(_encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
 
-    return Crops(
-        {key: light(jpeg, LIGHT_SIDE, LIGHT_SIDE) for key, jpeg in crops.whole.items()},
-        {key: light(jpeg, jpeg.width, jpeg.height) for key, jpeg in crops._crops.items()},
-    )
+    def shrunk(part: float) -> Crops:
+        side = _scaled(LIGHT_SIDE, LIGHT_SIDE, part)
+        return Crops(
+            {key: light(jpeg, side) for key, jpeg in crops.whole.items()},
+            {
+                key: light(jpeg, _scaled(jpeg.width, jpeg.height, part))
+                for key, jpeg in crops.crops.items()
+            },
+        )
+
+    return _fit(shrunk, LIGHT_BYTES)
+
+
+def _fit(shrunk: Callable[[float], Crops], limit: float) -> Crops:
+    """Call `shrunk` with 1 and ever smaller scales until its pictures are within the limit."""
+    part = 1.0
+    while _bytes(made := shrunk(part)) > limit and part > 0.1:
+        part *= SMALLER
+    return made
+
+
+def _scaled(width: float, height: float, part: float) -> tuple[int, int]:
+    return max(1, round(part * width)), max(1, round(part * height))
 
 
 def _bytes(crops: Crops) -> int:
-    return sum(len(jpeg.data) for jpeg in (*crops.whole.values(), *crops._crops.values()))
+    return sum(len(jpeg.data) for jpeg in (*crops.whole.values(), *crops.crops.values()))
 
 
 def _whole(image: Image.Image, side: int) -> Jpeg:
@@ -140,14 +147,13 @@ def _whole(image: Image.Image, side: int) -> Jpeg:
 
 
 def _crop(image: Image.Image, box: tuple[float, ...], height: int) -> Jpeg:
-    """Exactly the box, as large as fits into the row. box: left, top, width, height."""
+    """Crop exactly the box (left, top, width, height), as large as fits into a row of `height`."""
     corners = clip_to_image(xywh_to_xyxy(np.array([box], np.float32)), *image.size)[0].tolist()
     wide, high = corners[2] - corners[0], corners[3] - corners[1]
     scale = min(height / high, WIDEST * height / wide)
-    shown = (max(1, round(wide * scale)), max(1, round(high * scale)))
+    shown = _scaled(wide, high, scale)
     # No more pixels than the picture has.
-    density = min(DENSITY, max(1 / scale, 1))
-    size = (max(1, round(shown[0] * density)), max(1, round(shown[1] * density)))
+    size = _scaled(*shown, min(DENSITY, max(1 / scale, 1)))
     small = image.resize(size, Image.Resampling.LANCZOS, box=tuple(corners))
     return Jpeg(_encoded(small, CROP_QUALITY), *shown)
 
@@ -158,14 +164,14 @@ def _encoded(image: Image.Image, quality: int) -> bytes:
     return out.getvalue()
 
 
-# The gallery as one picture, in units of the height of a hit.
-COLUMNS = 5
+# Of the gallery as one picture. GAP and CAPTION are parts of the height of a hit.
+GALLERY_COLUMNS = 5
 GAP = 0.09
 CAPTION = 0.14
 
 
 def draw_gallery(query: Query, crops: Crops, thumbnail_height: int) -> bytes:
-    """A query and its hits as one JPEG: the query at the left, hits by rank in rows of five.
+    """Return a query and its hits as one JPEG: the query at the left, hits by rank in rows of five.
 
     Each hit has its rank and cosine similarity beneath.
     """
@@ -174,8 +180,8 @@ def draw_gallery(query: Query, crops: Crops, thumbnail_height: int) -> bytes:
     font = ImageFont.load_default(size=round(0.085 * high))
     cell_wide, cell_high = round(0.95 * high), high + caption
     query_wide, query_high = round(1.25 * high), round(QUERY_SCALE * high)
-    rows = -(-len(query.hits) // COLUMNS)
-    columns = min(COLUMNS, len(query.hits))
+    rows = -(-len(query.hits) // GALLERY_COLUMNS)
+    columns = min(GALLERY_COLUMNS, len(query.hits))
     wide = 3 * gap + query_wide + columns * (cell_wide + gap)
     tall = 2 * gap + max(query_high + caption, rows * (cell_high + gap) - gap)
     sheet = Image.new("RGB", (wide, tall), PAPER)
@@ -191,8 +197,8 @@ def draw_gallery(query: Query, crops: Crops, thumbnail_height: int) -> bytes:
     place(crops.of_query(query.person), gap, gap, size, f"query {query.number}")
     line = query_wide + 2 * gap
     draw.line([(line, gap), (line, tall - gap)], fill="#d0d0d0", width=1)
-    for place_number, hit in enumerate(query.hits):
-        row, column = divmod(place_number, COLUMNS)
+    for number, hit in enumerate(query.hits):
+        row, column = divmod(number, GALLERY_COLUMNS)
         left = query_wide + 3 * gap + column * (cell_wide + gap)
         top = gap + row * (cell_high + gap)
         text = f"{hit.rank}   {hit.shown_similarity:.2f}"
