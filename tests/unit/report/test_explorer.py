@@ -37,8 +37,8 @@ from visualsearch.data.tables import (
     read_table,
 )
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
-from visualsearch.explorer.facts import page_facts
-from visualsearch.explorer.thumbnails import COLUMNS, PERSONS
+from visualsearch.explorer.page import page_facts
+from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
 from visualsearch.reduce.map import MAP, project, write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.hits import find_neighbours, search_all
@@ -113,17 +113,17 @@ def test_each_thumbnail_shows_its_person(made: Made, folder: Path) -> None:
     sizes = list(zip(found["wide"].tolist(), found["high"].tolist(), strict=True))
     assert sizes == [FIT[row % A_PICTURE] for row in range(N)]
     names = sorted(path.name for path in (folder / "thumbnails").iterdir())
-    assert names == [f"{number:04d}.webp" for number in range(-(-N // PERSONS))]
+    assert names == [f"{number:04d}.webp" for number in range(-(-N // SHEET_PERSONS))]
     for row, (wide, high) in enumerate(sizes):
-        with Image.open(folder / "thumbnails" / names[row // PERSONS]) as sheet:
-            assert sheet.format == "WEBP" and sheet.width == 112 * COLUMNS
+        with Image.open(folder / "thumbnails" / names[row // SHEET_PERSONS]) as sheet:
+            assert sheet.format == "WEBP" and sheet.width == 112 * SHEET_COLUMNS
             pixels = np.asarray(sheet.convert("RGB")).astype(int)
-        down, across = divmod(row % PERSONS, COLUMNS)
+        down, across = divmod(row % SHEET_PERSONS, SHEET_COLUMNS)
         thumbnail = pixels[down * 112 :, across * 112 :][:high, :wide]
         assert np.abs(thumbnail - made.colours[row].astype(int)).mean() < 6, row
     # The last sheet has no more rows of cells than it needs.
     with Image.open(folder / "thumbnails" / names[-1]) as sheet:
-        assert sheet.height == 112 * -(-(N % PERSONS) // COLUMNS)
+        assert sheet.height == 112 * -(-(N % SHEET_PERSONS) // SHEET_COLUMNS)
 
 
 def test_neighbours_of_all_persons(made: Made, folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""The explorer: a page in which every person of the search set is a query, with no server.
+"""The explorer: a static page in which every person of the search set is a query.
 
-`neighbours` searches for everybody, `projection` lays all out on a map, `thumbnails` and `chunks`
-make the files that the page loads when it needs them, `page` makes the page, `writing` all of it.
-Text, layout and scripts of the page lie in templates/.
+`thumbnails` and `chunks` make the files that the page loads on demand, from the `contents` of the
+search set; `page` makes the page; `writing` writes all of it. The page's text, layout and scripts
+are in templates/.
 """
 
 from pathlib import Path

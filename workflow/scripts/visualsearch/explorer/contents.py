@@ -15,8 +15,7 @@ from visualsearch.explorer.chunks import MOST
 
 log = logging.getLogger(__name__)
 
-# Of the manifest.
-COLUMNS = ["image_id", "file", "license", "license_url", "source_url", "labels"]
+MANIFEST_COLUMNS = ["image_id", "file", "license", "license_url", "source_url", "labels"]
 
 
 class License(NamedTuple):
@@ -42,7 +41,7 @@ class Contents:
 
     def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
         self.persons = persons
-        rows = read_manifest(manifest).select(COLUMNS)
+        rows = read_manifest(manifest).select(MANIFEST_COLUMNS)
         shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
         pictures = rows.filter(shown).to_pylist()
         self._names = {p["image_id"]: shown_name(p, by_file) for p in pictures}

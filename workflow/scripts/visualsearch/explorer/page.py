@@ -1,40 +1,87 @@
-"""The page of the explorer."""
+"""The page of the explorer, and the facts of a run that it needs before it loads any data."""
 
 from typing import Any
 
-from visualsearch.explorer import TEMPLATES
-from visualsearch.web.pages import TEMPLATES as SHARED
-from visualsearch.web.pages import inline, page_environment
+import numpy as np
 
-STYLES = (SHARED / "base.css", TEMPLATES / "explorer.css")
+from visualsearch.explorer import TEMPLATES
+from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
+from visualsearch.explorer.contents import Contents
+from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
+from visualsearch.settings import Settings
+from visualsearch.web.pages import PEOPLE_NOTES, category_nouns, render
+
 SCRIPTS = (
-    SHARED / "elements.js",
-    SHARED / "clipboard.js",
-    TEMPLATES / "words.js",
-    TEMPLATES / "chunks.js",
-    TEMPLATES / "persons.js",
-    TEMPLATES / "thumbnails.js",
-    TEMPLATES / "filters.js",
-    TEMPLATES / "gallery.js",
-    TEMPLATES / "trail.js",
-    TEMPLATES / "points.js",
-    TEMPLATES / "view.js",
-    TEMPLATES / "colouring.js",
-    TEMPLATES / "map.js",
-    TEMPLATES / "explorer.js",
+    "words",
+    "chunks",
+    "persons",
+    "thumbnails",
+    "filters",
+    "gallery",
+    "trail",
+    "points",
+    "view",
+    "colouring",
+    "map",
+    "explorer",
 )
+
+# By method of the map: its name for readers, and how to read the map.
+PROJECTIONS = {
+    "tsne": (
+        "t-SNE",
+        "What lies together looks alike to the search. How far apart two groups lie, how large "
+        "they are and where they lie means nothing.",
+    ),
+    "pca": (
+        "PCA",
+        "The two directions in which the vectors differ most, so that what lies far apart differs; "
+        "what lies together may still differ in all other directions.",
+    ),
+}
+
+
+def page_facts(
+    contents: Contents, settings: Settings, projection: str, queries: list[int | None]
+) -> dict[str, Any]:
+    """Return the facts, JSON-ready.
+
+    projection: one of PROJECTIONS. queries: person_id of each query of the report, None for a
+    picture that the user gave. The page starts with the first query that is in the search set.
+    """
+    ids = contents.persons["person_id"].to_numpy()
+    asked = np.flatnonzero(np.isin(ids, [person for person in queries if person is not None]))
+    row_of = dict(zip(ids[asked].tolist(), asked.tolist(), strict=True))
+    cell = settings.explorer.thumbnail_height
+    search, neighbours = settings.search, settings.explorer.neighbours
+    method, text = PROJECTIONS[projection]
+    notes = [PEOPLE_NOTES.get(settings.dataset.source, "")]
+    if search.exclude_near_duplicates:
+        notes.append("Near-duplicates are left out of the neighbours.")
+    order = "nearest first, by cosine similarity"
+    if search.rerank:
+        order = "nearest first by the reduced vectors, without the report’s second look"
+    return {
+        "title": settings.report.title,
+        "things": category_nouns(settings.dataset.category),
+        "persons": len(ids),
+        "neighbours": neighbours,
+        "shown": min(search.neighbours, neighbours),
+        "chunk": {"neighbours": NEIGHBOURS_ROWS, "details": DETAILS_ROWS},
+        "sheet": {"persons": SHEET_PERSONS, "columns": SHEET_COLUMNS, "cell": [cell, cell]},
+        "order": order,
+        "labels": [{"kind": kind, "values": values} for kind, values, _ in contents.labels],
+        "licenses": [{"name": name, "url": url} for name, url in contents.licenses],
+        "first_ids": ids[::DETAILS_ROWS].tolist(),
+        "start": next((row_of[person] for person in queries if person in row_of), 0),
+        "same_image": search.same_image,
+        "near_duplicate": search.near_duplicate,
+        "report": "../index.html",
+        "projection": {"method": method, "text": text},
+        "notes": [note for note in notes if note],
+    }
 
 
 def render_page(facts: dict[str, Any]) -> str:
-    """The page. facts: JSON-ready, what its scripts must know at once."""
-    return (
-        page_environment(TEMPLATES)
-        .get_template("explorer.html.j2")
-        .render(
-            title=facts["title"],
-            facts=facts,
-            style=inline(STYLES),
-            theme=inline([SHARED / "theme.js"]),
-            script=inline(SCRIPTS),
-        )
-    )
+    """Return the page. facts: as `page_facts` returns them."""
+    return render(TEMPLATES, "explorer", SCRIPTS, title=facts["title"], facts=facts)

@@ -14,8 +14,8 @@ from PIL import Image
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.data.pictures import Picture
 
-PERSONS = 32
-COLUMNS = 8
+SHEET_PERSONS = 32
+SHEET_COLUMNS = 8
 # Of WebP. Fifty thousand thumbnails 112 pixels high take some 100 MB.
 QUALITY = 80
 
@@ -25,7 +25,7 @@ Made = TypeVar("Made")
 
 
 class Sheet(NamedTuple):
-    """A WebP file of at most PERSONS cells, COLUMNS beside each other.
+    """A WebP file of at most SHEET_PERSONS cells, SHEET_COLUMNS beside each other.
 
     sizes: uint8 [n, 2], width and height of each thumbnail, which lies at its cell's top left.
     """
@@ -63,10 +63,10 @@ def _thumbnails(picture: Picture, boxes: NDArray[np.float32], cell: int) -> list
 
 
 def _sheet(crops: list[Pixels], cell: int) -> Sheet:
-    rows = -(-len(crops) // COLUMNS)
-    pixels = np.zeros((rows * cell, COLUMNS * cell, 3), dtype=np.uint8)
+    rows = -(-len(crops) // SHEET_COLUMNS)
+    pixels = np.zeros((rows * cell, SHEET_COLUMNS * cell, 3), dtype=np.uint8)
     for number, crop in enumerate(crops):
-        row, column = divmod(number, COLUMNS)
+        row, column = divmod(number, SHEET_COLUMNS)
         high, wide = crop.shape[:2]
         # Going on with the last pixels leaves no seam, which would bleed into the thumbnail.
         pixels[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = np.pad(
@@ -79,7 +79,7 @@ def _sheet(crops: list[Pixels], cell: int) -> Sheet:
 
 
 def _parts(crops: Iterator[Pixels]) -> Iterator[list[Pixels]]:
-    while part := list(islice(crops, PERSONS)):
+    while part := list(islice(crops, SHEET_PERSONS)):
         yield part
 
 

@@ -23,9 +23,8 @@ from visualsearch.explorer.chunks import (
     script,
 )
 from visualsearch.explorer.contents import Contents
-from visualsearch.explorer.facts import page_facts
-from visualsearch.explorer.page import render_page
-from visualsearch.explorer.thumbnails import PERSONS, Sheet, draw_sheets
+from visualsearch.explorer.page import page_facts, render_page
+from visualsearch.explorer.thumbnails import SHEET_PERSONS, Sheet, draw_sheets
 from visualsearch.settings import Settings
 
 
@@ -80,7 +79,7 @@ def _with_boxes(
 def _write_sheets(folder: Path, sheets: Iterable[Sheet], n_persons: int) -> NDArray[np.uint8]:
     """Write each sheet when it is there; return all thumbnails' widths and heights, [N, 2]."""
     sizes = [np.empty((0, 2), dtype=np.uint8)]
-    total = -(-n_persons // PERSONS)
+    total = -(-n_persons // SHEET_PERSONS)
     for number, sheet in enumerate(progress(sheets, "explorer", "sheets", total)):
         (folder / f"{number:04d}.webp").write_bytes(sheet.webp)
         sizes.append(sheet.sizes)

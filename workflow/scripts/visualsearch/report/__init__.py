@@ -1,8 +1,8 @@
-"""The report: one model of a run's results, shown as HTML, as Markdown and as a table.
+"""The report: a run's results as an HTML page, as Markdown and as a table of hits.
 
-`model` loads the results, `crops` and `figures` make what is to be seen, the modules of `wording`
-say in words what was done, and `page`, `markdown` and `hits_table` write. Text and layout of the
-page lie in templates/.
+`loading` reads the results into the classes of `model`. `crops` and `figures` make the pictures,
+the modules of `wording` the sentences and tables. `page` and `markdown` put them together, and
+`writing` writes all files. Text and layout of the page are in templates/.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report as Markdown for code hosts (GitHub's flavour), its figures in files beside it."""
+"""The report as Markdown for code hosts (GitHub's flavour), with its figures in files."""
 
 import re
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$])")
 
 
 class Ready(str):
-    """Text that is Markdown already."""
+    """Text that is Markdown already, so it is not escaped."""
 
 
 def render_markdown(results: Results, figures: dict[str, str]) -> str:
-    """The whole document; figures are expected in the folder figures/ beside it.
+    """Return the document, which links to the folder figures/ beside it.
 
-    Every value that the template puts in is escaped, unless it is Ready.
+    figures: alternative texts by name. All values are escaped, unless they are Ready.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -49,12 +49,12 @@ def render_markdown(results: Results, figures: dict[str, str]) -> str:
 
 
 def gallery_file(number: int) -> str:
-    """Name of a query's gallery in figures/."""
+    """Return the file name of a query's gallery in figures/."""
     return f"query-{number:03d}.jpg"
 
 
 def escaped(value: Any) -> str:
-    """A value as text that Markdown shows as it is, on one line."""
+    """Return a value as one line that Markdown shows literally."""
     if isinstance(value, Ready):
         return value
     text = re.sub(r"\s+", " ", str(value)).replace("&", "&amp;")
@@ -62,28 +62,29 @@ def escaped(value: Any) -> str:
 
 
 def link(text: str, url: str | None) -> Ready:
-    """A link where `url` is an http(s) address, else the text alone."""
+    """Return a link if `url` is an http(s) address, else the text alone."""
     if web_address(url) is None:
         return Ready(escaped(text))
     return Ready(f"[{escaped(text)}](<{quote(url or '', safe=':/?#@!$&*+,;=%~')}>)")
 
 
 def license_link(picture: ShownPicture) -> Ready:
-    """A picture's licence by its short name."""
+    """Return the short name of a picture's licence, as a link."""
     return link(picture.license_name or "not stated", picture.license_url)
 
 
 def labels_text(labels: Iterable[Label]) -> Ready:
-    """Labels of a picture; those that agree with the query's are marked."""
-    parts = [
-        f"{escaped(label.kind)} {escaped(label.value)}{' ✓' if label.agrees else ''}"
-        for label in labels
-    ]
-    return Ready(", ".join(parts))
+    """Return a picture's labels, with a mark at those that the query's picture has too."""
+    return Ready(
+        ", ".join(
+            f"{escaped(label.kind)} {escaped(label.value)}{' ✓' if label.agrees else ''}"
+            for label in labels
+        )
+    )
 
 
 def fenced(text: str, language: str) -> Ready:
-    """A code block that no text can end."""
+    """Return a code block with a fence longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return Ready(f"{fence}{language}\n{text.rstrip()}\n{fence}")

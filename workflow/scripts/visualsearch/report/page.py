@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no other: style, script and pictures lie in it."""
+"""The report as one HTML file that holds its style, scripts and pictures."""
 
 import base64
 import re
@@ -11,25 +11,19 @@ from visualsearch.report.crops import Crops, Jpeg
 from visualsearch.report.model import Hit, Label, Person, Results, ShownPicture
 from visualsearch.report.numbers import decimals
 from visualsearch.report.wording import WORDS, gallery
-from visualsearch.web.pages import TEMPLATES as SHARED
-from visualsearch.web.pages import inline, page_environment
+from visualsearch.web.pages import render
 
-STYLES = (SHARED / "base.css", TEMPLATES / "report.css")
-# Each uses only those before it.
 SCRIPTS = (
-    SHARED / "elements.js",
-    SHARED / "clipboard.js",
-    TEMPLATES / "announce.js",
-    TEMPLATES / "galleries.js",
-    TEMPLATES / "boxes.js",
-    TEMPLATES / "copying.js",
-    TEMPLATES / "dialog.js",
-    TEMPLATES / "filters.js",
-    TEMPLATES / "context.js",
-    TEMPLATES / "downloads.js",
-    TEMPLATES / "report.js",
+    "announce",
+    "galleries",
+    "boxes",
+    "copying",
+    "dialog",
+    "filters",
+    "context",
+    "downloads",
+    "report",
 )
-
 EXPLORER = "explorer/index.html"
 
 
@@ -45,18 +39,16 @@ def render_page(
     figures: SVG elements by name. downloads: files that the page offers, by format. alone: whether
     the page lies in the report's folder, with the explorer beside it.
     """
-    environment = page_environment(TEMPLATES)
-    environment.filters["decimals"] = decimals
-    environment.filters["together"] = together
-    return environment.get_template("report.html.j2").render(
+    return render(
+        TEMPLATES,
+        "report",
+        SCRIPTS,
+        {"decimals": decimals, "together": together},
         results=results,
         report=results.settings.report,
         **WORDS,
         crops=crops,
         data_url=data_url,
-        style=inline(STYLES).text,
-        theme=inline([SHARED / "theme.js"]),
-        script=inline(SCRIPTS),
         explorer=EXPLORER if alone and results.settings.report.explorer else None,
         figures=figures,
         ranges=_ranges(results),
@@ -70,23 +62,23 @@ def render_page(
 
 
 def together(text: str) -> str:
-    """A sentence in which no line ends between a number and its unit."""
+    """Return text in which no line breaks between a number and its unit."""
     return re.sub(r"(?<=\d) (?=(?:%|px|ms|kB|MB|GB)(?!\w))", "\u00a0", text)
 
 
 def data_url(jpeg: Jpeg) -> str:
-    """A JPEG as the address of itself."""
+    """Return a JPEG as a data URL."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.data).decode()
 
 
 def _whole_picture(results: Results, picture: ShownPicture, jpeg: Jpeg) -> dict[str, Any]:
-    """A picture for the script. persons: (person_id, box) of all of the search set in it."""
-    people = results.boxes.get(picture.image_id, {}) if picture.image_id is not None else {}
+    """Return a picture for the script. persons: [person_id, box] of the search set in it."""
+    persons = results.boxes.get(picture.image_id, {}) if picture.image_id is not None else {}
     return {
         "url": data_url(jpeg),
         "width": jpeg.width,
         "height": jpeg.height,
-        "persons": [[str(person_id), _rounded(box)] for person_id, box in people.items()],
+        "persons": [[str(person_id), _rounded(box)] for person_id, box in persons.items()],
     }
 
 
@@ -95,11 +87,12 @@ def _rounded(box: tuple[float, ...]) -> list[float]:
 
 
 def _ranges(results: Results) -> dict[str, tuple[float, float]] | None:
-    """Least and largest score and height of the hits, for the filters; None without hits."""
-    hits = [hit.person for query in results.queries for hit in query.hits]
-    if not hits:
+    """Return the ranges of the hits' scores and heights, for the filters; None without hits."""
+    persons = [hit.person for query in results.queries for hit in query.hits]
+    if not persons:
         return None
-    scores, heights = [_shown_score(hit) for hit in hits], [_shown_height(hit) for hit in hits]
+    scores = [_shown_score(person) for person in persons]
+    heights = [_shown_height(person) for person in persons]
     return {"score": (min(scores), max(scores)), "height": (min(heights), max(heights))}
 
 
@@ -112,25 +105,19 @@ def _shown_height(person: Person) -> int:
 
 
 def _large_views(results: Results) -> list[list[dict[str, Any]]]:
-    """What the script shows when a crop is opened: for each query, itself and its hits."""
-    return [
-        [
-            _large_view(
-                f"Query {query.number}", gallery.describe_query(query), query.person, query.labels
-            ),
-            *(
-                _large_view(
-                    f"Query {query.number}, neighbour {hit.rank}",
-                    gallery.describe_hit(query, hit),
-                    hit.person,
-                    hit.labels,
-                    hit,
-                )
-                for hit in query.hits
-            ),
-        ]
-        for query in results.queries
-    ]
+    """Return what the script shows when a crop is opened: by query, itself and its hits."""
+    views = []
+    for query in results.queries:
+        heading = f"Query {query.number}"
+        text = gallery.describe_query(query)
+        of_query = [_large_view(heading, text, query.person, query.labels)]
+        for hit in query.hits:
+            text = gallery.describe_hit(query, hit)
+            of_query.append(
+                _large_view(f"{heading}, neighbour {hit.rank}", text, hit.person, hit.labels, hit)
+            )
+        views.append(of_query)
+    return views
 
 
 def _large_view(

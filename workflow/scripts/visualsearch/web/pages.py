@@ -1,4 +1,4 @@
-"""What the report and the explorer share: style, small scripts, words, the template environment.
+"""What the pages of report and explorer share: style, small scripts, words, how they are rendered.
 
 Scripts are classic ones, each of which defines one constant and may use those before it: a browser
 does not load modules into a page that was opened from disk.
@@ -6,9 +6,10 @@ does not load modules into a page that was opened from disk.
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -45,12 +46,30 @@ def inline(files: Sequence[Path]) -> Inline:
     return Inline(Markup(f"\n{text}\n"), f"sha256-{digest}")
 
 
-def page_environment(folder: Path) -> Environment:
-    """Return an environment for the templates of `folder` that escapes all values but Markup."""
-    return Environment(
-        loader=FileSystemLoader(folder),
+def render(
+    templates: Path,
+    name: str,
+    scripts: Sequence[str],
+    filters: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+    **values: Any,
+) -> str:
+    """Render <name>.html.j2 of a folder of templates; all values but Markup are escaped.
+
+    The template also gets `theme`, a script that runs first; `style`, from the shared style and
+    <name>.css; and `script`, from the shared scripts and then `scripts` in their order.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    shared = [TEMPLATES / "elements.js", TEMPLATES / "clipboard.js"]
+    return environment.get_template(f"{name}.html.j2").render(
+        theme=inline([TEMPLATES / "theme.js"]),
+        style=inline([TEMPLATES / "base.css", templates / f"{name}.css"]),
+        script=inline([*shared, *(templates / f"{script}.js" for script in scripts)]),
+        **values,
     )
