@@ -1,4 +1,4 @@
-"""What a run did and found, in words: plain sentences, tables and pairs, nothing escaped."""
+"""What a run did and found, in words: sentences, tables and pairs, not yet escaped."""
 
 from visualsearch.report import costs, numbers
 from visualsearch.report.wording import (
@@ -12,7 +12,7 @@ from visualsearch.report.wording import (
     vectors,
 )
 
-# What templates know each module by.
+# The names of the modules in templates.
 WORDS = {
     "components": components,
     "costs": costs,

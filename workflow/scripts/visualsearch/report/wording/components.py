@@ -1,4 +1,4 @@
-"""What the number of components changes, and what it means for the choice."""
+"""How the number of components changes the measures, and how many are enough."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ CAPTION_BELOW = (
 
 
 def caption(results: Results) -> str:
-    """What the figure shows."""
+    """Return the caption of the figure."""
     alike = [name for name in names(results) if not name.startswith("self")]
     return CAPTION + (CAPTION_BELOW if alike else "")
 
 
 def text(results: Results) -> str:
-    """The figure in words, for those who do not see it."""
+    """Return the alternative text of the figure."""
     rows = results.search["by_components"]
     first, last = rows[0], rows[-1]
     return (
@@ -35,10 +35,10 @@ def text(results: Results) -> str:
 
 
 def enough(results: Results) -> dict[str, int]:
-    """The least number of components not shown to lose anything against all kept, by measure.
+    """Return by measure the smallest number of components without a loss against all kept.
 
-    For it and every larger one, the 95 % interval of the paired difference to all kept reaches 0.
-    Measures that do not show at all, or of too few persons, are left out.
+    For it and all larger ones, the 95 % interval of the paired difference to all kept reaches 0.
+    Measures that are not above chance, or of fewer than FEWEST persons, are left out.
     """
     rows = results.search["by_components"]
     found = {}
@@ -54,7 +54,7 @@ def enough(results: Results) -> dict[str, int]:
 
 
 def _shows(found: dict[str, Any] | None) -> bool:
-    """Whether a measure is above nothing, from persons enough."""
+    """Whether a measure is above chance, with FEWEST persons or more."""
     if found is None or found["persons"] < FEWEST:
         return False
     ends = found["lift_interval" if "lift" in found else "interval"]
@@ -62,7 +62,7 @@ def _shows(found: dict[str, Any] | None) -> bool:
 
 
 def sentences(results: Results) -> list[str]:
-    """What the numbers of components mean for the choice made here."""
+    """Say how many components would be enough here."""
     kept = results.reduction.n_components
     rows = results.search["by_components"]
     if len(rows) < 2:

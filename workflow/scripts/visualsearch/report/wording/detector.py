@@ -1,12 +1,11 @@
-"""The detector and how good its boxes are."""
+"""The detector, and how good its boxes are."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import Facts, count, decimals
 
-# Of the 12 numbers of COCO's evaluation: https://cocodataset.org/#detection-eval
+# The 12 numbers of COCO's evaluation: https://cocodataset.org/#detection-eval
 PRECISION = (
     ("AP", "mean over IoU 0.50 to 0.95"),
     ("AP50", "at IoU 0.50"),
@@ -34,20 +33,20 @@ PRECISION_RECALL_CAPTION = (
 
 
 def is_training_set(results: Results) -> bool | None:
-    """Whether AP was measured on what the detector was trained on; None where that is unknown."""
+    """Whether AP was measured on the detector's training set; None if that is unknown."""
     if results.settings.dataset.source != "coco-minitrain":
         return False
     return True if results.detector["trained_on"] == "COCO train2017" else None
 
 
 def ap_title(results: Results) -> str:
-    """Heading of the detector's numbers."""
+    """Return the heading of the 12 numbers."""
     kind = {True: "Training-set AP", None: "AP, perhaps on the training set", False: "AP"}
     return f"{kind[is_training_set(results)]} of the detections"
 
 
 def ap_notes(results: Results) -> list[str]:
-    """How the 12 numbers are to be read; or why there are none."""
+    """Say how to read the 12 numbers, or why there are none."""
     numbers = results.detection_numbers
     dataset = results.settings.dataset
     if numbers is None:
@@ -91,7 +90,7 @@ def ap_notes(results: Results) -> list[str]:
 
 
 def ap_table(results: Results) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """(heading, [(name, meaning, value)]) for precision and recall."""
+    """Return (heading, [(name, meaning, value)]) for precision and recall."""
     numbers = results.detection_numbers
     if numbers is None:
         return []
@@ -102,50 +101,46 @@ def ap_table(results: Results) -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 
 def detector_facts(results: Results) -> Facts:
-    """Every detail of detector.json in readable words; a key not known here is shown as it is."""
+    """Return every value of detector.json in readable words; unknown keys are shown unchanged."""
     details = dict(results.detector)
-    facts: Facts = []
-
-    def add(term: str, value: str) -> None:
-        facts.append((term, value))
-
-    add("name", details.pop("name"))
-    library = details.pop("library")
-    add("built by", f"{details.pop('builder')} ({library})")
-    published = details.pop("weights_are_published")
-    kind = "published" if published else "given as a file"
-    add("weights", f"{details.pop('weights')} ({library if library == 'bundled' else kind})")
-    add("weights from", details.pop("weights_url") or "a file of the user's")
-    add("sha256 of the weights", details.pop("weights_sha256"))
-    add("size of the weights", f"{details.pop('weights_bytes') / 1e6:,.1f} MB")
-    add("trained on", details.pop("trained_on"))
-    ap, on = details.pop("published_box_ap"), details.pop("published_on")
-    add("published box AP", "none published" if ap is None else f"{ap} ({on})")
-    add("training recipe", details.pop("recipe") or "none published")
-    operations = details.pop("gmacs_at_800")
-    add(
-        "multiply-adds",
-        "not published" if operations is None else f"{operations:g} billion at 800 × 800 px",
-    )
-    add("parameters", f"{details.pop('parameters'):,}")
-    add("categories it knows", f"{details.pop('categories'):,}")
-    add("size of its input", _input_size(details.pop("image_min_size"), details))
-    mean, deviation = details.pop("normalise_mean"), details.pop("normalise_std")
-    add("normalisation", f"RGB in 0 to 1, minus {_values(mean)}, divided by {_values(deviation)}")
-    add("score threshold", f"{details.pop('score_threshold'):g}")
-    overlap = details.pop("nms_iou_threshold")
-    add("non-maximum suppression", f"of two boxes with IoU over {overlap:g}, the better stays")
-    add("detections an image", f"at most {details.pop('detections_per_image')}")
-    add("anchor sizes", _levels(details.pop("anchor_sizes")))
-    add("anchor aspect ratios", _levels(details.pop("anchor_aspect_ratios")))
-    add("features from", details.pop("featurizer"))
-    add("values of its last map", f"{details.pop('vector_length'):,}")
-    details.pop("versions")
+    take = details.pop
+    library = take("library")
+    kind = "published" if take("weights_are_published") else "given as a file"
+    ap, dataset = take("published_box_ap"), take("published_on")
+    operations = take("gmacs_at_800")
+    mean, deviation = _values(take("normalise_mean")), _values(take("normalise_std"))
+    overlap = take("nms_iou_threshold")
+    take("versions")
+    facts = [
+        ("name", take("name")),
+        ("built by", f"{take('builder')} ({library})"),
+        ("weights", f"{take('weights')} ({library if library == 'bundled' else kind})"),
+        ("weights from", take("weights_url") or "a file of the user's"),
+        ("sha256 of the weights", take("weights_sha256")),
+        ("size of the weights", f"{take('weights_bytes') / 1e6:,.1f} MB"),
+        ("trained on", take("trained_on")),
+        ("published box AP", "none published" if ap is None else f"{ap} ({dataset})"),
+        ("training recipe", take("recipe") or "none published"),
+        (
+            "multiply-adds",
+            "not published" if operations is None else f"{operations:g} billion at 800 × 800 px",
+        ),
+        ("parameters", f"{take('parameters'):,}"),
+        ("categories it knows", f"{take('categories'):,}"),
+        ("size of its input", _input_size(take("image_min_size"), take("image_max_size"))),
+        ("normalisation", f"RGB in 0 to 1, minus {mean}, divided by {deviation}"),
+        ("score threshold", f"{take('score_threshold'):g}"),
+        ("non-maximum suppression", f"of two boxes with IoU over {overlap:g}, the better stays"),
+        ("detections an image", f"at most {take('detections_per_image')}"),
+        ("anchor sizes", _levels(take("anchor_sizes"))),
+        ("anchor aspect ratios", _levels(take("anchor_aspect_ratios"))),
+        ("features from", take("featurizer")),
+        ("values of its last map", f"{take('vector_length'):,}"),
+    ]
     return facts + [(key.replace("_", " "), str(value)) for key, value in details.items()]
 
 
-def _input_size(shorter: list[int], details: dict[str, Any]) -> str:
-    longer = details.pop("image_max_size")
+def _input_size(shorter: list[int], longer: int) -> str:
     if shorter == [longer]:
         return f"{longer} × {longer} px"
     sides = " or ".join(map(str, shorter))

@@ -1,4 +1,4 @@
-"""Queries and their neighbours in words, and what was searched."""
+"""The galleries: what was searched, each query, and its neighbours."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from visualsearch.web.pages import PEOPLE_NOTES
 
 
 def lead(results: Results) -> str:
-    """What was asked, in one sentence."""
+    """Say what was searched for, in one sentence."""
     one, many = results.nouns
     neighbours, n = results.settings.search.neighbours, len(results.queries)
     if not results.n_persons:
@@ -37,7 +37,7 @@ def lead(results: Results) -> str:
 
 
 def totals(results: Results) -> Facts:
-    """The four numbers at the top: (what, how many)."""
+    """Return the four numbers at the top."""
     threshold = decimals(results.detector["score_threshold"])
     return [
         ("pictures", f"{results.n_pictures:,}"),
@@ -48,12 +48,12 @@ def totals(results: Results) -> Facts:
 
 
 def people_note(results: Results) -> str | None:
-    """What must be known about the people shown."""
+    """Return what readers must know about the people shown."""
     return PEOPLE_NOTES.get(results.settings.dataset.source)
 
 
 def hint(results: Results) -> str:
-    """How a gallery is to be read."""
+    """Say how to read a gallery."""
     if not results.n_persons:
         many = results.nouns[1]
         return (
@@ -90,7 +90,7 @@ def hint(results: Results) -> str:
 
 
 def no_neighbours(results: Results) -> str:
-    """Why a query has none."""
+    """Say why a query has no neighbours."""
     if results.n_persons < 2:
         return "Nothing else is in the search set."
     search = results.settings.search
@@ -102,13 +102,13 @@ def no_neighbours(results: Results) -> str:
 
 
 def reason(query: Query) -> str:
-    """Why a query was chosen, without its role where that is told first."""
+    """Say why a query was chosen, without its role, which stands before it."""
     said = query.reason.removeprefix(query.role)
     return said[2:] if said != query.reason and said[:2] in (", ", ": ") else query.reason
 
 
 def rerank_effect(query: Query) -> str | None:
-    """How reranking changed a gallery; None if it changed nothing, or was off."""
+    """Say how reranking changed a gallery; None if it changed nothing or was off."""
     ranks = [(hit.rank, hit.index_rank) for hit in query.hits]
     new = sum(before > len(ranks) for _, before in ranks)
     moved = sum(before <= len(ranks) and before != rank for rank, before in ranks)
@@ -118,7 +118,7 @@ def rerank_effect(query: Query) -> str | None:
 
 
 def marks(hit: Hit) -> list[str]:
-    """What a reader must know of a hit before taking it for a find."""
+    """Return warnings about a hit that may be trivial."""
     return [
         *(["same image"] if hit.same_image else []),
         *(["near-duplicate"] if hit.near_duplicate else []),
@@ -126,12 +126,12 @@ def marks(hit: Hit) -> list[str]:
 
 
 def was(hit: Hit) -> str | None:
-    """A hit's rank before reranking, if it was another."""
+    """Return a hit's rank before reranking, if reranking changed it."""
     return None if hit.index_rank == hit.rank else f"was {ordinal(hit.index_rank)}"
 
 
 def hit_facts(hit: Hit) -> Facts:
-    """How near a hit is, for the large view."""
+    """Return a hit's similarities, for the large view."""
     if hit.full_similarity is None:
         return [("cosine similarity", decimals(hit.similarity, 3))]
     return [
@@ -142,11 +142,10 @@ def hit_facts(hit: Hit) -> Facts:
 
 
 def person_facts(person: Person) -> Facts:
-    """All that is known of a detection, for the large view."""
+    """Return the facts of a detection, for the large view."""
     x, y, w, h = person.box
     picture = person.picture
-    facts = []
-    facts.append(("detector score", decimals(person.score, 3)))
+    facts = [("detector score", decimals(person.score, 3))]
     if person.person_id is not None:
         facts.append(("person id", str(person.person_id)))
     if picture.image_id is not None:
@@ -157,20 +156,20 @@ def person_facts(person: Person) -> Facts:
 
 
 def describe_labels(labels: Iterable[Label]) -> str:
-    """Labels as a phrase for alternative texts: `, view studio portrait, person P001`."""
+    """Return labels for alternative texts: `, view studio portrait, person P001`."""
     return "".join(f", {label.kind} {label.value}" for label in labels)
 
 
 def describe_query(query: Query) -> str:
-    """Alternative text of a query's picture."""
+    """Return the alternative text of a query's picture."""
     return f"Query {query.number}: {query.person.picture.name}" + describe_labels(query.labels)
 
 
 def describe_hit(query: Query, hit: Hit) -> str:
-    """Alternative text of a hit's picture."""
-    told = "".join(f", {mark}" for mark in marks(hit))
+    """Return the alternative text of a hit's picture."""
+    warnings = "".join(f", {mark}" for mark in marks(hit))
     return (
         f"Neighbour {hit.rank} of query {query.number}: cosine similarity "
-        f"{decimals(hit.shown_similarity)}, {hit.person.picture.name}{told}"
+        f"{decimals(hit.shown_similarity)}, {hit.person.picture.name}{warnings}"
         + describe_labels(hit.labels)
     )

@@ -23,7 +23,7 @@ CLOCK_NOTE = (
     "Times are medians on the machine of this run, with one thread; the index and exact search "
     "took turns. They differ from run to run, and nothing was chosen by them."
 )
-# What the sidecar says of how an index was built and searches, and what readers call it.
+# Settings of the index in its sidecar, with their names for readers.
 SETTINGS = {
     "n_trees": "trees",
     "connectivity": "links a vector",
@@ -33,16 +33,16 @@ SETTINGS = {
     "seed": "seed",
 }
 EFFORTS = ("search_k", "expansion_search")
-# From this share of the vectors on, a query does the work of exact search.
+# A query that compares this share of the vectors does about the work of exact search.
 NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
 class Point:
-    """One search that was tried.
+    """One search that tuning tried.
 
-    cost: vectors compared (or distances computed), or milliseconds. low: least recall that chance
-    leaves likely, None where that is not known.
+    cost: vectors compared, distances computed or milliseconds. low: lower end of the interval of
+    recall, None if it was not computed.
     """
 
     effort: int
@@ -54,7 +54,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Searches by rising effort. effort: its name. exact: what exact search costs."""
+    """Searches by rising effort. effort: name of its setting. exact: cost of exact search."""
 
     effort: str
     points: list[Point]
@@ -63,17 +63,17 @@ class Curve:
 
 
 def effort_of(results: Results) -> str | None:
-    """Name of the setting that says how far a search goes; None for exact search."""
+    """Return the setting that sets how many candidates a search takes; None for exact search."""
     return next((name for name in EFFORTS if name in results.sidecar), None)
 
 
 def curve(results: Results) -> Curve | None:
-    """Recall against work; None where nothing was tried."""
+    """Return recall against work; None if nothing was tried."""
     return _curve(results, results.sidecar["tuning"]["curve"], "compared", results.n_persons)
 
 
 def clock_curve(results: Results) -> Curve | None:
-    """Recall against milliseconds; None where nothing was tried, or times are not shown."""
+    """Return recall against milliseconds; None if nothing was tried or times are not shown."""
     timing = results.timing
     if timing is None:
         return None
@@ -92,13 +92,13 @@ def _curve(results: Results, points: list[dict[str, Any]], cost: str, exact: flo
 
 
 def work_of(results: Results) -> str:
-    """What the work of a query is counted in."""
-    # A graph is walked: a vector may be met more than once.
+    """Return the unit of a query's work."""
+    # A walk through a graph may meet a vector more than once.
     return "distances computed" if results.sidecar["backend"] == "hnsw" else "vectors compared"
 
 
 def curve_caption(results: Results) -> str:
-    """What the figure of recall against work shows."""
+    """Return the caption of the figure of recall against work."""
     return (
         f"How many of the ten nearest a query finds, against {work_of(results)}. The dashed line "
         "is index.target_recall, the filled point what was chosen, the square exact search."
@@ -106,7 +106,7 @@ def curve_caption(results: Results) -> str:
 
 
 def facts(results: Results) -> Facts:
-    """The index and its settings."""
+    """Return the index and its settings."""
     sidecar = results.sidecar
     found = [
         ("backend", sidecar["backend"]),
@@ -123,7 +123,7 @@ def facts(results: Results) -> Facts:
 
 
 def paragraph(results: Results) -> str:
-    """What the index does, and what its settings mean."""
+    """Say how the index works and what its settings mean."""
     if not results.n_persons:
         return "The index is empty. With somebody in it, index.backend says what it is."
     return {
@@ -149,7 +149,7 @@ def paragraph(results: Results) -> str:
 
 
 def choice(results: Results) -> list[str]:
-    """Which settings, chosen by whom and why; nothing for exact search."""
+    """Say which settings were taken and why; nothing for exact search."""
     effort = effort_of(results)
     if effort is None:
         return []
@@ -159,27 +159,21 @@ def choice(results: Results) -> list[str]:
         "(index.target_recall).",
         *_chosen(results, effort, found),
     ]
-    point = _point_of(found)
+    point = next((point for point in found.points if point.chosen), None) if found else None
     if point is not None:
         sentences += _work(results, point)
     return [" ".join(sentences), _reached(results)]
 
 
-def _point_of(found: Curve | None) -> Point | None:
-    return next((point for point in found.points if point.chosen), None) if found else None
-
-
 def _work(results: Results, point: Point) -> list[str]:
-    """How much a query of the chosen search compares, and what exact search would."""
+    """Say how much work the chosen search does, against exact search."""
     n, share = results.n_persons, point.cost / results.n_persons
-    if share > 1:
-        told = f"more than exact search's {n:,}"
-    else:
-        told = f"{percent(share)} of exact search's {n:,}"
-    work = f"{point.cost:,.0f}"
+    part = "more than" if share > 1 else f"{percent(share)} of"
     graph = results.sidecar["backend"] == "hnsw"
-    work = f"computes {work} distances" if graph else f"compares {work} vectors"
-    sentences = [f"A query then {work} on average, {told}."]
+    work = (
+        f"computes {point.cost:,.0f} distances" if graph else f"compares {point.cost:,.0f} vectors"
+    )
+    sentences = [f"A query then {work} on average, {part} exact search's {n:,}."]
     if share >= NEARLY_ALL:
         sentences.append(
             "At this size exact search (index.backend: exact) would do the same work more simply, "
@@ -189,14 +183,14 @@ def _work(results: Results, point: Point) -> list[str]:
 
 
 def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
-    """Who chose each setting."""
+    """Say who chose each setting, and by what."""
     sidecar, tuning = results.sidecar, results.sidecar["tuning"]
     settings = {name: sidecar[name] for name in ("n_trees", effort) if name in sidecar}
     given = [name for name in settings if getattr(results.settings.index, name, None) is not None]
     sentences = []
     if given:
-        told = listed([f"{name} {settings[name]:,}" for name in given])
-        sentences.append(f"{told} {'are' if len(given) > 1 else 'is'} set in the configuration.")
+        values = listed([f"{name} {settings[name]:,}" for name in given])
+        sentences.append(f"{values} {'are' if len(given) > 1 else 'is'} set in the configuration.")
     builds = tuning.get("builds", [])
     if "n_trees" not in given and len(builds) > 1:
         trees = listed([f"{build['n_trees']:,}" for build in builds])
@@ -212,13 +206,11 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
         points, target = (found.points, found.target) if found else ([], 0.0)
         safe = next((p for p in points if p.low is not None and p.low >= target), None)
         reached = next((p for p in points if p.recall >= target), None)
+        least = f"{taken} is the least of those tried that reached it"
         if safe is not None and safe.chosen:
-            sentences.append(
-                f"{taken} is the least of those tried that reached it with a margin for chance, "
-                f"{on}."
-            )
+            sentences.append(f"{least} with a margin for chance, {on}.")
         elif reached is not None and reached.chosen:
-            sentences.append(f"{taken} is the least of those tried that reached it, {on}.")
+            sentences.append(f"{least}, {on}.")
         else:
             sentences.append(f"{taken} was taken.")
     return sentences
@@ -239,7 +231,7 @@ def _reached(results: Results) -> str:
 
 
 def curve_text(drawn: Curve, unit: str) -> str:
-    """A curve in words, for those who do not see it."""
+    """Return the alternative text of a curve."""
     first, last = drawn.points[0], drawn.points[-1]
     return (
         f"Recall of the ten nearest against {unit}: {decimals(first.recall, 3)} at "
@@ -249,38 +241,28 @@ def curve_text(drawn: Curve, unit: str) -> str:
 
 
 def curve_table(drawn: Curve, clock: bool) -> list[tuple[str, str, str, str]]:
-    """(effort, recall, cost, remark) of each search tried, and of exact search."""
+    """Return (effort, recall, cost, remark) of each search tried, and of exact search."""
 
     def cost(value: float) -> str:
         return milliseconds(value) if clock else f"{value:,.0f}"
 
     rows = [
-        (
-            f"{point.effort:,}",
-            decimals(point.recall, 3),
-            cost(point.cost),
-            "chosen" if point.chosen else "",
-        )
-        for point in drawn.points
+        (f"{p.effort:,}", decimals(p.recall, 3), cost(p.cost), "chosen" if p.chosen else "")
+        for p in drawn.points
     ]
     return [*rows, ("exact search", decimals(1, 3), cost(drawn.exact), "")]
 
 
 def projection_heads(results: Results) -> list[tuple[str, bool]]:
-    """(heading, whether numbers stand beneath it) of the columns of `projection`."""
+    """Return (heading, whether the column has numbers) of the columns of `projection`."""
     if effort_of(results) is None:
         return [("persons", False), ("file", True), ("time a query", True)]
-    return [
-        ("persons", False),
-        ("index", True),
-        ("time a query", True),
-        ("exact search", True),
-        ("time a query", True),
-    ]
+    names = ("index", "time a query", "exact search", "time a query")
+    return [("persons", False), *((name, True) for name in names)]
 
 
 def projection(results: Results) -> list[list[str]]:
-    """Size of the file and time a query for this set and larger ones, and exact search's."""
+    """Return file size and time a query for this set and larger ones, also of exact search."""
     exact = effort_of(results) is None
     return [
         [

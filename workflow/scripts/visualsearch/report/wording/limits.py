@@ -1,4 +1,4 @@
-"""What the vectors see and what not, by this run's numbers; and what no number here says."""
+"""What the vectors distinguish, by this run's numbers, and what no number here shows."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from visualsearch.report.numbers import (
 from visualsearch.report.wording.detector import is_training_set
 from visualsearch.report.wording.measures import FEWEST, compared, names, summary_of
 
-# How much of the way from chance to full agreement neighbours must go to be called alike so.
+# Shares of the way from chance to full agreement, from which a measure is seen so.
 STRONGLY, CLEARLY = 0.5, 0.2
 TOO_FEW = "too few persons to tell"
 
 
 def sees(results: Results) -> list[tuple[str, str]]:
-    """(verdict, its numbers) for each measure: never more than they say."""
+    """Return (verdict, its numbers) for each measure. Verdicts follow from the intervals."""
     measures, raw = results.search["measures"], results.search["raw_cosine"]
-    # With the mirrored box averaged in, mirroring is no distortion.
+    # If vectors average the mirrored box in, a mirrored copy is no distortion.
     copy = "self_unmirrored" if results.settings.embedding.mirrored else "self"
     told = []
     for name in names(results):
@@ -115,14 +115,14 @@ WHAT = {
 
 
 def _beside_raw(name: str, raw: dict[str, Any]) -> str:
-    # The difference is this run's measure less the raw cosine's.
+    # The difference is this run's measure minus the raw cosine's.
     verdict = compared(raw, "clearly less", "clearly more")
     value = decimals(raw["value"], 3) if name in WHAT else percent(raw["value"])
     return f"The raw cosine gives {value}: {verdict}."
 
 
 def limits(results: Results) -> list[str]:
-    """What the report does not show."""
+    """Say what the report does not show."""
     _, many = results.nouns
     paragraphs = [
         "The features were trained to tell categories of objects apart and to place boxes. Nothing "

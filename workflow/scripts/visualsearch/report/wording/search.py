@@ -51,7 +51,7 @@ class MeasureRow(NamedTuple):
 
 
 def recall_stages(results: Results) -> list[RecallRow]:
-    """What the index loses, and what the reduction changes."""
+    """Return the table of recall: of the index, and of the reduction."""
     exact = results.sidecar["backend"] == "exact"
     return [
         _recall_row(
@@ -84,7 +84,7 @@ def _recall_row(name: str, meaning: str, recall: dict[str, Any]) -> RecallRow:
 
 
 def recall_paragraphs(results: Results) -> list[str]:
-    """How the two stages are to be read."""
+    """Say how to read the two stages."""
     first = (
         "A neighbour can be lost in two places: the index may not come across it, and the "
         "shortened vectors may put others before it. Each is measured by itself, against exact "
@@ -118,13 +118,13 @@ def recall_paragraphs(results: Results) -> list[str]:
 
 
 def keeps_all(results: Results, n_components: int) -> bool:
-    """Whether so many components hold all of the fitted vectors, by construction."""
+    """Whether this many components always hold the fitted vectors whole."""
     reduction = results.reduction
     return n_components >= min(reduction.n_persons - 1, len(reduction.mean))
 
 
 def relevance_paragraphs(results: Results) -> list[str]:
-    """How relevance was measured."""
+    """Say how relevance was measured."""
     measured = results.search["persons_measured"]
     if not measured:
         return ["Nobody was there to be searched for, so nothing was measured."]
@@ -142,7 +142,7 @@ def relevance_paragraphs(results: Results) -> list[str]:
 
 
 def relevance(results: Results) -> list[MeasureRow]:
-    """The table of relevance: only what was measured."""
+    """Return the table of relevance."""
     measures, raw = results.search["measures"], results.search["raw_cosine"]
     rankings = results.search.get("mean_average_precision", {})
     rows = []
@@ -176,7 +176,7 @@ SAME_PICTURE = "of the ten nearest, where the query's own picture is allowed"
 
 
 def _against_chance(found: Summary, chance: float) -> Summary:
-    """What a share of copies has above chance, which is one in all persons."""
+    """Add the lift of a share of copies above chance."""
     ends = found["interval"]
     return {
         **found,
@@ -217,7 +217,7 @@ def _rank_row(
 
 
 def strata(results: Results) -> list[MeasureRow]:
-    """Each measure by height of the box."""
+    """Return the table of each measure by height of the box."""
     rows = []
     for name in names(results):
         for part in results.search["measures"][name]["by_height"]:
@@ -233,7 +233,7 @@ def _heights(low: float, below: float | None) -> str:
 
 
 def labels_sentence(results: Results) -> str | None:
-    """What the galleries show of labels; None where pictures carry none."""
+    """Say how often hits share their query's labels; None if pictures have no labels."""
     if not results.labels_of_hits:
         return None
     parts = [
@@ -247,7 +247,7 @@ def labels_sentence(results: Results) -> str | None:
 
 
 def rerank_paragraphs(results: Results) -> list[str]:
-    """What reranking changes, or how to turn it on."""
+    """Say what reranking changed, or how to turn it on."""
     reranked = results.search.get("rerank")
     if reranked is None:
         return [TRY_RERANK]
@@ -275,7 +275,7 @@ def rerank_paragraphs(results: Results) -> list[str]:
 
 
 def rerank_table(results: Results) -> list[tuple[MeasureRow, MeasureRow]]:
-    """Each measure without reranking and with it."""
+    """Return each measure without reranking and with it."""
     return [
         (_measure_row(title_of(name), "", before), _measure_row(title_of(name), "", after))
         for name, before, after in _reranked_measures(results)

@@ -1,4 +1,4 @@
-"""What went in: the pictures, the configuration, the versions."""
+"""The inputs of a run: pictures, configuration, versions."""
 
 from dataclasses import asdict
 
@@ -8,11 +8,11 @@ from visualsearch.report.model import Results
 from visualsearch.report.numbers import Facts, count
 from visualsearch.settings.dataset import HOW_TO_FETCH
 
-# Of a checked configuration, what does not decide what is found.
+# Keys that do not affect what is found.
 HOW_IT_RUNS = {
     "dataset": HOW_TO_FETCH,
     "detector": ("device",),
-    # Times are shown in one place, so that all else is the same with them and without.
+    # It only adds the times.
     "report": ("timings",),
 }
 
@@ -25,43 +25,45 @@ SOURCES = {
 
 
 def dataset_facts(results: Results) -> Facts:
-    """Which pictures."""
+    """Return the facts of the dataset and the search set."""
     dataset = results.settings.dataset
-    facts = [("source", SOURCES.get(dataset.source, dataset.source))]
-    facts.append(("category", dataset.category))
+    facts = [
+        ("source", SOURCES.get(dataset.source, dataset.source)),
+        ("category", dataset.category),
+    ]
     if dataset.source.startswith("coco-"):
         kept = "with the category only" if dataset.only_with_category else "all of the set"
         facts.append(("pictures kept", kept))
     if dataset.max_images is not None:
         facts.append(("limit", f"the first {count(dataset.max_images, 'picture')} by id"))
-    facts.append(("pictures", f"{results.n_pictures:,}"))
     left_out = sum(results.skipped.values())
-    facts.append(("left out", f"{left_out:,}" if left_out else "none"))
-    facts.append(("detections", f"{results.n_detections:,}"))
     chosen = results.settings.search_set
-    facts.append(
+    return [
+        *facts,
+        ("pictures", f"{results.n_pictures:,}"),
+        ("left out", f"{left_out:,}" if left_out else "none"),
+        ("detections", f"{results.n_detections:,}"),
         (
             "in the search set",
             f"{results.n_persons:,}: score at least {chosen.min_score:g} and height at least "
             f"{chosen.min_height:g} px",
-        )
-    )
-    return facts
+        ),
+    ]
 
 
 def skipped_reasons(results: Results) -> list[tuple[str, int]]:
-    """(reason, pictures left out for it), the most frequent first."""
+    """Return (reason, pictures left out for it), the most frequent first."""
     return sorted(results.skipped.items(), key=lambda item: (-item[1], item[0]))
 
 
 def configuration_yaml(results: Results) -> str:
-    """The configuration that decided the results, as YAML, without what only guides the run."""
+    """Return the configuration as YAML, without keys that do not affect the results."""
     config = asdict(results.settings)
     for key in ("pathvars", "shards"):
         del config[key]
     for section, keys in HOW_IT_RUNS.items():
         config[section] = {k: v for k, v in config[section].items() if k not in keys}
-    # Settings of sources that are not used.
+    # Only the settings of the source that was used.
     source = config["dataset"]["source"]
     for part in {"coco", "folder"} - {source.split("-")[0]}:
         config["dataset"].pop(part, None)
@@ -69,7 +71,7 @@ def configuration_yaml(results: Results) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists on one line."""
+    """Writes lists on one line."""
 
 
 _Dumper.add_representer(
@@ -81,6 +83,6 @@ _Dumper.add_representer(
 
 
 def versions(results: Results) -> Facts:
-    """Versions of what computed the results."""
+    """Return the versions of the packages that computed the results."""
     found = {**results.detector["versions"], **results.sidecar["versions"]}
     return sorted(found.items())

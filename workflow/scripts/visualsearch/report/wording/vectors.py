@@ -1,4 +1,4 @@
-"""How a box became a vector, and a vector a short one."""
+"""How a box became a vector, and how the vector was shortened."""
 
 from typing import Any, NamedTuple
 
@@ -13,41 +13,43 @@ VARIANCE_CAPTION = (
 )
 
 
-class Measured(NamedTuple):
-    """What benchmarks/representation.py measured of one way to describe a person.
+class Way(NamedTuple):
+    """A way to describe a person, as measured by benchmarks/representation.py.
 
+    settings: keys of `embedding` that differ from the default. sees: what the vector comes from.
     self_rank1: share of moved and mirrored crops that find their original first. pose, context:
-    lifts above chance, as multiples of the raw cosine's.
+    lifts above chance, as multiples of the raw cosine's lifts.
     """
 
+    settings: dict[str, Any]
+    sees: str
     self_rank1: float
     pose: float
     context: float
 
-
-class Way(NamedTuple):
-    """Settings of `embedding` that go over the default, what they see, and what was measured."""
-
-    settings: dict[str, Any]
-    sees: str
-    measured: Measured | None
+    @property
+    def numbers(self) -> str:
+        """The three measures, as text."""
+        return f"{self.self_rank1:.3f}, {self.pose:.1f} and {self.context:.1f}"
 
 
-# docs/representation.md: the bundled detector, the half of the images on which nothing was chosen.
-# The first is the default; the others are named as one line away.
+# From docs/representation.md: the bundled detector, on the half of the images on which nothing was
+# chosen. The first is the default; each other differs in one line of the configuration.
 WAYS = (
-    Way({}, "the last map", Measured(0.987, 3.11, 1.26)),
+    Way({}, "the last map", 0.987, 3.11, 1.26),
     Way(
         {"maps": "before"},
         "the map before the last, which sees more of the surroundings",
-        Measured(0.994, 2.47, 1.94),
+        0.994,
+        2.47,
+        1.94,
     ),
-    Way({"maps": "both"}, "both maps, joined", Measured(0.987, 3.24, 1.80)),
+    Way({"maps": "both"}, "both maps, joined", 0.987, 3.24, 1.80),
 )
 
 
 def embedding_paragraphs(results: Results) -> list[str]:
-    """How a box became a vector, and which other ways are known to see more."""
+    """Say how a box became a vector, and which other ways there are."""
     embedding = results.settings.embedding
     height, width = embedding.size
     grid = f"{height} × {width} pixels (height × width)"
@@ -104,35 +106,25 @@ def embedding_paragraphs(results: Results) -> list[str]:
 
 def _other_ways(results: Results) -> list[str]:
     used = results.settings.embedding
-    (_, _, default), *others = WAYS
+    default, *others = WAYS
     others = [way for way in others if any(getattr(used, k) != v for k, v in way.settings.items())]
     if not others:
         return []
     sentences = []
-    for settings, seen, measured in others:
-        line = ", ".join(f"embedding.{key}: {value}" for key, value in settings.items())
-        numbers = f" ({_numbers(measured)})" if measured else ""
-        sentences.append(f"{line} takes {seen}{numbers}")
-    text = (
+    for way in others:
+        line = ", ".join(f"embedding.{key}: {value}" for key, value in way.settings.items())
+        sentences.append(f"{line} takes {way.sees} ({way.numbers})")
+    return [
         "Other ways to describe a person are one line of the configuration away: "
-        f"{'; '.join(sentences)}."
-    )
-    if any(way.measured for way in others):
-        text += (
-            " The numbers are of the bundled detector, on annotated persons of images on which "
-            "nothing was chosen: how often a moved and mirrored copy finds its original first, and "
-            "how many times the raw cosine's lift above chance pose and context have"
-        )
-        text += f"; the default has {_numbers(default)}." if default else "."
-    return [text]
-
-
-def _numbers(measured: Measured) -> str:
-    return f"{measured.self_rank1:.3f}, {measured.pose:.1f} and {measured.context:.1f}"
+        f"{'; '.join(sentences)}. The numbers are of the bundled detector, on annotated persons of "
+        "images on which nothing was chosen: how often a moved and mirrored copy finds its "
+        "original first, and how many times the raw cosine's lift above chance pose and context "
+        f"have; the default has {default.numbers}."
+    ]
 
 
 def reduction_paragraphs(results: Results) -> list[str]:
-    """What was done to the vectors, and why, with this run's numbers."""
+    """Say how the vectors were reduced and why, with this run's numbers."""
     reduction = results.reduction
     if not reduction.is_fitted:
         who = "a single person differs from nobody" if results.n_persons else "nobody is there"
@@ -196,7 +188,7 @@ def reduction_paragraphs(results: Results) -> list[str]:
 
 
 def variance_text(results: Results) -> str:
-    """What the figure of explained variance shows, for those who do not see it."""
+    """Return the alternative text of the figure of explained variance."""
     reduction = results.reduction
     shares = np.cumsum(reduction.explained_variance_ratio)
     kept = reduction.n_components
