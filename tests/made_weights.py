@@ -1,15 +1,32 @@
 """torchvision's networks with random weights: tests download nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
+import pytest
 import torch
 
+from running import sampled
 from visualsearch.detect import DETECTORS, TorchvisionEntry
 from visualsearch.detect.torchvision_models import build_model
 from visualsearch.settings import DetectorSettings
 
 SMALL = {"min_size": 96, "max_size": 160}
-TORCHVISION = [name for name, entry in DETECTORS.items() if isinstance(entry, TorchvisionEntry)]
+TORCHVISION = sampled(
+    [name for name, entry in DETECTORS.items() if isinstance(entry, TorchvisionEntry)],
+    ["fasterrcnn_resnet50_fpn", "fasterrcnn_mobilenet_v3_large_fpn", "retinanet_resnet50_fpn_v2"],
+)
+
+
+@contextmanager
+def unset_weights() -> Iterator[None]:
+    """Networks built here are about to load weights, so drawing random ones would waste seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("kaiming_normal_", "kaiming_uniform_", "normal_", "uniform_"):
+            patch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor)
+        yield
 
 
 def random_network(name: str, seed: int = 0, **settings: Any) -> Any:
@@ -20,6 +37,7 @@ def random_network(name: str, seed: int = 0, **settings: Any) -> Any:
     return build_model(DetectorSettings(name, **settings), entry, 91).eval()
 
 
+@lru_cache(maxsize=1)
 def random_state(name: str) -> dict[str, torch.Tensor]:
     """A random state dict that gives finite maps."""
     state: dict[str, torch.Tensor] = random_network(name, **SMALL).state_dict()

@@ -16,7 +16,7 @@ from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
 from helpers import one_line
-from made_weights import SMALL, TORCHVISION, random_state
+from made_weights import SMALL, TORCHVISION, random_state, unset_weights
 from visualsearch.core.errors import InputError
 from visualsearch.detect import DETECTORS, load_described, load_detector, weights
 from visualsearch.detect.base import Detector
@@ -58,9 +58,11 @@ def built(
     path = tmp_path_factory.mktemp("built") / "w.pth"
     state = random_state(request.param)
     torch.save(state, path)
-    detector = load_detector(
-        DetectorSettings(request.param, str(path), "cpu", score_threshold=0.0, **SMALL, **EXACT)
+    settings = DetectorSettings(
+        request.param, str(path), "cpu", score_threshold=0.0, **SMALL, **EXACT
     )
+    with unset_weights():
+        detector = load_detector(settings)
     yield Built(request.param, detector, state)
     path.unlink()
 
@@ -71,9 +73,10 @@ def test_same_answers_as_the_model_torchvision_builds(
     name, detector, state = built
     monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **kwargs: state)
     threshold = DETECTORS[name].threshold
-    theirs = get_model_builder(name)(
-        weights=get_model_weights(name).DEFAULT, **{threshold: 0.0}, **SMALL
-    ).eval()
+    with unset_weights():
+        theirs = get_model_builder(name)(
+            weights=get_model_weights(name).DEFAULT, **{threshold: 0.0}, **SMALL
+        ).eval()
     crops = torch.rand(2, 3, 96, 64)
     mean, std = (
         torch.tensor(values).view(3, 1, 1)

@@ -258,7 +258,14 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
         assert together[column].to_numpy() == pytest.approx(alone[column].to_numpy(), abs=1e-3)
 
 
-def test_ap_in_bf16_is_that_of_fp32(coco_sample: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "ap", "change", "persons"),
+    # A score that changes by little moves the AP of few pictures by more.
+    [(30, 0.1641, 0.005, 10), pytest.param(140, 0.1753, 0.001, 90, marks=pytest.mark.torture)],
+)
+def test_ap_in_bf16_is_that_of_fp32(
+    coco_sample: Path, count: int, ap: float, change: float, persons: int
+) -> None:
     """The bundled detector's real weights on real pictures: the bound of `snakemake parity`."""
     detectors = [
         load_detector(DetectorSettings(BUNDLED, device="cpu", precision=p))
@@ -266,20 +273,20 @@ def test_ap_in_bf16_is_that_of_fp32(coco_sample: Path) -> None:
     ]
     parity = measure_parity(
         *detectors,
-        coco_pictures(coco_sample),
+        coco_pictures(coco_sample)[:count],
         "person",
         coco_sample / "instances.json",
         0.7,
         EMBEDDING,
     )
-    assert parity["AP"]["exact"] == pytest.approx(0.1753, abs=0.001)
-    assert abs(parity["AP"]["fast"] - parity["AP"]["exact"]) <= 0.001
-    assert parity["persons"] > 90 and parity["persons_lost"] == 0
+    assert parity["AP"]["exact"] == pytest.approx(ap, abs=0.001)
+    assert abs(parity["AP"]["fast"] - parity["AP"]["exact"]) <= change
+    assert parity["persons"] > persons and parity["persons_lost"] == 0
     assert parity["box_shift_pixels"]["median"] < 1
     assert parity["score_change"]["median"] < 0.005
     assert parity["cosine"]["worst"] > 0.999
     lines = parity_lines(parity, "bf16")
-    assert lines[0].startswith(f"bf16 against fp32, 140 images, {parity['persons']} persons")
+    assert lines[0].startswith(f"bf16 against fp32, {count} images, {parity['persons']} persons")
 
 
 def coco_pictures(coco_sample: Path) -> list[Picture]:
