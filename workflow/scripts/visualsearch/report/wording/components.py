@@ -1,10 +1,8 @@
 """How the number of components changes the measures, and how many are enough."""
 
-from typing import Any
-
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, listed, percent
-from visualsearch.report.wording.measures import FEWEST, names, summary_of, title_of
+from visualsearch.report.wording.measures import FEWEST, Summary, measured, summary_of, title_of
 from visualsearch.report.wording.search import keeps_all
 
 CAPTION = (
@@ -19,7 +17,7 @@ CAPTION_BELOW = (
 
 def caption(results: Results) -> str:
     """Return the caption of the figure."""
-    alike = [name for name in names(results) if not name.startswith("self")]
+    alike = [name for name in measured(results) if not name.startswith("self")]
     return CAPTION + (CAPTION_BELOW if alike else "")
 
 
@@ -41,19 +39,19 @@ def enough(results: Results) -> dict[str, int]:
     Measures that are not above chance, or of fewer than FEWEST persons, are left out.
     """
     rows = results.search["by_components"]
-    found = {}
-    for name in names(results):
-        measured = [summary_of(row["measures"], name) for row in rows]
-        differences = [one.get("difference_interval") if one else None for one in measured]
-        if None in differences or not _shows(measured[-1]):
+    least = {}
+    for name in measured(results):
+        summaries = [summary_of(row["measures"], name) for row in rows]
+        differences = [one.get("difference_interval") if one else None for one in summaries]
+        if None in differences or not _shows(summaries[-1]):
             continue
         losing = [n for n, ends in enumerate(differences) if ends is not None and ends[1] < 0]
         place = min(losing[-1] + 1, len(rows) - 1) if losing else 0
-        found[name] = rows[place]["n_components"]
-    return found
+        least[name] = rows[place]["n_components"]
+    return least
 
 
-def _shows(found: dict[str, Any] | None) -> bool:
+def _shows(found: Summary | None) -> bool:
     """Whether a measure is above chance, with FEWEST persons or more."""
     if found is None or found["persons"] < FEWEST:
         return False

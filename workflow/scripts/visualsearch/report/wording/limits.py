@@ -1,7 +1,5 @@
 """What the vectors distinguish, by this run's numbers, and what no number here shows."""
 
-from typing import Any
-
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import (
     count,
@@ -11,7 +9,7 @@ from visualsearch.report.numbers import (
     percent_interval,
 )
 from visualsearch.report.wording.detector import is_training_set
-from visualsearch.report.wording.measures import FEWEST, compared, names, summary_of
+from visualsearch.report.wording.measures import FEWEST, Summary, compared, measured, summary_of
 
 # Shares of the way from chance to full agreement, from which a measure is seen so.
 STRONGLY, CLEARLY = 0.5, 0.2
@@ -20,31 +18,29 @@ TOO_FEW = "too few persons to tell"
 
 def sees(results: Results) -> list[tuple[str, str]]:
     """Return (verdict, its numbers) for each measure. Verdicts follow from the intervals."""
-    measures, raw = results.search["measures"], results.search["raw_cosine"]
     # If vectors average the mirrored box in, a mirrored copy is no distortion.
     copy = "self_unmirrored" if results.settings.embedding.mirrored else "self"
-    told = []
-    for name in names(results):
-        found, other = summary_of(measures, name), summary_of(raw, name)
-        assert found is not None
+    summaries = measured(results)
+    verdicts = []
+    for name, found in summaries.items():
         if name == copy:
-            verdict, text = _distorted(measures, name)
+            verdict, text = _distorted(found, name == "self", summaries.get("self_unmirrored"))
         elif name.startswith("self"):
             continue
         else:
             verdict, text = _alike(name, found)
-        if other is not None:
-            text += f" {_beside_raw(name, other)}"
-        told.append((verdict, text))
-    return told
+        raw = summary_of(results.search["raw_cosine"], name)
+        if raw is not None:
+            text += f" {_beside_raw(name, raw)}"
+        verdicts.append((verdict, text))
+    return verdicts
 
 
-def _distorted(measures: dict[str, Any], name: str) -> tuple[str, str]:
-    found = summary_of(measures, name)
-    assert found is not None
-    mirrored = " and the picture mirrored" if name == "self" else ""
+def _distorted(found: Summary, mirrored: bool, plain: Summary | None) -> tuple[str, str]:
+    """Judge how many copies are found. plain: the same without mirroring."""
+    how = " and the picture mirrored" if mirrored else ""
     text = (
-        f"Of {count(found['persons'], 'copy', 'copies')} with the box moved a little{mirrored}, "
+        f"Of {count(found['persons'], 'copy', 'copies')} with the box moved a little{how}, "
         f"{percent(found['value'])} find their original before all others"
     )
     ends = found["interval"]
@@ -64,15 +60,13 @@ def _distorted(measures: dict[str, Any], name: str) -> tuple[str, str]:
     else:
         verdict = "found about every other time"
     text += f" (95 % interval {percent_interval(ends)})."
-    plain = summary_of(measures, "self_unmirrored")
     if mirrored and plain is not None:
         text += f" Without mirroring, {percent(plain['value'])} do."
     return f"A distorted copy: {verdict}", text
 
 
-def _alike(name: str, found: dict[str, Any]) -> tuple[str, str]:
+def _alike(name: str, found: Summary) -> tuple[str, str]:
     value, chance, ends = found["value"], found["chance"], found["lift_interval"]
-    persons = count(found["persons"], "person")
     if name.startswith("label:"):
         what = f"The same {name.removeprefix('label:')}"
         text = (
@@ -85,16 +79,16 @@ def _alike(name: str, found: dict[str, Any]) -> tuple[str, str]:
             f"{unit} is {decimals(value, 3)} for the ten neighbours, and {decimals(chance, 3)} for "
             "persons drawn at random"
         )
-    text += f" (of {persons})."
+    text += f" (of {count(found['persons'], 'person')})."
     if ends is None:
         return f"{what}: {TOO_FEW}", text
     if found["persons"] < FEWEST:
         return f"{what}: {TOO_FEW}", f"{text} The difference: 95 % interval {interval(ends)}."
-    difference = f"the 95 % interval of the difference, {interval(ends)}"
+    difference = f"The 95 % interval of the difference, {interval(ends)}"
     if ends[1] < 0:
-        return f"{what}: less than chance", f"{text} {difference.capitalize()}, lies below 0."
+        return f"{what}: less than chance", f"{text} {difference}, lies below 0."
     if ends[0] <= 0:
-        return f"{what}: no more than chance", f"{text} {difference.capitalize()}, holds 0."
+        return f"{what}: no more than chance", f"{text} {difference}, holds 0."
     if chance >= 1:
         return f"{what}: seen", text
     way = found["lift"] / (1 - chance)
@@ -114,7 +108,7 @@ WHAT = {
 }
 
 
-def _beside_raw(name: str, raw: dict[str, Any]) -> str:
+def _beside_raw(name: str, raw: Summary) -> str:
     # The difference is this run's measure minus the raw cosine's.
     verdict = compared(raw, "clearly less", "clearly more")
     value = decimals(raw["value"], 3) if name in WHAT else percent(raw["value"])

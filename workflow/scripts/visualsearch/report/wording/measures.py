@@ -27,12 +27,12 @@ def summary_of(measures: dict[str, Any], name: str) -> Summary | None:
     return measure if measure is not None and measure["value"] is not None else None
 
 
-def names(results: Results) -> list[str]:
-    """Return the names of what was measured, in the order in which they are shown."""
+def measured(results: Results) -> dict[str, Summary]:
+    """Return the summaries of what was measured, in the order in which they are shown."""
     measures = results.search["measures"]
-    order = ("self", "self_unmirrored", "pose", "context")
     labels = sorted(name for name in measures if name.startswith("label:"))
-    return [name for name in (*order, *labels) if summary_of(measures, name)]
+    names = ("self", "self_unmirrored", "pose", "context", *labels)
+    return {name: found for name in names if (found := summary_of(measures, name)) is not None}
 
 
 def compared(found: Summary, above: str, below: str) -> str:

@@ -12,7 +12,7 @@ from visualsearch.report.numbers import (
     percent_interval,
     signed,
 )
-from visualsearch.report.wording.measures import Summary, compared, names, summary_of, title_of
+from visualsearch.report.wording.measures import Summary, compared, measured, summary_of, title_of
 
 TRY_RERANK = (
     "None was taken here. search.rerank: 100 takes it: the hundred nearest by the index are sorted "
@@ -96,18 +96,12 @@ def recall_paragraphs(results: Results) -> list[str]:
     kept = f"the {reduction.n_components:,} components"
     alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     power = reduction.whiten_power
-    if power:
-        second = (
-            "The second stage is not meant to reach 1: the mean is taken away and whitening "
-            f"(power {power:g}) weighs the directions anew, which changes the order on purpose."
-        )
-        but = "Shortening alone, without whitening,"
-    else:
-        second = (
-            "The second stage is not meant to reach 1: the mean is taken away, which changes the "
-            "order on purpose."
-        )
-        but = "Shortening alone"
+    whitened = f" and whitening (power {power:g}) weighs the directions anew" if power else ""
+    second = (
+        f"The second stage is not meant to reach 1: the mean is taken away{whitened}, which "
+        "changes the order on purpose."
+    )
+    but = "Shortening alone, without whitening," if power else "Shortening alone"
     if alone is not None and not keeps_all(results, reduction.n_components):
         second += (
             f" {but} keeps {percent(alone, 1)} of the ten nearest with {kept} (compared with "
@@ -125,18 +119,18 @@ def keeps_all(results: Results, n_components: int) -> bool:
 
 def relevance_paragraphs(results: Results) -> list[str]:
     """Say how relevance was measured."""
-    measured = results.search["persons_measured"]
-    if not measured:
+    persons = results.search["persons_measured"]
+    if not persons:
         return ["Nobody was there to be searched for, so nothing was measured."]
     text = (
-        f"{count(measured, 'person')}, evenly spread over the search set, "
-        f"{'was' if measured == 1 else 'were'} searched for exactly, in other pictures than their "
+        f"{count(persons, 'person')}, evenly spread over the search set, "
+        f"{'was' if persons == 1 else 'were'} searched for exactly, in other pictures than their "
         "own; what is measured is the vectors, not the index. Intervals hold 95 % of bootstrap "
         "resamples of whole pictures."
     )
     if results.detection_numbers is None:
         text += " Pose and context need annotated pictures, which these are not."
-    elif "pose" not in names(results):
+    elif "pose" not in measured(results):
         text += " Pose needs annotated keypoints, which these pictures have not."
     return [text, RELEVANCE_UNITS]
 
@@ -146,10 +140,8 @@ def relevance(results: Results) -> list[MeasureRow]:
     measures, raw = results.search["measures"], results.search["raw_cosine"]
     rankings = results.search.get("mean_average_precision", {})
     rows = []
-    for name in names(results):
-        found = summary_of(measures, name)
+    for name, found in measured(results).items():
         other = summary_of(raw, name)
-        assert found is not None
         if name.startswith("self"):
             found = _against_chance(found, 1 / results.n_persons)
         rows.append(_measure_row(title_of(name), MEANINGS.get(name, LABEL), found, other))
@@ -219,7 +211,7 @@ def _rank_row(
 def strata(results: Results) -> list[MeasureRow]:
     """Return the table of each measure by height of the box."""
     rows = []
-    for name in names(results):
+    for name in measured(results):
         for part in results.search["measures"][name]["by_height"]:
             heights = _heights(part["height_from"], part["height_below"])
             rows.append(_measure_row(title_of(name), heights, part))
