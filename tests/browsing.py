@@ -7,11 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Frame, Locator, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As root, Chromium has no sandbox.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
+# Both themes and both widths. Nothing but contrasts depends on both at once; axe measures those in
+# each theme at each width.
+LOOKS = [("light", 1440), ("dark", 360)]
+WIDTHS = (1440, 360)
+
+NOTE_SHIFTS = """
+window.shifts = [];
+window.observer = new PerformanceObserver((list) => note(list.getEntries()));
+const note = (found) => window.shifts.push(
+  ...found.filter((entry) => !entry.hadRecentInput).map((entry) => entry.value));
+window.allShifts = () => { note(window.observer.takeRecords()); return window.shifts; };
+window.observer.observe({ type: "layout-shift", buffered: true });
+"""
 
 
 def executable() -> str | None:
@@ -43,8 +56,86 @@ def open_page(
     page.on("pageerror", lambda error: page.messages.append(f"error: {error}"))
     page.on("request", lambda request: _note(page, request.url))
     page.on("dialog", lambda dialog: _dismiss(page, dialog))
-    page.goto(url.as_uri() if isinstance(url, Path) else url)
+    page.goto(address_of(url))
     return page
+
+
+def open_again(page: Page, url: str | Path, scheme: str = "light", width: int = 1440) -> Page:
+    """Open a page in a used tab, which is faster, and leave nothing of the test before."""
+    page.evaluate("() => { try { localStorage.clear(); } catch {} }")
+    # Otherwise an address that differs in its # only would not be loaded.
+    page.goto("about:blank")
+    page.context.clear_permissions()
+    page.mouse.move(0, 0)
+    page.emulate_media(media="null", color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.messages.clear()
+    page.requests.clear()
+    page.goto(address_of(url))
+    return page
+
+
+def address_of(url: str | Path) -> str:
+    return url.as_uri() if isinstance(url, Path) else url
+
+
+def crop(page: Page | Frame, query: int, item: int) -> Locator:
+    """The button of the report's query (item 0) or of its hit of that rank; queries from 0."""
+    return page.locator(f'button.crop[data-query="{query}"][data-item="{item}"]')
+
+
+def until(page: Page, truth: str) -> None:
+    """Wait for what a script says: Playwright's own way needs eval, which the pages forbid."""
+    page.evaluate(
+        f"""() => new Promise((done, fail) => {{
+          const end = performance.now() + 15000;
+          const look = () => {{
+            let found = false;
+            try {{ found = {truth}; }} catch {{}}
+            if (found) done();
+            else if (performance.now() > end) fail(new Error("never true"));
+            else setTimeout(look, 10);
+          }};
+          look();
+        }})"""
+    )
+
+
+def painted(page: Page) -> None:
+    """Wait until the page has shown what scripts changed so far."""
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame("
+        "() => requestAnimationFrame(() => requestIdleCallback(done)))))"
+    )
+
+
+def accessibility_problems(page: Page, *changed: str) -> list[tuple[str, str, str]]:
+    """What axe finds: rule, theme, and the elements. The page must be open in light.
+
+    Only its rule of contrast depends on colours, so in dark no other is run. It takes long: with
+    `changed`, the selectors of what changed since the last call, dark is looked at only there.
+    """
+    import pytest
+
+    axe_playwright = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="NOT TESTED FOR ACCESSIBILITY: axe-playwright-python is not installed",
+    )
+    found = []
+    # Of what passes, axe gives one element a rule, which takes half as long as all.
+    whole = {"resultTypes": ["violations"]}
+    contrast = whole | {"runOnly": ["color-contrast"]}
+    there = {"include": [[selector] for selector in changed]} if changed else None
+    for scheme, options, context in (("light", whole, None), ("dark", contrast, there)):
+        page.emulate_media(color_scheme=scheme)
+        response = axe_playwright.Axe().run(page, context=context, options=options).response
+        ran = {rule["id"] for key in ("passes", "incomplete") for rule in response[key]}
+        assert "color-contrast" in ran | {rule["id"] for rule in response["violations"]}
+        for violation in response["violations"]:
+            nodes = " ".join(node["html"][:120] for node in violation["nodes"])
+            found.append((violation["id"], scheme, nodes))
+    page.emulate_media(color_scheme="light")
+    return found
 
 
 def _note(page: Page, url: str) -> None:
