@@ -1,6 +1,7 @@
-"""The data files of the explorer: scripts of one call each, as a page from disk may load no others.
+"""The data files of the explorer.
 
-Numbers are little-endian arrays one after another, in base64; what has text is JSON.
+Each is a script with one call, as a browser loads no other data into a page from disk. Numbers are
+little-endian arrays one after another, in base64; data with text is JSON.
 """
 
 import base64
@@ -11,20 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Persons a file: a visit to one loads the file that has it.
+# Persons in a file. Opening a person loads the two files that hold it.
 NEIGHBOURS_ROWS = 512
 DETAILS_ROWS = 256
 
 NOBODY = 0xFFFFFFFF
 SAME_IMAGE, NEAR_DUPLICATE = 1, 2
-PARTS_OF_ONE = 10_000  # cosines are kept in such parts
-MOST = 0xFFFF
+PARTS_OF_ONE = 10_000  # cosines are stored as integers in these units
+UINT16_MAX = 0xFFFF
 
 
 def script(name: str, payload: Any) -> str:
-    """A data file: it hands its payload, base64 or JSON-ready, to the page.
+    """Return a data file that passes its payload (base64 or JSON-ready) to the page.
 
-    ASCII without <, > and &, so that no reader can take a part of it for markup.
+    It is ASCII without <, > and &, so that nothing in it can be read as markup.
     """
     text = json.dumps(payload, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for char in "<>&":
@@ -33,19 +34,19 @@ def script(name: str, payload: Any) -> str:
 
 
 def packed(*arrays: NDArray[Any]) -> str:
-    """Arrays one after another, little-endian, in base64."""
+    """Return arrays one after another, little-endian, in base64."""
     parts = (array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays)
     return base64.b64encode(b"".join(parts)).decode("ascii")
 
 
 def map_chunk(places: NDArray[np.float32]) -> str:
-    """Places [N, 2] on the map as uint16 x [N], y [N], with one scale for both, centred."""
+    """Return places [N, 2] as uint16 x [N] and y [N], centred, with one scale for both."""
     if not len(places):
         return ""
     wide = places.astype(np.float64)
     low, high = wide.min(axis=0), wide.max(axis=0)
     side = (high - low).max() or 1.0
-    grid = (((wide - (low + high) / 2) / side + 0.5) * MOST).round().astype(np.uint16)
+    grid = (((wide - (low + high) / 2) / side + 0.5) * UINT16_MAX).round().astype(np.uint16)
     return packed(grid[:, 0], grid[:, 1])
 
 
@@ -55,13 +56,13 @@ def persons_chunk(
     scores: NDArray[np.float32],
     thumbnails: NDArray[np.uint8],
 ) -> str:
-    """What the gallery and its filters need of all N persons.
+    """Return what the gallery and its filters need of all N persons.
 
-    heights: [N], of the boxes in pixels, kept as uint16. labels: [N] for each kind. scores: [N],
-    kept as uint8 hundredths. thumbnails: [N, 2], widths and heights in pixels.
+    heights: [N], of the boxes in pixels, stored as uint16. labels: [N] for each kind. scores: [N],
+    stored as uint8 hundredths. thumbnails: [N, 2], widths and heights in pixels.
     """
     return packed(
-        np.minimum(heights.round(), MOST).astype(np.uint16),
+        np.minimum(heights.round(), UINT16_MAX).astype(np.uint16),
         *labels,
         (scores * 100).round().astype(np.uint8),
         thumbnails[:, 0],
@@ -76,9 +77,9 @@ def neighbours_chunk(
     near_duplicate: Sequence[Sequence[bool]],
     count: int,
 ) -> str:
-    """The neighbours of n persons: uint32 row, int16 similarity, uint8 flags, each [n, count].
+    """Return the neighbours of n persons: uint32 row, int16 similarity, uint8 flags, [n, count].
 
-    Each argument has a list by rank for each person; NOBODY where there are fewer than count.
+    Each argument has one list by rank for each person. NOBODY fills up lists of fewer than count.
     """
     found = np.full((len(rows), count), NOBODY, dtype=np.uint32)
     cosines = np.zeros(found.shape, dtype=np.int16)

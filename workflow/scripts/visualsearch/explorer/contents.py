@@ -1,4 +1,4 @@
-"""The search set in the explorer's words: what is known of each person's picture."""
+"""The persons of the search set, with the names, licences and labels of their pictures."""
 
 import logging
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from visualsearch.data.attribution import license_name, web_address
 from visualsearch.data.manifest import labels_of, read_manifest, shown_name
 from visualsearch.data.tables import BOX_COLUMNS
-from visualsearch.explorer.chunks import MOST
+from visualsearch.explorer.chunks import UINT16_MAX
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +19,14 @@ MANIFEST_COLUMNS = ["image_id", "file", "license", "license_url", "source_url", 
 
 
 class License(NamedTuple):
-    """A licence. url: its web address, or nothing."""
+    """A licence. url: its web address, or an empty string."""
 
     name: str
     url: str
 
 
 class Labels(NamedTuple):
-    """One kind of label. codes: uint16 [N], a person's place in `values` from 1; 0 for none."""
+    """One kind of label. codes: uint16 [N], a person's position in `values` from 1, 0 for none."""
 
     kind: str
     values: list[str]
@@ -34,9 +34,9 @@ class Labels(NamedTuple):
 
 
 class Contents:
-    """Persons of the search set with what the manifest says of their pictures.
+    """The persons of the search set, and what the manifest says about their pictures.
 
-    persons: the rows of the index. by_file: whether readers know the pictures by their files.
+    persons: the rows of the index. by_file: readers know the pictures by file, not by image_id.
     """
 
     def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
@@ -53,10 +53,10 @@ class Contents:
         self.labels = _labels(persons, pictures)
 
     def details(self, start: int, stop: int) -> list[list[Any]]:
-        """Text and exact numbers of the rows from `start` to before `stop`, JSON-ready.
+        """Return text and exact numbers of the rows from `start` to before `stop`, JSON-ready.
 
-        Each is person_id, image_id, the picture's name, score, left, top, width and height of the
-        box, the place of its licence in `licenses` or -1, and its web address or nothing.
+        Each row is person_id, image_id, the picture's name, score, the box as a list of left, top,
+        width and height, the position in `licenses` or -1, and the web address or an empty string.
         """
         return [
             [
@@ -83,7 +83,7 @@ def _labels(persons: pa.Table, pictures: list[dict[str, Any]]) -> list[Labels]:
     made = []
     for kind in sorted({kind for labels in of_image.values() for kind in labels}):
         values = sorted({labels[kind] for labels in of_image.values() if kind in labels})
-        if len(values) > MOST:
+        if len(values) > UINT16_MAX:
             log.warning("the explorer leaves out the labels %r: %d values", kind, len(values))
             continue
         code = {value: place for place, value in enumerate(values, start=1)}

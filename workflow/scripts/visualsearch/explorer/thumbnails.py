@@ -1,4 +1,4 @@
-"""Thumbnails of all persons, many to a file: a sheet, in which each has a cell of its own."""
+"""Thumbnails of all persons, in sheets: files with one cell for each of many persons."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 class Sheet(NamedTuple):
     """A WebP file of at most SHEET_PERSONS cells, SHEET_COLUMNS beside each other.
 
-    sizes: uint8 [n, 2], width and height of each thumbnail, which lies at its cell's top left.
+    sizes: uint8 [n, 2], width and height of each thumbnail, which is at the top left of its cell.
     """
 
     webp: bytes
@@ -37,11 +37,11 @@ class Sheet(NamedTuple):
 def draw_sheets(
     pictures: Iterable[tuple[Picture, NDArray[np.float32]]], cell: int, threads: int
 ) -> Iterator[Sheet]:
-    """Sheets of all persons in order.
+    """Yield sheets of all persons in order.
 
     pictures: each with its persons' boxes, float32 [n, 4] (left, top, width, height in pixels), in
     the persons' order. cell: side of a cell in pixels, at most 255. Each picture is decoded once,
-    and few are held at a time. Sheets do not depend on `threads`.
+    and at most 2 * threads are in memory. Sheets do not depend on `threads`.
     """
     with ThreadPoolExecutor(threads) as pool:
         crops = _in_order(pool, lambda one: _thumbnails(*one, cell), pictures, 2 * threads)
@@ -50,7 +50,7 @@ def draw_sheets(
 
 
 def _thumbnails(picture: Picture, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:
-    """Exactly the boxes, each as large as fits into a cell, with no more pixels than it has."""
+    """Crop the boxes, each shrunk to fit into a cell, or at its own size if that is smaller."""
     image = picture.read()
     made = []
     for left, top, right, bottom in clip_to_image(xywh_to_xyxy(boxes), *image.size).tolist():
@@ -68,7 +68,7 @@ def _sheet(crops: list[Pixels], cell: int) -> Sheet:
     for number, crop in enumerate(crops):
         row, column = divmod(number, SHEET_COLUMNS)
         high, wide = crop.shape[:2]
-        # Going on with the last pixels leaves no seam, which would bleed into the thumbnail.
+        # Edge pixels fill the cell: WebP would blur another colour into the thumbnail.
         pixels[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = np.pad(
             crop, ((0, cell - high), (0, cell - wide), (0, 0)), mode="edge"
         )
@@ -89,7 +89,7 @@ def _in_order(
     items: Iterable[Item],
     ahead: int,
 ) -> Iterator[Made]:
-    """What `make` gives for each item, in the items' order, with at most `ahead` in the making."""
+    """Yield `make` of each item in order; at most `ahead` are made at a time."""
     waiting: deque[Future[Made]] = deque()
     for item in items:
         waiting.append(pool.submit(make, item))

@@ -1,4 +1,4 @@
-"""The explorer's folder, written to its place."""
+"""Writes the folder of the explorer."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from visualsearch.settings import Settings
 
 @dataclass(frozen=True)
 class ExplorerFiles:
-    """Paths of what the stages handed on; of everyone's neighbours, one of each shard."""
+    """Paths of what the stages wrote. everyone: the neighbours of all persons, a file a shard."""
 
     manifest: str
     persons: str
@@ -68,7 +68,7 @@ def write_explorer(
 def _with_boxes(
     pictures: Pictures, persons: pa.Table
 ) -> Iterator[tuple[Picture, NDArray[np.float32]]]:
-    """Pictures that show somebody, each with the boxes of its persons; both go by image_id."""
+    """Yield pictures that show persons, each with their boxes; both are sorted by image_id."""
     image_ids, boxes = persons["image_id"].to_numpy(), boxes_of(persons)
     for picture in pictures:
         first, last = np.searchsorted(image_ids, [picture.image_id, picture.image_id + 1])
@@ -77,7 +77,7 @@ def _with_boxes(
 
 
 def _write_sheets(folder: Path, sheets: Iterable[Sheet], n_persons: int) -> NDArray[np.uint8]:
-    """Write each sheet when it is there; return all thumbnails' widths and heights, [N, 2]."""
+    """Write each sheet as soon as it is drawn; return widths and heights of thumbnails, [N, 2]."""
     sizes = [np.empty((0, 2), dtype=np.uint8)]
     total = -(-n_persons // SHEET_PERSONS)
     for number, sheet in enumerate(progress(sheets, "explorer", "sheets", total)):
@@ -89,7 +89,7 @@ def _write_sheets(folder: Path, sheets: Iterable[Sheet], n_persons: int) -> NDAr
 def _chunks(
     files: ExplorerFiles, contents: Contents, thumbnails: NDArray[np.uint8], count: int
 ) -> Iterator[tuple[str, Any]]:
-    """Name and payload of each data file, one at a time."""
+    """Yield name and payload of each data file."""
     persons = contents.persons
     places = read_table(files.map)
     yield "map", map_chunk(np.column_stack([places[axis].to_numpy() for axis in ("x", "y")]))

@@ -1,4 +1,4 @@
-"""Figures of the report: SVG by matplotlib, one style, the same bytes each time."""
+"""Figures of the report: SVG by matplotlib in one style, with the same bytes each time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": PAPER,
     "legend.frameon": False,
 }
-# Lines are told apart by more than their colour.
+# Lines differ in more than colour.
 LOOKS: list[dict[str, Any]] = [
     {"color": color, "linestyle": style, "marker": marker, "linewidth": 2, "markersize": 5}
     for styles, marker in ((("-", "--", ":"), "o"), (("--", ":", "-"), "s"))
@@ -54,7 +54,7 @@ LOOKS: list[dict[str, Any]] = [
 def drawing_panels(
     path: str | Path, panels: int, width: float = 6.4, height: float = 3.6
 ) -> Iterator[list[Axes]]:
-    """Yield axes one below the other; write them as SVG to `path`, atomically.
+    """Yield axes one below the other, then write them as SVG to `path`.
 
     width, height: of each panel, in inches.
     """
@@ -73,13 +73,13 @@ def drawing(path: str | Path, width: float = 6.4, height: float = 3.6) -> Iterat
 
 
 def draw_explained_variance(path: str | Path, reduction: Reduction) -> None:
-    """Share of the variance that the first components explain, and where it was cut."""
+    """Draw the variance that the first components explain, and how many were kept."""
     cumulative = 100 * np.cumsum(reduction.explained_variance_ratio)
     kept = reduction.n_components
+    if not reduction.is_fitted:
+        _draw_text(path, "fewer than two persons do not vary")
+        return
     with drawing(path) as axes:
-        if not reduction.is_fitted:
-            _say(axes, "fewer than two persons do not vary")
-            return
         axes.plot(np.arange(1, len(cumulative) + 1), cumulative, color=BLUE, linewidth=2)
         axes.axvline(kept, color=ORANGE, linewidth=1.5, linestyle="--")
         axes.plot([kept], [cumulative[kept - 1]], "o", color=ORANGE)
@@ -98,7 +98,7 @@ def draw_explained_variance(path: str | Path, reduction: Reduction) -> None:
 
 
 def draw_precision_recall(path: str | Path, curve: NDArray[np.float64]) -> None:
-    """Precision against recall. curve: [101, 4] as evaluation.evaluate_detections gives it."""
+    """Draw precision against recall. curve: [101, 4], as evaluate_detections returns it."""
     recall = curve[:, 0]
     lines = (
         ("IoU ≥ 0.50", curve[:, 1], BLUE, "-"),
@@ -116,13 +116,12 @@ def draw_precision_recall(path: str | Path, curve: NDArray[np.float64]) -> None:
 
 
 def draw_components(path: str | Path, by_components: list[dict[str, Any]]) -> None:
-    """What the number of components keeps, and what it does to the neighbours.
+    """Draw how the measures depend on the number of components.
 
-    by_components: as search_quality.measure_search gives it.
+    by_components: as search_quality.measure_search returns it.
     """
     if not by_components:
-        with drawing(path) as axes:
-            _say(axes, "fewer than two persons: nothing to compare")
+        _draw_text(path, "fewer than two persons: nothing to compare")
         return
     shares = {
         "variance held": [row["explained_variance"] for row in by_components],
@@ -132,22 +131,16 @@ def draw_components(path: str | Path, by_components: list[dict[str, Any]]) -> No
         ],
     }
     shares = {name: values for name, values in shares.items() if None not in values}
-    names = by_components[-1]["measures"]
-    alike = {
-        name: [row["measures"].get(name, {}) for row in by_components]
-        for name in ("pose", "context", *sorted(name for name in names if ":" in name))
-        if name in names
-    }
-    alike = {
-        name: rows
-        for name, rows in alike.items()
-        if all(row.get("lift_interval") is not None for row in rows)
-    }
+    labels = sorted(name for name in by_components[-1]["measures"] if ":" in name)
+    alike = {}
+    for name in ("pose", "context", *labels):
+        rows = [row["measures"].get(name, {}) for row in by_components]
+        if all(row.get("lift_interval") is not None for row in rows):
+            alike[name] = rows
     numbers = [row["n_components"] for row in by_components]
     with drawing_panels(path, 2 if alike else 1, height=3.4) as (kept, *below):
         for (name, values), look in zip(shares.items(), LOOKS, strict=False):
-            percent = 100 * np.array(values)
-            kept.plot(numbers, percent, label=name, **look)
+            kept.plot(numbers, 100 * np.array(values), label=name, **look)
         kept.set_ylabel("%")
         kept.set_ylim(0, 102)
         for axes in below:
@@ -174,10 +167,10 @@ def draw_recall(
     target: float,
     unit: str,
 ) -> None:
-    """Recall of the ten nearest against what a search costs, with exact search on it.
+    """Draw recall of the ten nearest against the cost of a search.
 
-    points: (cost, recall) of each search tried, and `chosen` the numbers of those taken.
-    exact: cost of exact search. target: recall to reach. unit: of the costs.
+    points: (cost, recall) of each search tried. chosen: positions in points. exact: cost of exact
+    search. target: recall to reach. unit: of the costs.
     """
     costs, recalls = np.array(points).T
     with drawing(path, height=3.2) as axes:
@@ -202,14 +195,15 @@ def draw_recall(
         _legend_above(axes)
 
 
-def _say(axes: Axes, text: str) -> None:
-    """A sentence in the place of a figure that has nothing to show."""
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, horizontalalignment="center", transform=axes.transAxes)
+def _draw_text(path: str | Path, text: str) -> None:
+    """Draw a sentence in place of a figure that has nothing to show."""
+    with drawing(path) as axes:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, text, horizontalalignment="center", transform=axes.transAxes)
 
 
 def _spaced(numbers: list[int]) -> tuple[list[int], list[str]]:
-    """Ticks at the numbers and their labels, without those too near the next to be read."""
+    """Return ticks and their labels, without numbers too close to the next to be readable."""
     far = [one for one, after in pairwise(numbers) if after >= 1.4 * one] + numbers[-1:]
     return far, [str(number) for number in far]
 
@@ -219,11 +213,11 @@ def _short(title: str) -> str:
 
 
 def _legend_above(axes: Axes) -> None:
-    """A legend above the axes, where no line is."""
+    """Put the legend above the axes, where it covers no line."""
     labels = axes.get_legend_handles_labels()[1]
     if not labels:
         return
-    # Spaced so that the larger letters of narrow screens have room.
+    # Columns are wide, as narrow screens show larger letters.
     legend = axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),
@@ -234,6 +228,6 @@ def _legend_above(axes: Axes) -> None:
         handlelength=1.8,
         columnspacing=2.4,
     )
-    # Labels are what users call them: a dollar sign begins no formula.
+    # Labels are the user's text: a dollar sign in them begins no formula.
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -1,9 +1,8 @@
-"""Execute a notebook that is kept as text (jupytext), and write it with its outputs.
+"""Runs a notebook that is stored as text (jupytext), and writes it with its outputs.
 
-Snakemake's own directive `notebook:` (9.27) does not serve here. It needs an .ipynb as the source,
-inserts a cell with the job's pickled parameters and the paths of this machine, keeps times and
-random ids, so that no two runs give the same bytes, and answers a failing cell with a traceback.
-It also needs papermill or nbconvert.
+Snakemake's own directive `notebook:` (9.27) would not give the same bytes twice: it inserts a cell
+with pickled parameters and paths of this machine, and keeps times and random ids. It also needs an
+.ipynb as source, papermill or nbconvert, and shows a traceback if a cell fails.
 """
 
 import logging
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PACKAGES = ("jupytext", "nbclient", "ipykernel")
-# As papermill does: the cell with this tag assigns the parameters.
+# The cell with this tag assigns the parameters, as with papermill.
 PARAMETERS = "parameters"
-# More threads may add numbers in another order, which changes the last digits.
+# More threads may add numbers in another order and change the last digits.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# Where a kernel finds the user's settings and start-up files, which it must not read.
+# Folders of the user's settings and start-up files, which the kernel must not read.
 PRIVATE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")
-# The path of a socket may have about a hundred characters. A cluster's folder may be longer.
+# A socket's path may have about 100 characters; temporary folders of clusters may be longer.
 LONGEST_FOLDER = 70
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def check_packages() -> None:
-    """Raise InputError if a package that runs notebooks is not installed. Imports none of them."""
+    """Raise InputError if a package that runs notebooks is missing, without importing any."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(
@@ -49,11 +48,11 @@ def check_packages() -> None:
 def run_notebook(text: str | Path, output: str | Path, parameters: Mapping[str, Any]) -> None:
     """Run a jupytext script and write it as an .ipynb with its outputs, atomically.
 
-    parameters: assigned in place of the cell tagged "parameters", by their repr.
+    parameters: replace the cell tagged "parameters", as assignments of their repr.
 
-    Cells run in the folder of `output`, in this Python, and leave nothing in the user's home. Times
-    and random ids are dropped: same inputs, same bytes. Raises InputError with the cell that
-    failed, and logs its traceback.
+    Cells run in the folder of `output`, in this Python, and write nothing to the user's home.
+    Times and random ids are dropped, so that the same inputs give the same bytes. If a cell fails,
+    logs its traceback and raises InputError with the cell's number.
     """
     import jupytext
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -105,17 +104,17 @@ def _client(notebook: "NotebookNode", folder: Path, home: str) -> "NotebookClien
         resources={"metadata": {"path": str(folder)}},
     )
     manager = client.create_kernel_manager()
-    # Without folders to search, the kernel is ipykernel's own, in this Python. A kernel of the same
-    # name that somebody has installed may be another Python.
+    # With no folders to search, the kernel is ipykernel's in this Python. An installed kernel of
+    # the same name may run another Python.
     manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
-    # Sockets that only this user can open, instead of ports.
+    # Sockets that only this user can open, not ports.
     manager.transport = "ipc"
     manager.connection_file = f"{home}/kernel.json"
     return client
 
 
 def _failed_cell(notebook: "NotebookNode") -> str:
-    """The number of the last cell that ran, and the heading above it."""
+    """Return the number of the failed cell, and the heading above it."""
     heading, failed = "", "cell 1"
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "markdown":

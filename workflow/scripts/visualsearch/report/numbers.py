@@ -1,4 +1,4 @@
-"""Numbers as text."""
+"""Formats numbers as text."""
 
 from collections.abc import Sequence
 
