@@ -134,6 +134,7 @@ def sampled(cases: Iterable[Any], sample: Collection[Any]) -> list[Any]:
 LOCAL = "127.0.0.1,localhost"
 NO_RESULTS = ("logs", "benchmarks", ".running")
 CHECKSUM = re.compile(r"\..+\.sha256")
+BY_THE_CLOCK = ("index/timing.json", "report/figures/index_clock.svg")
 CLOCK = re.compile(r"<!-- clock -->.*?<!-- /clock -->\s*", re.DOTALL)
 PAGES = ("index.html", "light.html", "report.md")
 # Few pictures, so that a run is short; two shards, so that jobs run side by side.
@@ -141,12 +142,21 @@ SHORT = demo_config(dataset={"max_images": 14}, report={"timings": False}, shard
 
 
 def results_of(workspace: Workspace) -> dict[str, str]:
+    """sha256 of each result of a run whose report has no timings."""
     return {
         name: digest
         for name, digest in workspace.hashes().items()
-        # What a clock measured, and what is no result.
-        if name != "index/timing.json" and not Path(name).name.startswith(".")
+        if name not in BY_THE_CLOCK and not Path(name).name.startswith(".")
     }
+
+
+def results_without_clock(workspace: Workspace) -> dict[str, str]:
+    """sha256 of each result; of the report's pages, without what a clock measured."""
+    pages = {
+        f"report/{name}": hashlib.sha256(text.encode()).hexdigest()
+        for name, text in workspace.without_clock().items()
+    }
+    return results_of(workspace) | pages
 
 
 def without_shards(hashes: dict[str, str]) -> dict[str, str]:

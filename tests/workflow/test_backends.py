@@ -8,14 +8,14 @@ import pytest
 
 from conftest import ROOT
 from documented import code_of
-from running import SHORT, Workspace
+from running import Workspace, demo_config
 
 
 @pytest.fixture(scope="module")
-def exact(short_run: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A short run with exact search. The tests go on with it, one after another."""
+def exact(demo: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The demo with exact search. The tests go on with it, one after another."""
     folder = tmp_path_factory.mktemp("runs") / "exact"
-    workspace = short_run.copy(folder, SHORT | {"index": {"backend": "exact"}})
+    workspace = demo.copy(folder, demo_config(index={"backend": "exact"}))
     workspace.run("search")
     return workspace
 

@@ -70,6 +70,7 @@ def test_it_agrees_with_the_run_and_is_the_same_bytes_twice(
     assert sum("image/png" in output.get("data", {}) for output in outputs(made)) == 3
     # Without a new report, older measurements may no longer hold.
     assert "Report " not in said
+    an_edit_of_the_text_runs_it_again(copy, tmp_path / "repository")
 
     first = made.read_bytes()
     assert not re.search(rb"0x[0-9a-f]{8}|iopub|/tmp/", first)
@@ -164,13 +165,14 @@ def test_a_package_that_is_missing_is_told_before_the_first_job(
     assert "Traceback" not in said and "Job 1" not in said and "Searching" not in said
 
 
-def test_an_edit_of_the_text_runs_it_again(copy: Workspace, tmp_path: Path) -> None:
-    root = tmp_path / "repository"
+def an_edit_of_the_text_runs_it_again(copy: Workspace, root: Path) -> None:
+    """`copy`: its notebook has been run."""
     for name in ("workflow", "envs", "resources", "notebooks"):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "Snakefile", root)
     there = Workspace(copy.folder, copy.config, root=root)
-    there.run("notebook")
+    # The text is another file now, of the same content.
+    there.run("notebook", "--touch", "--forcerun", "run_notebook")
     assert there.planned("notebook") == set()
     text = root / "notebooks/walkthrough.py"
     text.write_text(text.read_text() + "# One line more.\n")

@@ -14,7 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from running import SHORT, Workspace, demo_config, results_of, with_results_in
+from running import (
+    SHORT,
+    Workspace,
+    demo_config,
+    results_of,
+    results_without_clock,
+    with_results_in,
+)
 from small_disk import in_shell_with_disk
 
 # What a rule says when one of its jobs starts.
@@ -118,9 +125,8 @@ def test_killed_at_every_job_of_what_is_optional(coco_sample: Path, tmp_path: Pa
     assert results_of(workspace) == results_of(undisturbed)
 
 
-def stopped_and_resumed(
-    workspace: Workspace, number: int, whole_group: bool, within: str, undisturbed: dict[str, str]
-) -> None:
+def stopped(workspace: Workspace, number: int, whole_group: bool, within: str) -> None:
+    """Send a signal to a run within a job: it ends soon, and leaves no job and no part."""
     job, run = run_until(workspace, wanted=lambda job: within in job, after=1.5)
     assert job
     jobs = psutil.Process(run.pid).children(recursive=True)
@@ -131,14 +137,16 @@ def stopped_and_resumed(
     assert run.returncode != 0
     assert not psutil.wait_procs(jobs, timeout=0)[1], "jobs outlived their run"
     assert not list(workspace.results.rglob(".*.part"))
-    workspace.run()
-    assert results_of(workspace) == undisturbed
 
 
-def test_stopped_by_sigterm(undisturbed: dict[str, str], tmp_path: Path) -> None:
+def test_stopped_by_sigterm(demo: Workspace, tmp_path: Path) -> None:
     """As a system does that shuts down, or a cluster whose time is up: to Snakemake alone."""
-    workspace = Workspace(tmp_path / "stopped", SHORT)
-    stopped_and_resumed(workspace, signal.SIGTERM, False, "Embedding, shard", undisturbed)
+    workspace = demo.copy(tmp_path / "stopped", demo.config)
+    for folder in ("embeddings", "evaluation", "reduced", "index", "search", "report"):
+        shutil.rmtree(workspace.results / folder)
+    stopped(workspace, signal.SIGTERM, False, "Embedding, shard")
+    workspace.run()
+    assert results_without_clock(workspace) == results_without_clock(demo)
 
 
 @pytest.mark.torture
@@ -148,7 +156,9 @@ def test_stopped_by_signals(
     undisturbed: dict[str, str], tmp_path: Path, number: int, whole_group: bool
 ) -> None:
     workspace = Workspace(tmp_path / "stopped", SHORT)
-    stopped_and_resumed(workspace, number, whole_group, "Detecting, shard", undisturbed)
+    stopped(workspace, number, whole_group, "Detecting, shard")
+    workspace.run()
+    assert results_of(workspace) == undisturbed
 
 
 def on_a_small_disk(workspace: Workspace, script: str, all_of_it: bool = True) -> list[str]:
@@ -180,8 +190,8 @@ def lines_with(said: str, words: str) -> list[str]:
     return [line for line in said.splitlines() if words in line]
 
 
-def test_full_and_read_only_disk(undisturbed: dict[str, str], tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, SHORT)
+def test_full_and_read_only_disk(demo: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, demo.config)
     full, locked, done = on_a_small_disk(
         workspace, "run fetch; disk ro; run fetch; disk rw; disk 100.0; run fetch", all_of_it=False
     )
@@ -193,7 +203,7 @@ def test_full_and_read_only_disk(undisturbed: dict[str, str], tmp_path: Path) ->
     (line,) = lines_with(locked, "cannot be written to (Read-only file system)")
     assert "results/test" in line and "pathvars" in line
     assert done.endswith("ENDED 0")
-    fetched = results_of(workspace)
+    fetched, undisturbed = results_of(workspace), results_of(demo)
     assert fetched == {name: undisturbed[name] for name in fetched}
     assert "dataset/manifest.parquet" in fetched
 
@@ -228,17 +238,22 @@ def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
 
 def test_two_processes_run_the_same_job_at_once(demo: Workspace, tmp_path: Path) -> None:
     """As after a killed run on a cluster, whose jobs go on beside those of the next run."""
-    shutil.copytree(demo.folder, tmp_path / "copy")
-    workspace = Workspace(tmp_path / "copy", demo.config)
+    workspace = demo.copy(tmp_path / "copy", demo.config)
     # What a cluster's executor runs on the node.
     job = ["--target-jobs", "render_report:", "--allowed-rules", "render_report", "--force"]
     job += ["--mode", "remote", "--no-hooks", "--nolock", "--latency-wait", "60"]
-    first, second = workspace.start(*job), workspace.start(*job)
+    # The first waits in its job, the old report deleted, until the second has begun the same job.
+    _, first = run_until(workspace, *job, wanted="Writing the report".__contains__, after=0)
+    while (workspace.results / "report/figures").exists():
+        time.sleep(0.01)
+    os.killpg(first.pid, signal.SIGSTOP)
+    begun, second = run_until(workspace, *job, wanted="Writing the report".__contains__, after=0)
+    os.killpg(first.pid, signal.SIGCONT)
+    assert begun and first.poll() is None
     for process in (first, second):
         said, _ = process.communicate(timeout=300)
         assert process.returncode == 0, said[-3000:]
-        assert "Writing the report" in said
-    assert results_of(workspace) == results_of(demo)
+    assert results_without_clock(workspace) == results_without_clock(demo)
     assert not list(workspace.results.rglob(".*.part"))
 
 
