@@ -1,7 +1,7 @@
 """A rule's digest changes with what its script and modules do, and with nothing else."""
 
+import re
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,35 +42,49 @@ def test_modules_without_influence_are_there() -> None:
     assert all((digests.PACKAGE / name).is_file() for name in digests.WITHOUT_INFLUENCE)
 
 
-@pytest.fixture
-def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], set[str]]]:
-    """The rules whose digest differs from that of the project, with a copy of it in tmp_path."""
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(SCRIPTS, tmp_path_factory.mktemp("copy"), dirs_exist_ok=True)
 
-    def clear_caches() -> None:
-        for cached in (digests.imported_names, digests._modules, digests._meaning):
-            cached.cache_clear()
 
-    def rules() -> set[str]:
-        clear_caches()
-        return {r for r in RULES if digests.digest(tmp_path / f"{r}.py") != before[r]}
+def digests_in(folder: Path) -> dict[str, str]:
+    for cached in (digests.imported_names, digests._modules, digests._meaning):
+        cached.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digests, "PACKAGE", folder / "visualsearch")
+        return {rule: digests.digest(folder / f"{rule}.py") for rule in RULES}
 
-    before = {rule: digests.digest(SCRIPTS / f"{rule}.py") for rule in RULES}
-    shutil.copytree(SCRIPTS, tmp_path, dirs_exist_ok=True)
-    with monkeypatch.context() as patch:
-        patch.setattr(digests, "PACKAGE", tmp_path / "visualsearch")
-        yield rules
-    clear_caches()
+
+@pytest.fixture(scope="module")
+def before(copy: Path) -> dict[str, str]:
+    found = digests_in(SCRIPTS)
+    assert found == digests_in(copy)
+    return found
+
+
+def changed_by(before: dict[str, str], copy: Path, edits: dict[Path, str]) -> set[str]:
+    """The rules whose digest differs while the files have other texts."""
+    texts = {file: file.read_text() for file in edits}
+    for file, text in edits.items():
+        file.write_text(text)
+    after = digests_in(copy)
+    for file, text in texts.items():
+        file.write_text(text)
+    return {rule for rule in RULES if after[rule] != before[rule]}
 
 
 def test_comments_and_docstrings_anywhere_change_nothing(
-    changed: Callable[[], set[str]], tmp_path: Path
+    before: dict[str, str], copy: Path
 ) -> None:
-    for file in tmp_path.rglob("*.py"):
-        text = file.read_text().replace('"""', '"""Another. ', 1)
-        file.write_text(f"# A comment.\n\n{text}\n# Another.\n")
+    edits = {
+        file: "# A comment.\n\n"
+        + file.read_text().replace('"""', '"""Another. ', 1)
+        + "\n# Another.\n"
+        for file in copy.rglob("*.py")
+    }
     for name in digests.WITHOUT_INFLUENCE:
-        (tmp_path / "visualsearch" / name).open("a").write("\nANOTHER = 1\n")
-    assert changed() == set()
+        edits[copy / "visualsearch" / name] += "\nANOTHER = 1\n"
+    assert changed_by(before, copy, edits) == set()
 
 
 @pytest.mark.parametrize(
@@ -83,15 +97,13 @@ def test_comments_and_docstrings_anywhere_change_nothing(
     ],
 )
 def test_a_change_reruns_what_uses_it(
-    file: str, rules: set[str], changed: Callable[[], set[str]], tmp_path: Path
+    before: dict[str, str], copy: Path, file: str, rules: set[str]
 ) -> None:
-    (tmp_path / "visualsearch" / file).open("a").write("\nANOTHER = 1\n")
-    assert changed() == rules
+    path = copy / "visualsearch" / file
+    assert changed_by(before, copy, {path: path.read_text() + "\nANOTHER = 1\n"}) == rules
 
 
-def test_a_changed_constant_counts(changed: Callable[[], set[str]], tmp_path: Path) -> None:
-    file = tmp_path / "visualsearch/index/annoy_backend.py"
-    text = file.read_text()
-    name = next(line for line in text.splitlines() if line[:1].isupper() and " = " in line)
-    file.write_text(text.replace(name, name.partition(" = ")[0] + " = 12345"))
-    assert {"build_index", "search_persons"} <= changed()
+def test_a_changed_constant_counts(before: dict[str, str], copy: Path) -> None:
+    path = copy / "visualsearch/index/annoy_backend.py"
+    text = re.sub(r"(?m)^([A-Z_]+) = .*$", r"\1 = 12345", path.read_text(), count=1)
+    assert {"build_index", "search_persons"} <= changed_by(before, copy, {path: text})

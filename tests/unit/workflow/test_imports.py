@@ -5,8 +5,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from conftest import ROOT
 
 SCRIPTS = ROOT / "workflow/scripts"
@@ -40,26 +38,45 @@ def imports_of(text: str) -> str:
     return "\n".join(ast.unparse(node) for node in ast.parse(text).body if isinstance(node, kinds))
 
 
-def loaded(imports: str, packages: set[str] = HEAVY) -> set[str]:
-    """Those of `packages` that a new Python has loaded after these imports."""
-    code = f"{imports}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    printed = subprocess.check_output([sys.executable, "-c", code], cwd=SCRIPTS, text=True)
-    return {name.partition(".")[0] for name in json.loads(printed)} & packages
+# Each in a fork of one Python that has the light packages, which take longest to load again.
+LOADED = """
+import json, os, sys
+import numpy, pyarrow.parquet
+for text in json.loads(sys.argv[1]):
+    if not os.fork():
+        exec(text)
+        print(json.dumps(sorted(sys.modules)), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0, text
+"""
 
 
-@pytest.mark.parametrize("script", sorted(WITHOUT_TORCH))
-def test_script_loads_no_heavy_package_that_it_does_not_need(script: str) -> None:
-    imports = imports_of((SCRIPTS / f"{script}.py").read_text())
-    assert "visualsearch.core.job" in imports
-    assert loaded(imports) <= NEEDED.get(script, set())
+def loaded(*imports: str) -> list[set[str]]:
+    """The heavy packages that a new Python has loaded after each of the import statements."""
+    command = [sys.executable, "-c", LOADED, json.dumps(imports)]
+    lines = subprocess.check_output(command, cwd=SCRIPTS, text=True).splitlines()
+    return [{name.partition(".")[0] for name in json.loads(line)} & HEAVY for line in lines]
+
+
+def test_no_script_loads_a_heavy_package_that_it_does_not_need() -> None:
+    imports = {
+        script: imports_of((SCRIPTS / f"{script}.py").read_text())
+        for script in sorted(WITHOUT_TORCH)
+    }
+    assert all("visualsearch.core.job" in text for text in imports.values())
+    found = dict(zip(imports, loaded(*imports.values()), strict=True))
+    unneeded = {script: packages - NEEDED.get(script, set()) for script, packages in found.items()}
+    assert not any(unneeded.values()), unneeded
 
 
 def test_the_plan_loads_no_package_of_jobs() -> None:
     rules = (ROOT / "workflow/rules/common.smk").read_text()
-    library = [line for line in rules.splitlines() if line.startswith("from visualsearch")]
-    assert len(library) > 3
-    assert loaded("\n".join(library), OF_JOBS) == set()
+    library = "\n".join(line for line in rules.splitlines() if line.startswith("from visualsearch"))
+    assert library.count("\n") > 3
+    code = f"{library}\nimport sys; print(*{{n.partition('.')[0] for n in sys.modules}})"
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=SCRIPTS, text=True)
+    assert not set(said.split()) & OF_JOBS
 
 
 def test_a_heavy_package_is_noticed() -> None:
-    assert loaded("import scipy.linalg") == {"scipy"}
+    assert loaded("import scipy.linalg", "import json") == [{"scipy"}, set()]

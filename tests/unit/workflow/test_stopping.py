@@ -18,7 +18,7 @@ import os, signal, subprocess, sys, threading, time
 from visualsearch.workflow import stopping
 ended = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: ended.set())
-stopping.SECONDS_TO_CLEAN_UP = 2
+stopping.SECONDS_TO_CLEAN_UP = 1
 stopping.stop_on_signals()
 """
 JOB_IGNORES_SIGNALS = """
