@@ -51,16 +51,19 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
     """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
     query_rows = read_table(files.queries, QUERIES.names).to_pylist()
     hit_rows = read_table(files.hits, HITS.names).to_pylist()
-    hits_of = defaultdict(list)
-    for row in hit_rows:
-        hits_of[row["query"]].append(row)
     image_ids = {row["image_id"] for row in [*query_rows, *hit_rows]} - {None}
-    by_file = settings.dataset.source == "folder"
-    pictures = _ShownPictures(files.manifest, image_ids, pictures_folder, by_file)
-    queries = [
-        _query(number, row, hits_of[row["query"]], pictures)
-        for number, row in enumerate(query_rows, start=1)
-    ]
+    stored = _stored_pictures(files.manifest, image_ids, pictures_folder, settings)
+    own = _own_pictures(query_rows)
+    hits_of = defaultdict(list)
+    for row in sorted(hit_rows, key=lambda row: row["rank"]):
+        hits_of[row["query"]].append(row)
+    queries = []
+    for number, row in enumerate(query_rows, start=1):
+        picture = own[row["picture"]] if row["image_id"] is None else stored[row["image_id"]]
+        hits = [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in hits_of[row["query"]]]
+        labels = [Label(kind, value) for kind, value in picture.labels.items()]
+        person = _person(row, picture)
+        queries.append(Query(number, row["role"], row["reason"], person, labels, hits))
     n_persons = count_rows([files.persons])
     return Results(
         settings=settings,
@@ -82,59 +85,35 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
     )
 
 
-class _ShownPictures:
-    """Makes each picture once. by_file: readers know the pictures by file, not by image_id."""
-
-    def __init__(
-        self, manifest: str, image_ids: Collection[int], folder: str | None, by_file: bool
-    ) -> None:
-        rows = _rows_of_images(manifest, MANIFEST_SCHEMA.names, image_ids)
-        self._rows = {row["image_id"]: row for row in rows}
-        self._places = Places(manifest, folder)
-        self._by_file = by_file
-        self._stored: dict[int, ShownPicture] = {}
-        self._own: dict[str, ShownPicture] = {}
-
-    def stored(self, image_id: int) -> ShownPicture:
-        """A picture of the dataset."""
-        if image_id not in self._stored:
-            row = self._rows[image_id]
-            self._stored[image_id] = ShownPicture(
-                key=f"image-{image_id}",
-                name=shown_name(row, self._by_file),
-                file=row["file"],
-                stored=self._places.picture(row),
-                image_id=image_id,
-                license=row["license"],
-                license_url=web_address(row["license_url"]),
-                source_url=web_address(row["source_url"]),
-                labels=labels_of(row),
-            )
-        return self._stored[image_id]
-
-    def own(self, file: str) -> ShownPicture:
-        """A query picture that the user gave."""
-        key = f"own-{len(self._own) + 1}"
-        return self._own.setdefault(file, ShownPicture(key, PurePosixPath(file).name, file))
+def _stored_pictures(
+    manifest: str, image_ids: Collection[int], folder: str | None, settings: Settings
+) -> dict[int, ShownPicture]:
+    """Return the dataset's pictures of these ids."""
+    places = Places(manifest, folder)
+    by_file = settings.dataset.source == "folder"  # their ids mean nothing to readers
+    return {
+        row["image_id"]: ShownPicture(
+            key=f"image-{row['image_id']}",
+            name=shown_name(row, by_file),
+            file=row["file"],
+            stored=places.picture(row),
+            image_id=row["image_id"],
+            license=row["license"],
+            license_url=web_address(row["license_url"]),
+            source_url=web_address(row["source_url"]),
+            labels=labels_of(row),
+        )
+        for row in _rows_of_images(manifest, MANIFEST_SCHEMA.names, image_ids)
+    }
 
 
-def _query(
-    number: int, row: dict[str, Any], hits: list[dict[str, Any]], pictures: _ShownPictures
-) -> Query:
-    own = row["image_id"] is None
-    picture = pictures.own(row["picture"]) if own else pictures.stored(row["image_id"])
-    labels = picture.labels
-    return Query(
-        number=number,
-        role=row["role"],
-        reason=row["reason"],
-        person=_person(row, picture),
-        labels=[Label(kind, value) for kind, value in labels.items()],
-        hits=[
-            _hit(hit, pictures.stored(hit["image_id"]), labels)
-            for hit in sorted(hits, key=lambda hit: hit["rank"])
-        ],
-    )
+def _own_pictures(query_rows: list[dict[str, Any]]) -> dict[str, ShownPicture]:
+    """Return the query pictures that the user gave, by file."""
+    files = dict.fromkeys(row["picture"] for row in query_rows if row["image_id"] is None)
+    return {
+        file: ShownPicture(f"own-{number}", PurePosixPath(file).name, file)
+        for number, file in enumerate(files, start=1)
+    }
 
 
 def _hit(row: dict[str, Any], picture: ShownPicture, query_labels: dict[str, str]) -> Hit:

@@ -2,12 +2,12 @@
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from visualsearch.core.files import replacing, write_text
 from visualsearch.core.text import is_formula
-from visualsearch.data.tables import BOX_COLUMNS
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import inline_svg, make_figures
 from visualsearch.report.loading import ResultFiles, load_results
@@ -16,26 +16,30 @@ from visualsearch.report.model import Hit, Query, Results
 from visualsearch.report.page import render_page
 from visualsearch.settings import Settings
 
-CSV_COLUMNS = (
-    "query",
-    "query_person_id",
-    "query_picture",
-    "query_role",
-    "rank",
-    "index_rank",
-    "similarity",
-    "full_similarity",
-    "person_id",
-    "image_id",
-    "file",
-    "score",
-    *BOX_COLUMNS,
-    "same_image",
-    "near_duplicate",
-    "license",
-    "license_url",
-    "source_url",
-)
+# The table of hits; columns of labels follow. Boxes are in pixels.
+CSV_COLUMNS: dict[str, Callable[[Query, Hit], Any]] = {
+    "query": lambda query, hit: query.number,
+    "query_person_id": lambda query, hit: query.person.person_id,
+    "query_picture": lambda query, hit: query.person.picture.file,
+    "query_role": lambda query, hit: query.role,
+    "rank": lambda query, hit: hit.rank,
+    "index_rank": lambda query, hit: hit.index_rank,
+    "similarity": lambda query, hit: round(hit.similarity, 6),
+    "full_similarity": lambda query, hit: hit.full_similarity and round(hit.full_similarity, 6),
+    "person_id": lambda query, hit: hit.person.person_id,
+    "image_id": lambda query, hit: hit.person.picture.image_id,
+    "file": lambda query, hit: hit.person.picture.file,
+    "score": lambda query, hit: round(hit.person.score, 6),
+    "x": lambda query, hit: round(hit.person.box[0], 3),
+    "y": lambda query, hit: round(hit.person.box[1], 3),
+    "w": lambda query, hit: round(hit.person.box[2], 3),
+    "h": lambda query, hit: round(hit.person.box[3], 3),
+    "same_image": lambda query, hit: hit.same_image,
+    "near_duplicate": lambda query, hit: hit.near_duplicate,
+    "license": lambda query, hit: hit.person.picture.license,
+    "license_url": lambda query, hit: hit.person.picture.license_url,
+    "source_url": lambda query, hit: hit.person.picture.source_url,
+}
 
 
 def write_report(
@@ -86,37 +90,13 @@ def hits_csv(results: Results) -> str:
 
 
 def hit_rows(results: Results) -> list[dict[str, Any]]:
-    """Return each hit by column, with its labels as {kind: value}; boxes in pixels."""
+    """Return each hit by column, with its labels as {kind: value}."""
     return [
-        _row(query, hit) | {"labels": hit.person.picture.labels}
+        {name: value_of(query, hit) for name, value_of in CSV_COLUMNS.items()}
+        | {"labels": hit.person.picture.labels}
         for query in results.queries
         for hit in query.hits
     ]
-
-
-def _row(query: Query, hit: Hit) -> dict[str, Any]:
-    person, picture = hit.person, hit.person.picture
-    values = (
-        query.number,
-        query.person.person_id,
-        query.person.picture.file,
-        query.role,
-        hit.rank,
-        hit.index_rank,
-        round(hit.similarity, 6),
-        None if hit.full_similarity is None else round(hit.full_similarity, 6),
-        person.person_id,
-        picture.image_id,
-        picture.file,
-        round(person.score, 6),
-        *(round(value, 3) for value in person.box),
-        hit.same_image,
-        hit.near_duplicate,
-        picture.license,
-        picture.license_url,
-        picture.source_url,
-    )
-    return dict(zip(CSV_COLUMNS, values, strict=True))
 
 
 def cell(value: Any) -> Any:
