@@ -67,13 +67,17 @@ def test_a_text_of_any_length_is_cut_where_it_matters_least(tmp_path: Path) -> N
 FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "－1"]
 
 
-@pytest.mark.parametrize("name", [*FORMULAS, *hostile_names()[:4], "a\\x1b", "\\=1", "\\u2028"])
+@pytest.mark.parametrize(
+    "name", [*FORMULAS, *hostile_names()[:4], "tab\there", "a\\x1b", "\\=1", "\\u2028"]
+)
 def test_skipped_tsv_has_neither_formulas_nor_escapes(tmp_path: Path, name: str) -> None:
     path = tmp_path / "skipped.tsv"
     skipped = [Skipped(1, name, name), Skipped(None, f"a{name}", f"b {name}")]
     write_skipped(path, skipped)
     lines = path.read_text(encoding="utf-8").split("\n")
-    assert len(lines) == 4 and all(line.replace("\t", "").isprintable() for line in lines)
+    assert lines[0] == "image_id\tfile\treason" and len(lines) == 4 and not lines[-1]
+    assert all(line.count("\t") == 2 for line in lines[:-1])
+    assert all(line.replace("\t", "").isprintable() for line in lines)
     for row in csv.reader(io.StringIO("\n".join(lines)), delimiter="\t"):
         assert not [text for text in row if text[:1] in ("=", "+", "-", "@", "＝", "－")]
     assert read_skipped(path) == sorted(skipped, key=lambda entry: entry.file)

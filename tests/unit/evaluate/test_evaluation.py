@@ -10,8 +10,6 @@ import pytest
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
-from visualsearch.data.tables import DETECTIONS, write_table
-from visualsearch.detect.run import detections_table, write_coco_results
 from visualsearch.evaluate.detections import evaluate_detections, write_precision_recall
 from visualsearch.evaluate.person_facts import labels_by_image
 
@@ -101,37 +99,6 @@ def test_curve_falls_and_is_written(tmp_path: Path) -> None:
     assert (np.diff(curve[:, 1]) <= 0).all()
     write_precision_recall(tmp_path / "pr.tsv", curve)
     assert len((tmp_path / "pr.tsv").read_text().splitlines()) == 102
-
-
-def test_results_file_is_what_pycocotools_loads(tmp_path: Path) -> None:
-    from pycocotools.coco import COCO
-
-    for shard, images in enumerate(([2, 4], [1, 3])):
-        tables = [
-            detections_table(i, np.array([[1.00049, 2, 3, 4]] * 2), np.array([0.9, 0.123456789]), 1)
-            for i in images
-        ]
-        write_table(tmp_path / f"{shard}.parquet", tables, DETECTIONS)
-    write_coco_results(tmp_path / "r.json", [tmp_path / "0.parquet", tmp_path / "1.parquet"])
-    rows = json.loads((tmp_path / "r.json").read_text())
-    assert [row["image_id"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4]
-    assert rows[1] == {
-        "image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.123457,
-    }  # fmt: skip
-    reference = COCO()
-    reference.dataset = {
-        "images": [{"id": n} for n in (1, 2, 3, 4)],
-        "categories": [{"id": 1}],
-        "info": {},
-    }
-    reference.createIndex()
-    assert len(reference.loadRes(str(tmp_path / "r.json")).anns) == 8
-
-
-def test_no_detections_are_an_empty_list(tmp_path: Path) -> None:
-    write_table(tmp_path / "0.parquet", [], DETECTIONS)
-    write_coco_results(tmp_path / "r.json", [tmp_path / "0.parquet"])
-    assert json.loads((tmp_path / "r.json").read_text()) == []
 
 
 def test_labels_are_those_of_the_images_that_carry_any() -> None:

@@ -42,7 +42,9 @@ from visualsearch.fetch import folder
         ("annotations", "area", "big"),
         ("annotations", "iscrowd", []),
         ("categories", "id", "1"),
+        ("categories", "id", 18),  # that of another category
         ("categories", "name", None),
+        ("categories", "name", "dog"),  # that of another category
     ],
 )
 def test_broken_annotations_are_one_clear_line(

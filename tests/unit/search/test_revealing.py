@@ -12,7 +12,6 @@ from visualsearch.data.person_order import in_person_order, vectors_of_rows
 from visualsearch.data.tables import vector_column, vectors_of, write_table
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised
-from visualsearch.search.local_density import nearest_elsewhere
 from visualsearch.search.queries import Evidence, select_queries
 from visualsearch.search.rerank import centred
 from visualsearch.search.revealing import Surroundings, choose_revealing, surroundings
@@ -294,17 +293,6 @@ def test_surroundings_are_those_of_brute_force(tmp_path: Path) -> None:
         assert around.lead[n_th] == pytest.approx(lead, abs=1e-5)
         assert around.same[n_th] == len(set(order[:10]) & set(exact[:10]))
     assert 0 < around.same.mean() < 10
-
-
-def test_nearest_elsewhere_where_there_are_few() -> None:
-    vectors = unit_vectors(5, 6)
-    images = np.array([1, 1, 1, 1, 2])
-    found = nearest_elsewhere([(vectors, images)], vectors, images, 3)
-    rows, cosines = found.neighbours, found.cosines
-    assert rows[0].tolist() == [4, -1, -1]
-    assert np.isneginf(cosines[0, 1:]).all()
-    expected = np.argsort(-(vectors[:4] @ vectors[4]))[:3]
-    assert rows[4].tolist() == expected.tolist()
 
 
 def test_centred_is_what_the_reduction_shortens() -> None:

@@ -1,0 +1,113 @@
+"""Detection of a shard's pictures: read ahead, batched by size, and written as COCO results."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from visualsearch.data.pictures import Pictures, read_ahead
+from visualsearch.data.tables import DETECTIONS, write_table
+from visualsearch.detect import load_detector
+from visualsearch.detect.base import Detections, Detector
+from visualsearch.detect.run import detect_images, detections_table, write_coco_results
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
+
+
+def write_pictures(folder: Path, sizes: list[tuple[int, int]]) -> Pictures:
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for number, (width, height) in enumerate(sizes):
+        pixels = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        row = {"image_id": number, "file": f"{number}.png", "width": width, "height": height}
+        rows.append(row | {"shard": 0})
+    manifest = pa.Table.from_pylist(rows)
+    write_table(folder / "manifest.parquet", [manifest], manifest.schema)
+    return Pictures(folder / "manifest.parquet", None)
+
+
+SIZES = [(60, 40), (40, 60), (60, 40), (60, 40), (50, 50), (40, 60), (60, 40)]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "pixels", "lengths"),
+    [(1, 10**9, [1] * 7), (4, 10**9, [7]), (4, 5000, [2, 2, 2, 1])],
+)
+def test_pictures_are_read_in_order_in_windows(
+    batch_size: int,
+    pixels: int,
+    lengths: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("visualsearch.data.pictures.WINDOW_PIXELS", pixels)
+    windows = list(read_ahead(write_pictures(tmp_path, SIZES), batch_size))
+    read = [(picture.image_id, image.size) for window in windows for picture, image in window]
+    assert read == list(enumerate(SIZES))
+    assert [len(window) for window in windows] == lengths
+
+
+def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path, SIZES)
+    batches = []
+
+    class Watching:
+        """The real detector, with a GPU's batch size."""
+
+        def __init__(self, detector: Detector, batch_size: int) -> None:
+            self.detector, self.batch_size = detector, batch_size
+            self.categories = detector.categories
+
+        def detect(self, images: list[Image.Image]) -> list[Detections]:
+            batches.append([image.size for image in images])
+            return self.detector.detect(images)
+
+    settings = DetectorSettings(BUNDLED, device="cpu", score_threshold=0.001, precision="fp32")
+    detector = load_detector(settings)
+    alone, together = (
+        pa.concat_tables(detect_images(Watching(detector, n), pictures, "person", "detect"))  # type: ignore[arg-type]
+        for n in (1, 3)
+    )
+    assert alone.num_rows > 20
+    assert batches[len(SIZES) :] == [
+        [(40, 60)] * 2,
+        [(50, 50)],
+        [(60, 40)] * 3,
+        [(60, 40)],
+    ]
+    for column in ("image_id", "det_index", "category_id"):
+        assert together[column].equals(alone[column])
+    for column in ("x", "y", "w", "h", "score"):
+        assert together[column].to_numpy() == pytest.approx(alone[column].to_numpy(), abs=1e-3)
+
+
+def test_results_file_is_what_pycocotools_loads(tmp_path: Path) -> None:
+    for shard, images in enumerate(([2, 4], [1, 3])):
+        tables = [
+            detections_table(i, np.array([[1.00049, 2, 3, 4]] * 2), np.array([0.9, 0.123456789]), 1)
+            for i in images
+        ]
+        write_table(tmp_path / f"{shard}.parquet", tables, DETECTIONS)
+    write_coco_results(tmp_path / "r.json", [tmp_path / "0.parquet", tmp_path / "1.parquet"])
+    rows = json.loads((tmp_path / "r.json").read_text())
+    assert [row["image_id"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert rows[1] == {
+        "image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.123457,
+    }  # fmt: skip
+    reference = COCO()
+    reference.dataset = {
+        "images": [{"id": n} for n in (1, 2, 3, 4)],
+        "categories": [{"id": 1}],
+        "info": {},
+    }
+    reference.createIndex()
+    assert len(reference.loadRes(str(tmp_path / "r.json")).anns) == 8
+    write_table(tmp_path / "none.parquet", [], DETECTIONS)
+    write_coco_results(tmp_path / "none.json", [tmp_path / "none.parquet"])
+    assert json.loads((tmp_path / "none.json").read_text()) == []
