@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, percent
 
@@ -134,10 +135,8 @@ def reduction_paragraphs(results: Results) -> list[str]:
             "length 1."
         ]
     length, kept = len(reduction.mean), reduction.n_components
-    shares = reduction.explained_variance_ratio
-    explained = float(np.sum(shares[:kept]))
+    explained = float(np.sum(reduction.explained_variance_ratio[:kept]))
     asked = results.settings.reduction.n_components
-    power = reduction.whiten_power
     if asked < 1:
         choice = f"as many as explain {percent(asked)} of the variance, as asked"
     elif asked > kept:
@@ -151,28 +150,6 @@ def reduction_paragraphs(results: Results) -> list[str]:
         left_out = "The directions left out vary little."
     else:
         left_out = "What the directions left out hold is lost to the search."
-    if kept == 1:
-        whitening = "With a single component there is nothing to whiten."
-    elif power == 0:
-        whitening = (
-            "No whitening was done (power 0), so the strongest directions weigh most in every "
-            "comparison."
-        )
-    else:
-        ratio = float(
-            np.sqrt(reduction.explained_variance[0] / reduction.explained_variance[kept - 1])
-        )
-        left = (
-            "none of that is left"
-            if power == 1
-            else f"the power {power:g} leaves a factor of {ratio ** (1 - power):,.1f}"
-        )
-        whitening = (
-            "A few strong directions, often of light and framing, would decide alone what counts "
-            f"as alike: the first component deviates {ratio:,.1f} times as much as the last one "
-            "kept. So each was divided by its standard deviation to the power "
-            f"{power:g}, and {left} (whitening after Jégou and Chum, ECCV 2012)."
-        )
     return [
         "The features come after a rectifier, so none is negative: any two vectors point into the "
         "same corner of space, and their cosines crowd near 1. Each vector was therefore brought "
@@ -182,9 +159,30 @@ def reduction_paragraphs(results: Results) -> list[str]:
         f"{length:,} values into {kept:,} ({choice}). They keep {percent(explained, 1)} of the "
         f"variance. {left_out} Each vector is {length / kept:,.1f} times shorter, which makes the "
         "index smaller and searching faster.",
-        f"{whitening} Last, vectors were brought to length 1 again, so that the angle between two "
-        "of them is all that counts.",
+        f"{_whitening(reduction)} Last, vectors were brought to length 1 again, so that the angle "
+        "between two of them is all that counts.",
     ]
+
+
+def _whitening(reduction: Reduction) -> str:
+    kept, power = reduction.n_components, reduction.whiten_power
+    if kept == 1:
+        return "With a single component there is nothing to whiten."
+    if power == 0:
+        return (
+            "No whitening was done (power 0), so the strongest directions weigh most in every "
+            "comparison."
+        )
+    variances = reduction.explained_variance
+    ratio = float(np.sqrt(variances[0] / variances[kept - 1]))
+    left = f"the power {power:g} leaves a factor of {ratio ** (1 - power):,.1f}"
+    return (
+        "A few strong directions, often of light and framing, would decide alone what counts as "
+        f"alike: the first component deviates {ratio:,.1f} times as much as the last one kept. So "
+        f"each was divided by its standard deviation to the power {power:g}, and "
+        f"{'none of that is left' if power == 1 else left} (whitening after Jégou and Chum, ECCV "
+        "2012)."
+    )
 
 
 def variance_text(results: Results) -> str:
