@@ -48,8 +48,8 @@ class Contents:
         self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
         licenses = {p["image_id"]: _license(p) for p in pictures}
         self.licenses = sorted({one for one in licenses.values() if one})
-        number = {one: place for place, one in enumerate(self.licenses)}
-        self._licenses = {image: number[one] if one else -1 for image, one in licenses.items()}
+        position: dict[License | None, int] = {one: n for n, one in enumerate(self.licenses)}
+        self._licenses = {image: position.get(one, -1) for image, one in licenses.items()}
         self.labels = _labels(persons, pictures)
 
     def details(self, start: int, stop: int) -> list[list[Any]]:
@@ -78,16 +78,15 @@ def _license(picture: dict[str, Any]) -> License | None:
 
 
 def _labels(persons: pa.Table, pictures: list[dict[str, Any]]) -> list[Labels]:
-    of_image = {p["image_id"]: labels_of(p) for p in pictures}
+    labels_by_image = {p["image_id"]: labels_of(p) for p in pictures}
     image_ids = persons["image_id"].to_pylist()
-    made = []
-    for kind in sorted({kind for labels in of_image.values() for kind in labels}):
-        values = sorted({labels[kind] for labels in of_image.values() if kind in labels})
+    found = []
+    for kind in sorted({kind for labels in labels_by_image.values() for kind in labels}):
+        values = sorted({labels[kind] for labels in labels_by_image.values() if kind in labels})
         if len(values) > UINT16_MAX:
             log.warning("the explorer leaves out the labels %r: %d values", kind, len(values))
             continue
-        code = {value: place for place, value in enumerate(values, start=1)}
-        codes = {i: code[ls[kind]] if kind in ls else 0 for i, ls in of_image.items()}
-        of_persons = np.array([codes[image_id] for image_id in image_ids], dtype=np.uint16)
-        made.append(Labels(kind, values, of_persons))
-    return made
+        code_of: dict[str | None, int] = {value: code for code, value in enumerate(values, start=1)}
+        codes = [code_of.get(labels_by_image[image_id].get(kind), 0) for image_id in image_ids]
+        found.append(Labels(kind, values, np.array(codes, dtype=np.uint16)))
+    return found

@@ -41,7 +41,7 @@ def draw_sheets(
 
     pictures: each with its persons' boxes, float32 [n, 4] (left, top, width, height in pixels), in
     the persons' order. cell: side of a cell in pixels, at most 255. Each picture is decoded once,
-    and at most 2 * threads are in memory. Sheets do not depend on `threads`.
+    and only few are in memory at a time. Sheets do not depend on `threads`.
     """
     with ThreadPoolExecutor(threads) as pool:
         crops = _in_order(pool, lambda one: _thumbnails(*one, cell), pictures, 2 * threads)

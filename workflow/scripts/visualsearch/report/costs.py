@@ -135,7 +135,7 @@ class Row(NamedTuple):
 
 
 def table(costs: list[Cost]) -> list[tuple[str, list[Row]]]:
-    """Each stage with its lines, one for each rule."""
+    """Return each stage with its lines, one a rule."""
     seconds = _together(costs).seconds
     return [
         (stage, [_row(cost, seconds) for cost in steps])
@@ -144,13 +144,13 @@ def table(costs: list[Cost]) -> list[tuple[str, list[Row]]]:
 
 
 def total(costs: list[Cost]) -> Row:
-    """The last line of the table: all jobs together."""
+    """Return the last line of the table: all jobs together."""
     together = _together(costs)
     return _row(together, together.seconds)
 
 
 def paragraphs(costs: list[Cost]) -> list[str]:
-    """Which step took longest, and how exact the numbers are."""
+    """Say which step took longest, and how exact the numbers are."""
     together = _together(costs)
     most = max(costs, key=lambda cost: cost.seconds)
     share = most.seconds / together.seconds if together.seconds else 0
