@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import fuzz
+import fuzz_parsers
 from conftest import ROOT
 from visualsearch.core.errors import InputError
 
@@ -40,7 +41,9 @@ def test_what_breaks_a_parser_is_told_and_kept(
         if data != bytes(100):
             raise KeyError("changed")
 
-    monkeypatch.setitem(fuzz.PARSERS, "bad", fuzz.Parser(lambda: [bytes(100)], parse, InputError))
+    monkeypatch.setitem(
+        fuzz.PARSERS, "bad", fuzz_parsers.Parser(lambda: [bytes(100)], parse, InputError)
+    )
     arguments = argparse.Namespace(seconds=None, inputs=50, seed=1, findings=tmp_path / "kept")
     assert not fuzz.try_all(["bad"], arguments, tmp_path)
     said = capsys.readouterr().out

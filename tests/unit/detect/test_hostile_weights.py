@@ -7,7 +7,6 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,9 @@ from safetensors.torch import save_file
 
 from helpers import one_line
 from visualsearch.core.errors import InputError
-from visualsearch.detect import DETECTORS, load_detector, ssdlite
+from visualsearch.detect import load_detector
 from visualsearch.detect.weights import load_weights
 from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import BUNDLED
 
 FASTER_RCNN = "fasterrcnn_mobilenet_v3_large_fpn"
 
@@ -235,18 +233,3 @@ def test_safetensors_with_other_tensors_or_nan_are_one_line(tmp_path: Path) -> N
     # Another precision is allowed.
     save_file({name: tensor.double() for name, tensor in STATE.items()}, path)
     load_weights(layer(), path, "the layer")
-
-
-def test_changed_bundled_weights_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entry = DETECTORS[BUNDLED]
-    changed = tmp_path / "model.safetensors"
-    data = bytearray(entry.weights.read_bytes())
-    data[-5] ^= 1
-    changed.write_bytes(data)
-    monkeypatch.setitem(DETECTORS, BUNDLED, replace(entry, weights=changed))
-    with pytest.raises(InputError, match=r"damaged or another file \(SHA-256 differs\)"):
-        load_detector(DetectorSettings(BUNDLED, device="cpu"))
-    with pytest.raises(InputError, match="SHA-256 differs"):
-        ssdlite.load_ssdlite(changed)

@@ -189,17 +189,12 @@ def test_constants_are_those_read_from_the_graph() -> None:
 
 def test_bad_weights_are_an_input_error(tmp_path: Path) -> None:
     whole = WEIGHTS.read_bytes()
-    files = {
-        "missing": None,
-        "flipped": whole[:-1] + bytes([whole[-1] ^ 1]),
-        "cut": whole[: len(whole) // 2],
-        "empty": b"",
-    }
-    for name, content in files.items():
-        path = tmp_path / f"{name}.safetensors"
+    path = tmp_path / "model.safetensors"
+    for content in (None, whole[:-1] + bytes([whole[-1] ^ 1]), whole[: len(whole) // 2], b""):
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(InputError, match=r"cannot read|damaged") as caught:
+        said = "cannot read" if content is None else "damaged or another file .SHA-256 differs"
+        with pytest.raises(InputError, match=said) as caught:
             ssdlite.load_ssdlite(path)
         assert str(path) in one_line(caught)
 

@@ -254,16 +254,6 @@ def test_small_sets_give_everybody_once(tmp_path: Path, n: int, per_image: int) 
     assert not any("nan" in query["reason"] for query in queries)
 
 
-@pytest.mark.parametrize("n", [0, 1])
-def test_nobody_and_one(n: int) -> None:
-    """A workflow never gets here with so few, but the choice must not fail."""
-    persons = persons_table(unit_vectors(1, 4)).slice(0, n).drop_columns("vector")
-    none = np.full(n, np.nan)
-    alone = Surroundings(np.arange(n), np.full((n, 10), -1), none, none, np.zeros(n, np.int64))
-    roles = [c.role for c in choose_revealing(persons, np.full((n, 2), 300), alone, 5)]
-    assert roles == ["cut-off"] * n  # its box begins at the corner
-
-
 def test_choice_is_the_same_for_any_shards(tmp_path: Path) -> None:
     one, four = (chosen(made_set(tmp_path / str(n), n), count=9) for n in (1, 4))
     assert one == four
