@@ -28,21 +28,17 @@ from visualsearch.data.tables import (
 @pytest.mark.parametrize("shards", [1, 3, 8])
 @pytest.mark.parametrize("rows", [1, 100, 7, 4096])
 def test_person_order_is_the_same_for_any_shards(tmp_path: Path, shards: int, rows: int) -> None:
-    table = persons_table(np.random.default_rng(0).normal(size=(300, 5)))
+    """With several row groups a shard, and an empty shard."""
+    n = 2 * ROW_GROUP_ROWS + 10
+    table = persons_table(np.random.default_rng(0).normal(size=(n, 4)))
     paths = write_shards(tmp_path, table, shards)
-    batches = list(in_person_order(paths, rows))
-    assert pa.concat_tables(batches).equals(table)
-    assert all(len(batch) == rows for batch in batches[:-1])
-    assert count_rows(paths) == 300 and vector_length(paths[0]) == 5
-
-
-def test_more_rows_than_row_groups_and_empty_shards(tmp_path: Path) -> None:
-    table = persons_table(np.random.default_rng(1).normal(size=(3 * ROW_GROUP_ROWS + 10, 4)))
-    paths = write_shards(tmp_path, table, 2)
     write_table(tmp_path / "empty.parquet", [], with_vector(PERSONS, 4))
-    merged = pa.concat_tables(in_person_order([*paths, str(tmp_path / "empty.parquet")], 500))
-    assert merged.equals(table)
-    assert np.array_equal(vectors_of(merged), vectors_of(table))
+    paths.append(str(tmp_path / "empty.parquet"))
+    batches = list(in_person_order(paths, rows))
+    merged = pa.concat_tables(batches)
+    assert merged.equals(table) and np.array_equal(vectors_of(merged), vectors_of(table))
+    assert all(len(batch) == rows for batch in batches[:-1])
+    assert count_rows(paths) == n and vector_length(paths[0]) == 4
 
 
 @pytest.mark.parametrize("shards", [1, 3])

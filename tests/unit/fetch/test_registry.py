@@ -1,15 +1,12 @@
 """What the workflow asks about sources before any job runs."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from coco_dataset import dataset, in_folder
-from conftest import ROOT
 from visualsearch import fetch
 
 
@@ -60,18 +57,6 @@ def test_fingerprint_notices_changed_keypoints(source: str, section: str, tmp_pa
     path.write_text('{"annotations": []}')
     second, without = fetch.fingerprint(settings), fetch.fingerprint(dataset(source))
     assert len({absent, first, second, without}) == 4
-
-
-def test_parse_time_imports_are_light() -> None:
-    code = (
-        "import sys; import visualsearch.fetch\n"
-        "print({'numpy', 'pyarrow', 'PIL', 'requests', 'pandas'} & set(sys.modules))"
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"
 
 
 def test_local_files_are_those_of_this_machine() -> None:

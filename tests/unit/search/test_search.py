@@ -49,23 +49,11 @@ def test_query_and_its_image_are_left_out(index: Index) -> None:
     assert (np.diff(cosines) <= 0).all()
 
 
-def test_own_image_can_be_let_in(index: Index) -> None:
-    rows, _ = find_neighbours(
-        index, IMAGES, VECTORS[4], N, own_row=4, own_image=IMAGES[4], same_image=True
-    )
-    assert sorted(rows.tolist()) == [row for row in range(N) if row != 4]
-
-
 def test_a_full_image_is_searched_past(index: Index) -> None:
     """Where the nearest are all of the query's image, the search goes on until it has k."""
     images = np.where(np.argsort(np.argsort(-(VECTORS @ VECTORS[0]))) < 40, 1, IMAGES + 1)
     rows, _ = find_neighbours(index, images, VECTORS[0], 10, own_row=0, own_image=1)
     assert rows.tolist() == brute_force(VECTORS[0], images != 1, 10)
-
-
-def test_fewer_others_than_asked_gives_those_there_are(index: Index) -> None:
-    rows, _ = find_neighbours(index, IMAGES, VECTORS[0], 500, own_row=0, own_image=IMAGES[0])
-    assert len(rows) == N - 3
 
 
 def query_table(vectors: np.ndarray, persons: list[int | None], images: list) -> pa.Table:
@@ -92,11 +80,14 @@ def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
     assert hits["similarity"][5].as_py() == pytest.approx(1)
 
 
-def test_same_image_is_marked(index: Index) -> None:
+def test_fewer_others_than_asked_gives_those_there_are(index: Index) -> None:
     persons, queries = PERSONS_TABLE.drop_columns("vector"), query_table(VECTORS[:1], [1000], [1])
+    hits = search_all(index, persons, queries, SearchSettings(neighbours=N))
+    assert len(hits) == N - 3
     hits = search_all(index, persons, queries, SearchSettings(neighbours=N, same_image=True))
-    assert sum(hits["same_image"].to_pylist()) == 2
-    assert set(hits.filter(hits["same_image"])["image_id"].to_pylist()) == {1}
+    assert sorted(hits["person_id"].to_pylist()) == persons["person_id"].to_pylist()[1:]
+    own = hits["same_image"].to_pylist()
+    assert own == [image == 1 for image in hits["image_id"].to_pylist()] and sum(own) == 2
 
 
 def test_no_queries_give_no_hits(index: Index) -> None:
@@ -220,17 +211,15 @@ def test_never_fewer_are_reranked_than_are_shown(full: FullLength) -> None:
     assert full.search(10, 1).equals(full.search(10, 10))
 
 
-def test_reranking_does_not_depend_on_other_queries(full: FullLength) -> None:
+def test_reranking_depends_neither_on_other_queries_nor_on_shards(
+    full: FullLength, tmp_path: Path
+) -> None:
     alone = full.search(10, 40, (30,))
     among = full.search(10, 40, (2, 30, 77))
     mine = among.filter(pc.equal(among["query"], 1)).drop_columns("query")
     assert mine.equals(alone.drop_columns("query"))
-
-
-def test_reranking_is_the_same_for_any_shards(full: FullLength, tmp_path: Path) -> None:
-    hits = full.search(10, 40)
     full.shards = write_shards(tmp_path, persons_table(full.full), 1)
-    assert full.search(10, 40).equals(hits)
+    assert full.search(10, 40).equals(alone)
 
 
 def test_near_duplicates_are_left_out_before_reranking(full: FullLength) -> None:

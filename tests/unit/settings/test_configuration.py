@@ -13,6 +13,7 @@ from visualsearch.settings.checking import check_file, checked, retired_lines
 from visualsearch.settings.configuration import Settings, configuration_schema
 from visualsearch.settings.names import BACKENDS, DETECTORS, SOURCES
 from visualsearch.settings.reference import as_markdown, as_yaml
+from visualsearch.settings.values import is_address
 from wrong_configurations import WRONG
 
 SCHEMA = configuration_schema()
@@ -171,3 +172,9 @@ def test_a_retired_key_gives_a_warning_and_does_nothing() -> None:
     (line,) = retired_lines(config)
     assert line.startswith("index.shards no longer")
     assert retired_lines({}) == []
+
+
+def test_addresses_in_a_bucket_are_told_from_other_texts() -> None:
+    assert all(map(is_address, ["s3://bucket/pictures", "gs://b", "az+x://b/c d"]))
+    others = ["http://host/x", "https://host/x", "pictures", "/a/b", "a/s3://b", "S3://b", "", None]
+    assert not any(map(is_address, others))

@@ -11,6 +11,8 @@ SCRIPTS = ROOT / "workflow/scripts"
 HEAVY = {"matplotlib", "pandas", "pycocotools", "scipy", "sklearn", "torch", "torchvision"}
 # What Snakemake does not bring along; with conda its Python may have nothing else.
 OF_JOBS = HEAVY | {"PIL", "annoy", "numpy", "pyarrow", "safetensors", "threadpoolctl", "tqdm"}
+# What Snakemake brings along; to import it again for every plan would still take a while.
+OF_JOBS |= {"requests"}
 # pandas and scipy are loaded by scikit-learn.
 FITTING = {"pandas", "scipy", "sklearn"}
 NEEDED = {
