@@ -47,7 +47,7 @@ def test_the_table_of_relevance_has_what_was_measured(run: Run) -> None:
     # No two are of one picture.
     assert rows["same picture", search.SAME_PICTURE].value == "0.000"
     without = with_numbers(results, measures={}, same_image=summary(None, None))
-    assert search.relevance(without) == [] == limits.sees(without) == search.strata(without)
+    assert search.relevance(without) == [] == limits.verdicts(without) == search.by_height(without)
 
 
 def test_measures_are_shown_by_height(run: Run) -> None:
@@ -56,7 +56,7 @@ def test_measures_are_shown_by_height(run: Run) -> None:
         for low, below in ((0.0, 96.0), (96.0, 192.0), (192.0, None))
     ]
     measures = {"context": summary(0.2, [0.1, 0.3], 0.15) | {"by_height": parts}}
-    rows = search.strata(with_numbers(run.results(), measures=measures))
+    rows = search.by_height(with_numbers(run.results(), measures=measures))
     assert [row.meaning for row in rows] == [
         "under 96 px", "96 px to under 192 px", "192 px or more",
     ]  # fmt: skip

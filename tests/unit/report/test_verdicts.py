@@ -10,7 +10,9 @@ from visualsearch.report.wording import components, limits
 
 
 def verdicts(run: Run, measures: dict[str, Any], raw: dict[str, Any] | None = None) -> Any:
-    return dict(limits.sees(with_numbers(run.results(), measures=measures, raw_cosine=raw or {})))
+    return dict(
+        limits.verdicts(with_numbers(run.results(), measures=measures, raw_cosine=raw or {}))
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_mirroring_is_no_distortion_where_it_is_averaged_in(run: Run) -> None:
         run.results(embedding={"mirrored": True}),
         measures={"self": copies(0.99, [0.98, 1]), "self_unmirrored": copies(0.7, [0.6, 0.8])},
     )
-    ((verdict, text),) = limits.sees(results)
+    ((verdict, text),) = limits.verdicts(results)
     assert verdict == "A distorted copy: found more often than not"
     assert "mirror" not in text and "70 % find" in text
 
@@ -112,7 +114,7 @@ def test_the_number_of_components_follows_from_paired_differences(run: Run) -> N
     # The intervals of 2 and 6 overlap, yet the same persons lose something with 2.
     rows = [row_of(2, 0.07, 0.7, -0.01), row_of(4, 0.07, 0.7, 0.01), row_of(6, 0.08, 0.72)]
     results = with_numbers(run.results(), by_components=rows, measures=rows[-1]["measures"])
-    assert components.enough(results) == {"self": 4, "pose": 4}
+    assert components.fewest_without_loss(results) == {"self": 4, "pose": 4}
     text = " ".join(components.sentences(results))
     assert "not shown to lose anything beyond chance" in text and "no more is gained" not in text
     assert "reach 0): 4 for mirrored copy and pose." in text
@@ -121,13 +123,16 @@ def test_the_number_of_components_follows_from_paired_differences(run: Run) -> N
     assert "4 components hold 50 % of the variance and find 75 %" in text
     rows[1]["measures"]["self"]["rank1"] |= paired(-0.05, [-0.08, -0.02])
     rising = with_numbers(results, by_components=rows)
-    assert components.enough(rising) == {"self": 6, "pose": 4}
+    assert components.fewest_without_loss(rising) == {"self": 6, "pose": 4}
     assert "The next fewer, 4, are shown to lose" in " ".join(components.sentences(rising))
     # A smaller number that seems enough is not, where a larger one loses something.
     rows = [row_of(2, 0.07, 0.7, 0.01), row_of(4, 0.07, 0.7, -0.01), row_of(6, 0.08, 0.72)]
-    assert components.enough(with_numbers(results, by_components=rows)) == {"self": 6, "pose": 6}
+    assert components.fewest_without_loss(with_numbers(results, by_components=rows)) == {
+        "self": 6,
+        "pose": 6,
+    }
     rows[0] = row_of(2, 0.07, 0.7, None)
-    assert components.enough(with_numbers(results, by_components=rows)) == {}
+    assert components.fewest_without_loss(with_numbers(results, by_components=rows)) == {}
     # What does not show at all says nothing about how many are needed.
     rows = [row_of(n, 0.01, 0.04) for n in (2, 4, 6)]
     assert (

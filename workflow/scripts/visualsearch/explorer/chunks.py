@@ -81,12 +81,12 @@ def neighbours_chunk(
 
     Each argument has one list by rank for each person. NOBODY fills up lists of fewer than count.
     """
-    found = np.full((len(rows), count), NOBODY, dtype=np.uint32)
-    cosines = np.zeros(found.shape, dtype=np.int16)
-    flags = np.zeros(found.shape, dtype=np.uint8)
+    neighbours = np.full((len(rows), count), NOBODY, dtype=np.uint32)
+    cosines = np.zeros(neighbours.shape, dtype=np.int16)
+    flags = np.zeros(neighbours.shape, dtype=np.uint8)
     for person, there in enumerate(map(len, rows)):
-        found[person, :there] = rows[person]
+        neighbours[person, :there] = rows[person]
         cosines[person, :there] = (np.array(similarity[person]) * PARTS_OF_ONE).round()
         flags[person, :there] = SAME_IMAGE * np.array(same_image[person], dtype=np.uint8)
         flags[person, :there] |= NEAR_DUPLICATE * np.array(near_duplicate[person], dtype=np.uint8)
-    return packed(found, cosines, flags)
+    return packed(neighbours, cosines, flags)

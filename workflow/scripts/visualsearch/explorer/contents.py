@@ -80,7 +80,7 @@ def _license(picture: dict[str, Any]) -> License | None:
 def _labels(persons: pa.Table, pictures: list[dict[str, Any]]) -> list[Labels]:
     labels_by_image = {p["image_id"]: labels_of(p) for p in pictures}
     image_ids = persons["image_id"].to_pylist()
-    found = []
+    kinds = []
     for kind in sorted({kind for labels in labels_by_image.values() for kind in labels}):
         values = sorted({labels[kind] for labels in labels_by_image.values() if kind in labels})
         if len(values) > UINT16_MAX:
@@ -88,5 +88,5 @@ def _labels(persons: pa.Table, pictures: list[dict[str, Any]]) -> list[Labels]:
             continue
         code_of: dict[str | None, int] = {value: code for code, value in enumerate(values, start=1)}
         codes = [code_of.get(labels_by_image[image_id].get(kind), 0) for image_id in image_ids]
-        found.append(Labels(kind, values, np.array(codes, dtype=np.uint16)))
-    return found
+        kinds.append(Labels(kind, values, np.array(codes, dtype=np.uint16)))
+    return kinds

@@ -32,7 +32,7 @@ def text(results: Results) -> str:
     )
 
 
-def enough(results: Results) -> dict[str, int]:
+def fewest_without_loss(results: Results) -> dict[str, int]:
     """Return by measure the smallest number of components without a loss against all kept.
 
     For it and all larger ones, the 95 % interval of the paired difference to all kept reaches 0.
@@ -43,7 +43,7 @@ def enough(results: Results) -> dict[str, int]:
     for name in measured(results):
         summaries = [summary_of(row["measures"], name) for row in rows]
         differences = [one.get("difference_interval") if one else None for one in summaries]
-        if None in differences or not _shows(summaries[-1]):
+        if None in differences or not _above_chance(summaries[-1]):
             continue
         losing = [n for n, ends in enumerate(differences) if ends is not None and ends[1] < 0]
         place = min(losing[-1] + 1, len(rows) - 1) if losing else 0
@@ -51,7 +51,7 @@ def enough(results: Results) -> dict[str, int]:
     return least
 
 
-def _shows(found: Summary | None) -> bool:
+def _above_chance(found: Summary | None) -> bool:
     """Whether a measure is above chance, with FEWEST persons or more."""
     if found is None or found["persons"] < FEWEST:
         return False
@@ -65,7 +65,7 @@ def sentences(results: Results) -> list[str]:
     rows = results.search["by_components"]
     if len(rows) < 2:
         return [f"With {count(kept, 'component')} there are no fewer to compare with."]
-    least = enough(results)
+    least = fewest_without_loss(results)
     if not least:
         return ["No measure shows well enough here to say how many components are needed."]
     numbers = sorted(set(least.values()))

@@ -103,8 +103,8 @@ def no_neighbours(results: Results) -> str:
 
 def reason(query: Query) -> str:
     """Say why a query was chosen, without its role, which stands before it."""
-    said = query.reason.removeprefix(query.role)
-    return said[2:] if said != query.reason and said[:2] in (", ", ": ") else query.reason
+    text = query.reason.removeprefix(query.role)
+    return text[2:] if text != query.reason and text[:2] in (", ", ": ") else query.reason
 
 
 def rerank_effect(query: Query) -> str | None:
@@ -125,7 +125,7 @@ def marks(hit: Hit) -> list[str]:
     ]
 
 
-def was(hit: Hit) -> str | None:
+def rank_before(hit: Hit) -> str | None:
     """Return a hit's rank before reranking, if reranking changed it."""
     return None if hit.index_rank == hit.rank else f"was {ordinal(hit.index_rank)}"
 

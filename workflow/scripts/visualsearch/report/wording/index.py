@@ -108,18 +108,18 @@ def curve_caption(results: Results) -> str:
 def facts(results: Results) -> Facts:
     """Return the index and its settings."""
     sidecar = results.sidecar
-    found = [
+    rows = [
         ("backend", sidecar["backend"]),
         ("vectors", f"{sidecar['n_items']:,}, of {sidecar['dimension']:,} values each"),
         ("metric", sidecar["metric"]),
     ]
-    found += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
-    found.append(("file", size(sidecar["index_bytes"])))
+    rows += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
+    rows.append(("file", size(sidecar["index_bytes"])))
     for k in (1, 10) if results.n_persons else ():
         recall = sidecar["recall"][f"recall@{k}"]
         ends = interval(sidecar["recall"][f"recall@{k}_interval"])
-        found.append((f"recall at {k}", f"{decimals(recall, 3)} (95 % interval {ends})"))
-    return found
+        rows.append((f"recall at {k}", f"{decimals(recall, 3)} (95 % interval {ends})"))
+    return rows
 
 
 def paragraph(results: Results) -> str:
@@ -153,13 +153,13 @@ def choice(results: Results) -> list[str]:
     effort = effort_of(results)
     if effort is None:
         return []
-    found = curve(results)
+    tried = curve(results)
     sentences = [
         f"The target is to find {results.sidecar['target_recall']:g} of the ten nearest "
         "(index.target_recall).",
-        *_chosen(results, effort, found),
+        *_chosen(results, effort, tried),
     ]
-    point = next((point for point in found.points if point.chosen), None) if found else None
+    point = next((point for point in tried.points if point.chosen), None) if tried else None
     if point is not None:
         sentences += _work(results, point)
     return [" ".join(sentences), _reached(results)]
@@ -182,7 +182,7 @@ def _work(results: Results, point: Point) -> list[str]:
     return sentences
 
 
-def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
+def _chosen(results: Results, effort: str, tried: Curve | None) -> list[str]:
     """Say who chose each setting, and by what."""
     sidecar, tuning = results.sidecar, results.sidecar["tuning"]
     settings = {name: sidecar[name] for name in ("n_trees", effort) if name in sidecar}
@@ -203,7 +203,7 @@ def _chosen(results: Results, effort: str, found: Curve | None) -> list[str]:
     if effort not in given:
         taken = f"{effort} {settings[effort]:,}"
         on = f"on {count(tuning['persons_sampled'], 'person')}"
-        points, target = (found.points, found.target) if found else ([], 0.0)
+        points, target = (tried.points, tried.target) if tried else ([], 0.0)
         safe = next((p for p in points if p.low is not None and p.low >= target), None)
         reached = next((p for p in points if p.recall >= target), None)
         least = f"{taken} is the least of those tried that reached it"

@@ -16,24 +16,24 @@ STRONGLY, CLEARLY = 0.5, 0.2
 TOO_FEW = "too few persons to tell"
 
 
-def sees(results: Results) -> list[tuple[str, str]]:
+def verdicts(results: Results) -> list[tuple[str, str]]:
     """Return (verdict, its numbers) for each measure. Verdicts follow from the intervals."""
     # If vectors average the mirrored box in, a mirrored copy is no distortion.
     copy = "self_unmirrored" if results.settings.embedding.mirrored else "self"
     summaries = measured(results)
-    verdicts = []
+    rows = []
     for name, found in summaries.items():
         if name == copy:
             verdict, text = _distorted(found, name == "self", summaries.get("self_unmirrored"))
         elif name.startswith("self"):
             continue
         else:
-            verdict, text = _alike(name, found)
+            verdict, text = _in_common(name, found)
         raw = summary_of(results.search["raw_cosine"], name)
         if raw is not None:
-            text += f" {_beside_raw(name, raw)}"
-        verdicts.append((verdict, text))
-    return verdicts
+            text += f" {_against_raw(name, raw)}"
+        rows.append((verdict, text))
+    return rows
 
 
 def _distorted(found: Summary, mirrored: bool, plain: Summary | None) -> tuple[str, str]:
@@ -65,7 +65,7 @@ def _distorted(found: Summary, mirrored: bool, plain: Summary | None) -> tuple[s
     return f"A distorted copy: {verdict}", text
 
 
-def _alike(name: str, found: Summary) -> tuple[str, str]:
+def _in_common(name: str, found: Summary) -> tuple[str, str]:
     value, chance, ends = found["value"], found["chance"], found["lift_interval"]
     if name.startswith("label:"):
         what = f"The same {name.removeprefix('label:')}"
@@ -108,7 +108,7 @@ WHAT = {
 }
 
 
-def _beside_raw(name: str, raw: Summary) -> str:
+def _against_raw(name: str, raw: Summary) -> str:
     # The difference is this run's measure minus the raw cosine's.
     verdict = compared(raw, "clearly less", "clearly more")
     value = decimals(raw["value"], 3) if name in WHAT else percent(raw["value"])

@@ -208,7 +208,7 @@ def _rank_row(
     )
 
 
-def strata(results: Results) -> list[MeasureRow]:
+def by_height(results: Results) -> list[MeasureRow]:
     """Return the table of each measure by height of the box."""
     rows = []
     for name in measured(results):

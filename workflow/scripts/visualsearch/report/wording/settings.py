@@ -84,5 +84,4 @@ _Dumper.add_representer(
 
 def versions(results: Results) -> Facts:
     """Return the versions of the packages that computed the results."""
-    found = {**results.detector["versions"], **results.sidecar["versions"]}
-    return sorted(found.items())
+    return sorted((results.detector["versions"] | results.sidecar["versions"]).items())
