@@ -26,7 +26,7 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "same",
     patient,
-    max_examples=30,
+    max_examples=60,
     derandomize=True,
     database=None,
     report_multiple_bugs=False,

@@ -21,9 +21,9 @@ def fed(folder: Path, *arguments: str) -> str:
 
 
 def test_a_sample_of_broken_files_breaks_no_parser(tmp_path: Path) -> None:
-    said = fed(tmp_path, "--inputs", "20", "--seed", "1")
+    said = fed(tmp_path, "--inputs", "50", "--seed", "1")
     for name in fuzz.PARSERS:
-        assert f"{name}: 20 inputs, " in said
+        assert f"{name}: 50 inputs, " in said
 
 
 @pytest.mark.torture
