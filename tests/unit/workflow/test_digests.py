@@ -47,12 +47,18 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shutil.copytree(SCRIPTS, tmp_path_factory.mktemp("copy"), dirs_exist_ok=True)
 
 
-def digests_in(folder: Path) -> dict[str, str]:
+def clear_caches() -> None:
     for cached in (digests.imported_names, digests._modules, digests._meaning):
         cached.cache_clear()
+
+
+def digests_in(folder: Path) -> dict[str, str]:
+    clear_caches()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(digests, "PACKAGE", folder / "visualsearch")
-        return {rule: digests.digest(folder / f"{rule}.py") for rule in RULES}
+        found = {rule: digests.digest(folder / f"{rule}.py") for rule in RULES}
+    clear_caches()
+    return found
 
 
 @pytest.fixture(scope="module")
