@@ -84,4 +84,4 @@ def page_facts(
 
 def render_page(facts: dict[str, Any]) -> str:
     """Return the page. facts: as `page_facts` returns them."""
-    return render(TEMPLATES, "explorer", SCRIPTS, title=facts["title"], facts=facts)
+    return render(TEMPLATES, "explorer", SCRIPTS, facts=facts)
