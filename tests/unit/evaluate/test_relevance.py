@@ -146,15 +146,6 @@ def test_difference_is_of_the_persons_known_in_both() -> None:
     assert found["difference_interval"] == [pytest.approx(0.1), pytest.approx(0.3)]
 
 
-def test_paired_differences_show_what_overlapping_intervals_hide() -> None:
-    rng = np.random.default_rng(0)
-    base = rng.uniform(0, 0.8, 60)
-    found = summary(base + 0.05, Bootstrap(np.arange(60), 500, 0), base=base)
-    apart = summary(base, Bootstrap(np.arange(60), 500, 0))
-    assert found["interval"][0] < apart["interval"][1]  # they overlap
-    assert found["difference_interval"] == [pytest.approx(0.05)] * 2
-
-
 def test_a_small_sample_without_a_miss_is_not_sure() -> None:
     """Wilson: 1 - z^2 / (n + z^2), where n counts images."""
     images = np.repeat(np.arange(5), 2)
