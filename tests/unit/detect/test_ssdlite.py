@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from torchvision.ops import box_iou
 
 from helpers import one_line
 from visualsearch.core.errors import InputError
-from visualsearch.detect import ssd_boxes, ssdlite
+from visualsearch.detect import DETECTORS, load_detector, ssd_boxes, ssdlite
+from visualsearch.settings import DetectorSettings
+from visualsearch.settings.names import BUNDLED
 
 RESOURCE = Path(__file__).parents[3] / "resources" / "ssdlite_mobilenet_v2_person"
 WEIGHTS = RESOURCE / "model.safetensors"
@@ -187,7 +190,7 @@ def test_constants_are_those_read_from_the_graph() -> None:
     assert graph["license"].startswith("MIT")
 
 
-def test_bad_weights_are_an_input_error(tmp_path: Path) -> None:
+def test_bad_weights_are_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = WEIGHTS.read_bytes()
     path = tmp_path / "model.safetensors"
     for content in (None, whole[:-1] + bytes([whole[-1] ^ 1]), whole[: len(whole) // 2], b""):
@@ -197,6 +200,9 @@ def test_bad_weights_are_an_input_error(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said) as caught:
             ssdlite.load_ssdlite(path)
         assert str(path) in one_line(caught)
+    monkeypatch.setitem(DETECTORS, BUNDLED, replace(DETECTORS[BUNDLED], weights=path))
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        load_detector(DetectorSettings(BUNDLED, device="cpu"))
 
 
 def person_ap(truth: COCO, results: list[dict], images: list[int]) -> float:

@@ -1,6 +1,7 @@
 """COCO's pictures, from a local folder and from a real server with real faults."""
 
 import hashlib
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,18 @@ def test_local_pictures_are_checked_where_they_are(
     (pictures / file_of(3)).unlink()
     with pytest.raises(InputError, match=f"1 of 4 pictures are missing: {file_of(3)};"):
         fetch_all(settings, listed.images, root)
+
+
+def test_real_coco_images_by_http(
+    coco_sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    document = json.loads((coco_sample / "instances.json").read_text())
+    with CocoServer(coco_sample / "images", document) as server:
+        settings = minitrain(server, max_images=40)
+        listed = coco.list_images(settings, tmp_path / "download")
+        fetched, skipped = fetch_all(settings, listed.images, tmp_path / "images")
+    assert len(fetched) == 40 and not skipped
+    for file, row in fetched.items():
+        data = (coco_sample / "images" / file).read_bytes()
+        assert row.sha256 == hashlib.sha256(data).hexdigest()

@@ -216,7 +216,8 @@ def test_a_missed_target_is_a_warning_that_advises_the_backends_own_settings(
         # A graph misses so few that it takes many persons to show it.
         sampled = 1000 if backend == "hnsw" else 100
         sidecar = built_index(tmp_path, vectors, backend, 2, sampled, n_trees=1, search_k=1)
-    assert sidecar["target_reached"] is False and sidecar["recall"]["recall@10"] < 0.99
+    assert sidecar["target_reached"] is False
+    assert sidecar["recall"]["recall@10"] < (0.5 if backend == "annoy" else 0.99)
     assert "below index.target_recall 0.99; set index.backend: exact to find all" in caplog.text
     advised = "leave index.n_trees and index.search_k null" in caplog.text
     assert advised == (backend == "annoy") == ("leave index." in caplog.text)
