@@ -1,0 +1,211 @@
+"""The explorer's filters and map in a real browser."""
+
+from collections.abc import Callable
+
+import numpy as np
+from playwright.sync_api import Page
+
+from browsing import painted, until
+from explorer_page import (
+    PERSONS,
+    middle_colour,
+    most_alone,
+    now,
+    painted_pixels_of,
+    places,
+    row_of,
+    rows_of_hits,
+    wait_for,
+    wait_for_other,
+)
+from explorer_run import HOSTILE_LABEL, Made
+
+Visit = Callable[..., Page]
+
+
+def passing(page: Page) -> str:
+    return page.inner_text("#passing")
+
+
+def test_filters_hold_for_hits_map_and_random(
+    visit: Visit, made: Made, start: int, nearest: dict[int, list[int]], ids: list[int]
+) -> None:
+    page = visit()
+    height = np.round(made.table["h"].to_numpy())
+    everyone = f"{PERSONS} of {PERSONS} pass"
+    assert passing(page) == everyone
+    page.fill("#filter-low", "90")
+    high = np.flatnonzero(height >= 90).tolist()
+    assert passing(page) == f"{len(high)} of {PERSONS} pass"
+    found = rows_of_hits(page)
+    expected = [ids.index(person) for person in nearest[start]]
+    assert found == [row for row in expected if row in high][:10]
+    ranks = [int(text) for text in page.locator("#hits .rank").all_inner_texts()]
+    assert ranks == [expected.index(row) + 1 for row in found]
+    for _ in range(4):
+        before = now(page)
+        page.click("#random")
+        wait_for_other(page, before)
+        assert ids.index(now(page)) in high
+
+    page.fill("#filter-low", "")
+    page.fill("#filter-high", "40")
+    assert passing(page) == f"{(height <= 40).sum()} of {PERSONS} pass"
+    page.click("#filter-reset")
+    until(page, f"document.getElementById('passing').textContent === '{everyone}'")
+    assert page.input_value("#filter-high") == ""
+
+
+def test_filter_by_score(visit: Visit, made: Made) -> None:
+    page = visit()
+    score = (made.table["score"].to_numpy() * 100).round()
+    lowest = int(np.median(score))
+    page.locator("#filter-score").fill(f"{lowest / 100:g}")
+    assert passing(page) == f"{(score >= lowest).sum()} of {PERSONS} pass"
+    assert page.inner_text("#filter-score-text") == f"{lowest / 100:.2f}"
+
+
+def test_filter_by_label(visit: Visit) -> None:
+    page = visit()
+    # Pictures whose number is no multiple of 4 have labels: three persons each.
+    image = np.arange(PERSONS) // 3
+    page.get_by_role("combobox", name="who", exact=True).select_option(label=HOSTILE_LABEL)
+    assert passing(page) == f"{(image % 4 > 0).sum()} of {PERSONS} pass"
+    page.get_by_role("combobox", name="n", exact=True).select_option(label="3")
+    assert passing(page) == f"{((image % 4 > 0) & (image % 5 == 3)).sum()} of {PERSONS} pass"
+
+
+def test_where_no_neighbour_passes_it_says_so(visit: Visit) -> None:
+    page = visit()
+    page.fill("#filter-low", "60000")
+    assert passing(page) == f"0 of {PERSONS} pass"
+    assert "None of the nearest" in page.inner_text("#hits-text")
+    assert rows_of_hits(page) == []
+    before = now(page)
+    page.click("#random")
+    painted(page)
+    assert now(page) == before
+    page.click("#hits-reset")
+    until(page, "document.querySelectorAll('#hits .hit').length === 10")
+
+
+def test_map_hover_shows_and_click_searches(visit: Visit, made: Made, ids: list[int]) -> None:
+    page = visit()
+    place = places(made, page)
+    row = most_alone(place)
+    page.mouse.move(*place[row])
+    page.wait_for_selector("#map-card")
+    assert row_of(page.locator("#map-card-picture")) == row
+    assert f"score {made.table['score'][row].as_py():.2f}" in page.inner_text("#map-card")
+    colour = middle_colour(page.locator("#map-card canvas"))
+    assert np.abs(colour - made.colours[row]).max() < 24
+    page.mouse.click(*place[row])
+    wait_for(page, ids[row])
+    page.mouse.move(2, 2)
+    assert page.locator("#map-card").is_hidden()
+
+
+def test_map_zooms_about_the_pointer_and_pans(visit: Visit, made: Made, ids: list[int]) -> None:
+    page = visit()
+    place = places(made, page)
+    row = most_alone(place)
+    page.mouse.move(*place[row])
+    for _ in range(4):
+        page.mouse.wheel(0, -200)
+    painted(page)
+    page.mouse.move(*(place[row] + [1, 0]))
+    assert row_of(page.locator("#map-card-picture")) == row
+    page.mouse.down()
+    page.mouse.move(*(place[row] + [41, 30]), steps=5)
+    page.mouse.up()
+    # A drag is no click, and the person has come along.
+    assert page.evaluate("location.hash") == ""
+    page.mouse.move(*(place[row] + [40, 30]))
+    page.wait_for_selector("#map-card")
+    assert row_of(page.locator("#map-card-picture")) == row
+    page.click("#map-fit")
+    page.mouse.move(*place[row])
+    page.wait_for_selector("#map-card")
+    page.mouse.click(*place[row])
+    wait_for(page, ids[row])
+
+
+def test_map_pinch(visit: Visit, made: Made, ids: list[int]) -> None:
+    page = visit(has_touch=True, width=800)
+    page.locator("#map-panel").scroll_into_view_if_needed()
+    place = places(made, page)
+    row = most_alone(place)
+    x, y = place[row]
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *apart: float) -> None:
+        points = [
+            {"x": x + side * a, "y": y, "id": i} for a in apart for i, side in ((0, 1), (1, -1))
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    before = painted_pixels_of(page)
+    touch("touchStart", 20)
+    for apart in (30, 45, 60, 80):
+        touch("touchMove", apart)
+    touch("touchEnd")
+    assert (np.abs(painted_pixels_of(page) - before).max(axis=2) > 40).mean() > 0.01
+    assert page.evaluate("location.hash") == ""
+    # What was between the fingers still is.
+    page.touchscreen.tap(x, y)
+    wait_for(page, ids[row])
+
+
+def test_map_dims_who_does_not_pass(visit: Visit, made: Made) -> None:
+    page = visit()
+    place = places(made, page)
+    low = np.round(made.table["h"].to_numpy()) < 90
+    small, large = most_alone(place, low), most_alone(place, ~low)
+
+    def from_paper(row: int) -> int:
+        x, y = place[row].round().astype(int)
+        # The map's paper is white in the light.
+        return int((255 - painted_pixels_of(page, "body")[y, x]).max())
+
+    page.evaluate("document.getElementById('map-marks').style.opacity = 0")
+    full = from_paper(small)
+    page.fill("#filter-low", "90")
+    # Few enough pass to be pictures: a picture is not paper either.
+    assert from_paper(small) < full / 2
+    assert from_paper(large) > 40
+    page.mouse.move(*place[small])
+    painted(page)
+    card = page.locator("#map-card")
+    assert card.is_hidden() or row_of(page.locator("#map-card-picture")) != small
+
+
+def test_map_colours_have_a_legend(visit: Visit) -> None:
+    page = visit()
+    for choice in ("score", "n", "who"):
+        page.select_option("#map-colour", label=choice)
+        texts = page.locator("#map-legend li").all_inner_texts()
+        colours = page.locator("#map-legend .swatch").evaluate_all(
+            "all => all.map((one) => getComputedStyle(one).backgroundColor)"
+        )
+        assert len(set(colours)) == len(texts) > 0
+    assert HOSTILE_LABEL in texts
+    page.select_option("#map-colour", label="none")
+    assert page.locator("#map-legend li").count() == 0
+
+
+def test_the_switch_changes_page_and_map(visit: Visit) -> None:
+    page = visit()
+
+    def paper() -> float:
+        return painted_pixels_of(page)[6, 6].mean()
+
+    assert paper() > 240
+    page.click("button.theme")
+    page.click("button.theme")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert paper() < 60
+    page.emulate_media(color_scheme="dark")
+    page.click("button.theme")
+    assert paper() < 60
+    page.emulate_media(color_scheme="light")
+    assert paper() > 240
