@@ -24,12 +24,7 @@ pytest_plugins = ["coco_dataset"]
 # Neither asks a clock: the machine may be slow.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
-    "same",
-    patient,
-    max_examples=60,
-    derandomize=True,
-    database=None,
-    report_multiple_bugs=False,
+    "same", patient, max_examples=60, derandomize=True, database=None, report_multiple_bugs=False
 )
 settings.register_profile("torture", patient, max_examples=300, print_blob=True)
 settings.load_profile("same")

@@ -181,7 +181,4 @@ def without_pictures(hashes: dict[str, str]) -> dict[str, str]:
 
 def credentials() -> dict[str, str]:
     """The credentials for the server, as a user sets them."""
-    return {
-        "SNAKEMAKE_STORAGE_S3_ACCESS_KEY": KEY,
-        "SNAKEMAKE_STORAGE_S3_SECRET_KEY": SECRET,
-    }
+    return {"SNAKEMAKE_STORAGE_S3_ACCESS_KEY": KEY, "SNAKEMAKE_STORAGE_S3_SECRET_KEY": SECRET}

@@ -190,10 +190,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "detector.weights: 'COCO_V1'",
         "default, as detector ssdlite_mobilenet_v2_person brings its own",
     ),
-    "index: {backend: exact, n_trees: 3}": (
-        "index.n_trees: 3",
-        "null, as index.backend is exact",
-    ),
+    "index: {backend: exact, n_trees: 3}": ("index.n_trees: 3", "null, as index.backend is exact"),
     "search: {rerank: 20, neighbours: 50}": (
         "search.rerank: 20",
         "0, or 50 or more, as search.neighbours is",

@@ -103,11 +103,7 @@ def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
         ("evaluation", {"resamples": 500}, {"evaluate_search", "render_report"}),
         ("queries", {"count": 2}, AFTER_INDEX),
         ("reduction", {"whiten_power": 1}, AFTER_EMBEDDING),
-        (
-            "embedding",
-            {"size": [128, 64]},
-            {"embed_persons", "embed_distorted"} | AFTER_EMBEDDING,
-        ),
+        ("embedding", {"size": [128, 64]}, {"embed_persons", "embed_distorted"} | AFTER_EMBEDDING),
         ("dataset", {"connections": 2, "retries": 1, "max_skipped_fraction": 0.02}, set()),
         ("report", {"title": "Another", "timings": False}, {"render_report"}),
     ],

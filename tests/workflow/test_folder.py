@@ -170,10 +170,7 @@ def test_annotations_of_absent_images(coco_sample: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "target", "line"),
-    [
-        ({}, "fetch", "no picture"),
-        ({"a.jpg": b""}, "fetch", "no usable picture is left"),
-    ],
+    [({}, "fetch", "no picture"), ({"a.jpg": b""}, "fetch", "no usable picture is left")],
 )
 def test_nothing_to_work_on_is_one_clear_line(
     content: dict[str, bytes], target: str, line: str, tmp_path: Path

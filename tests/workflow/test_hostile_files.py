@@ -42,10 +42,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
         dataset=dataset | {"max_skipped_fraction": 0.9}, detector=detector, shards=1
     )
     workspace = Workspace(folder / "work", config)
-    targets = [
-        "results/test/dataset/manifest.parquet",
-        "results/test/detections/detector.json",
-    ]
+    targets = ["results/test/dataset/manifest.parquet", "results/test/detections/detector.json"]
     return workspace, workspace.run(*targets, fails=True)
 
 

@@ -69,11 +69,7 @@ class Isolated(Workspace):
     longest_seconds = 3000  # It makes the environments too.
 
     def __init__(
-        self,
-        folder: Path,
-        config: dict[str, Any],
-        environments: "Environments",
-        root: Path = ROOT,
+        self, folder: Path, config: dict[str, Any], environments: "Environments", root: Path = ROOT
     ) -> None:
         super().__init__(folder, config, root)
         self.environments = environments

@@ -260,9 +260,7 @@ def test_own_weights(server: S3Server, tmp_path: Path) -> None:
 
     def config(place: str) -> dict[str, Any]:
         return demo_config(
-            dataset={"max_images": 4},
-            detector={"name": detector, "weights": place},
-            shards=2,
+            dataset={"max_images": 4}, detector={"name": detector, "weights": place}, shards=2
         )
 
     upload(seed=0)

@@ -75,12 +75,7 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
         for n in (1, 3)
     )
     assert alone.num_rows > 20
-    assert batches[len(SIZES) :] == [
-        [(40, 60)] * 2,
-        [(50, 50)],
-        [(60, 40)] * 3,
-        [(60, 40)],
-    ]
+    assert batches[len(SIZES) :] == [[(40, 60)] * 2, [(50, 50)], [(60, 40)] * 3, [(60, 40)]]
     for column in ("image_id", "det_index", "category_id"):
         assert together[column].equals(alone[column])
     for column in ("x", "y", "w", "h", "score"):

@@ -120,12 +120,7 @@ def test_box_of_the_whole_picture_has_the_same_maps_by_every_region(built: Built
     box = np.array([[0, 0, 160, 96]], np.float32)
     settings = EmbeddingSettings(fit="stretch", size=(96, 160), maps="both")
     crop, last, before = (
-        embed_boxes(
-            built.detector,
-            picture(160, 96),
-            box,
-            replace(settings, region=region),
-        )
+        embed_boxes(built.detector, picture(160, 96), box, replace(settings, region=region))
         for region in ("crop", "roi_align_last", "roi_align_before")
     )
     assert crop.shape == (1, sum(built.detector.map_lengths.values())) and crop.std() > 0

@@ -156,10 +156,7 @@ WEIGHTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no tensors": (lambda p: saved(p, bias=[1, 2, 3]), r"bias is \(\), not \(3,\)"),
     "missing": (lambda p: p, "no file"),
     "empty": (lambda p: filled(p, b""), "not a file of plain weights"),
-    "cut short": (
-        lambda p: filled(p, saved(p).read_bytes()[:500]),
-        "not a file of plain weights",
-    ),
+    "cut short": (lambda p: filled(p, saved(p).read_bytes()[:500]), "not a file of plain weights"),
     "one tensor": (lambda p: saved_as(p, torch.zeros(3)), "holds no state dict"),
     "of another model": (
         lambda p: saved_as(p, {"backbone.x": NAN}),

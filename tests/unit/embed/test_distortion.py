@@ -21,12 +21,7 @@ from visualsearch.data.tables import vectors_of
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.embed.distortion import distorted_boxes, with_two_vectors
-from visualsearch.embed.embedding import (
-    corners_of,
-    embed_boxes,
-    embed_distorted,
-    embed_pictures,
-)
+from visualsearch.embed.embedding import corners_of, embed_boxes, embed_distorted, embed_pictures
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED
 

@@ -12,10 +12,7 @@ import pytest
 from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
 from visualsearch.embed.distortion import with_two_vectors
 from visualsearch.evaluate import mean_average_precision, search_quality
-from visualsearch.evaluate.mean_average_precision import (
-    average_precision,
-    random_average_precision,
-)
+from visualsearch.evaluate.mean_average_precision import average_precision, random_average_precision
 from visualsearch.evaluate.person_facts import person_facts
 from visualsearch.evaluate.search_quality import component_numbers, measure_search, prefix
 from visualsearch.reduce.fit_pca import fit_reduction

@@ -10,15 +10,7 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
-from coco_dataset import (
-    PICTURES,
-    as_file,
-    dataset,
-    fetch_all,
-    file_of,
-    in_folder,
-    minitrain,
-)
+from coco_dataset import PICTURES, as_file, dataset, fetch_all, file_of, in_folder, minitrain
 from coco_server import ABSENT, BUSY, PAGE, RESET, SHORT, TRUNCATED, CocoServer
 from visualsearch import fetch
 from visualsearch.core.errors import InputError

@@ -185,10 +185,7 @@ def poses_in_folder(
 
 @pytest.mark.parametrize("field", ["id", "image_id", "category_id"])
 def test_keypoints_of_another_file_are_not_taken(
-    poses_in_folder: Any,
-    keypoints: dict[str, Any],
-    caplog: pytest.LogCaptureFixture,
-    field: str,
+    poses_in_folder: Any, keypoints: dict[str, Any], caplog: pytest.LogCaptureFixture, field: str
 ) -> None:
     entries = keypoints["annotations"]
     entries[0][field] += 1000

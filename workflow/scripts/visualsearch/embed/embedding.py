@@ -18,13 +18,7 @@ from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror, xywh_to_xyxy, xyxy_to_xywh
 from visualsearch.data.manifest import person_id
 from visualsearch.data.pictures import Picture, Pictures
-from visualsearch.data.tables import (
-    BOX_COLUMNS,
-    PERSONS,
-    boxes_of,
-    vector_column,
-    with_full_length,
-)
+from visualsearch.data.tables import BOX_COLUMNS, PERSONS, boxes_of, vector_column, with_full_length
 from visualsearch.detect.base import Detector
 from visualsearch.embed.distortion import VECTORS, distorted_boxes, with_two_vectors
 from visualsearch.embed.pooling import embedding_length, pool

@@ -57,11 +57,7 @@ def _maps_from_before(detector: Detector, batch: Tensors, settings: EmbeddingSet
 
 
 def _aligned(
-    detector: Detector,
-    image: Image.Image,
-    boxes: Boxes,
-    settings: EmbeddingSettings,
-    final: bool,
+    detector: Detector, image: Image.Image, boxes: Boxes, settings: EmbeddingSettings, final: bool
 ) -> Iterator[Tensors]:
     """RoIAlign on maps of the whole picture: the final ones, or the one before the last.
 

@@ -54,10 +54,7 @@ def mean_of_known(values: Values, axis: int = -1) -> Values:
 
 
 def summary(
-    values: Values,
-    bootstrap: Bootstrap,
-    chance: Values | None = None,
-    base: Values | None = None,
+    values: Values, bootstrap: Bootstrap, chance: Values | None = None, base: Values | None = None
 ) -> dict[str, Any]:
     """Mean of a measure over persons, with its interval; compared with chance and with a base.
 

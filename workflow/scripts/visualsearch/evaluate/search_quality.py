@@ -105,9 +105,7 @@ def measure_search(
             return View(nearest)
         own = vectors[copied]
         return View(
-            nearest,
-            Ranks(of_copies["vector"], own),
-            Ranks(of_copies["vector_unmirrored"], own),
+            nearest, Ranks(of_copies["vector"], own), Ranks(of_copies["vector_unmirrored"], own)
         )
 
     raw = view(full, {name: l2_normalised(v) for name, v in copies.items()})

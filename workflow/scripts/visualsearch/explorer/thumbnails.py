@@ -84,10 +84,7 @@ def _parts(crops: Iterator[Pixels]) -> Iterator[list[Pixels]]:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor,
-    make: Callable[[Item], Made],
-    items: Iterable[Item],
-    ahead: int,
+    pool: ThreadPoolExecutor, make: Callable[[Item], Made], items: Iterable[Item], ahead: int
 ) -> Iterator[Made]:
     """Yield `make` of each item in order; at most `ahead` are made at a time."""
     waiting: deque[Future[Made]] = deque()

@@ -81,9 +81,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
         else:
             log.info("%s has no %s, so poses are not known", path, keypoints_member)
     instances = read_instances(
-        path,
-        f"annotations/instances_{split.name}.json",
-        own_annotation_ids=keypoints is not None,
+        path, f"annotations/instances_{split.name}.json", own_annotation_ids=keypoints is not None
     )
     ids = {image["id"] for image in instances["images"]}
     if defined is not None:

@@ -128,10 +128,7 @@ def _write_index_file(
     with replacing(path) as temporary:
         shape = n_items, vector_length(reduced[0])
         built = backend.build(passed(), str(temporary), shape, build)
-    return {
-        **built,
-        "index_bytes": Path(path).stat().st_size,
-    }
+    return {**built, "index_bytes": Path(path).stat().st_size}
 
 
 def vectors_in_order(reduced: Sequence[str]) -> Iterator[NDArray[np.float32]]:

@@ -26,14 +26,8 @@ STAGES: dict[str, dict[str, str]] = {
         "embed_persons": "describe the detections",
         "embed_distorted": "describe moved and mirrored copies",
     },
-    "Reduction": {
-        "fit_pca": "fit the reduction",
-        "reduce_vectors": "shorten the vectors",
-    },
-    "Index": {
-        "build_index": "build and tune the index",
-        "time_index": "time the index",
-    },
+    "Reduction": {"fit_pca": "fit the reduction", "reduce_vectors": "shorten the vectors"},
+    "Index": {"build_index": "build and tune the index", "time_index": "time the index"},
     "Search": {
         "embed_query_images": "describe own query pictures",
         "select_queries": "choose the queries",

@@ -163,10 +163,7 @@ def select_queries(
 
 
 def _chosen(
-    persons: pa.Table,
-    reduced: Sequence[str],
-    settings: QueriesSettings,
-    evidence: Evidence | None,
+    persons: pa.Table, reduced: Sequence[str], settings: QueriesSettings, evidence: Evidence | None
 ) -> list[Choice]:
     count, strategy = settings.count, settings.strategy
     if settings.persons:

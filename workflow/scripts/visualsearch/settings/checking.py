@@ -56,7 +56,7 @@ RETIRED = {
     ("index", "shards"): (
         "index.shards no longer has an effect: the index is one file. docs/past-one-machine.md says"
         " what to use for a set that one machine cannot hold"
-    ),
+    )
 }
 
 

@@ -64,17 +64,8 @@ class DetectorSettings(Section):
 class SearchSetSettings(Section):
     """Which detections can be searched and found."""
 
-    min_score: float = key(
-        0.7,
-        "Lowest score.",
-        minimum=0,
-        maximum=1,
-    )
-    min_height: float = key(
-        48,
-        "Lowest height of the box, in pixels of the picture.",
-        minimum=1,
-    )
+    min_score: float = key(0.7, "Lowest score.", minimum=0, maximum=1)
+    min_height: float = key(48, "Lowest height of the box, in pixels of the picture.", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -121,8 +112,7 @@ class EmbeddingSettings(Section):
         choices=("average", "max", "gem"),
     )
     mirrored: bool = key(
-        True,
-        "Average the vectors of the box and of its mirror image; it takes twice the time.",
+        True, "Average the vectors of the box and of its mirror image; it takes twice the time."
     )
 
 
@@ -193,9 +183,4 @@ class IndexSettings(Section):
         minimum=1,
         maximum=2147483647,
     )
-    seed: int = key(
-        0,
-        "Seed of the index's random choices.",
-        minimum=0,
-        maximum=2147483647,
-    )
+    seed: int = key(0, "Seed of the index's random choices.", minimum=0, maximum=2147483647)

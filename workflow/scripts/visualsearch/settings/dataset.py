@@ -15,11 +15,7 @@ class PathvarsSettings(Section):
         "Folder of all outputs. Give runs with another dataset or detector another folder.",
         min_length=1,
     )
-    logs: str = key(
-        "<results>/logs",
-        "Folder of the jobs' logs.",
-        min_length=1,
-    )
+    logs: str = key("<results>/logs", "Folder of the jobs' logs.", min_length=1)
     benchmarks: str = key(
         "<results>/benchmarks",
         "Folder of the tables with each job's time and memory.",
@@ -139,16 +135,10 @@ class DatasetSettings(Section):
         maximum=1,
     )
     connections: int = key(
-        16,
-        "Number of pictures that each fetching job downloads at a time.",
-        minimum=1,
-        maximum=64,
+        16, "Number of pictures that each fetching job downloads at a time.", minimum=1, maximum=64
     )
     retries: int = key(
-        5,
-        "Number of times that a failed download is tried again.",
-        minimum=0,
-        maximum=20,
+        5, "Number of times that a failed download is tried again.", minimum=0, maximum=20
     )
     backoff_seconds: float = key(
         1.0,

@@ -24,11 +24,7 @@ class QueriesSettings(Section):
         "means that score and height are at least the median.",
         choices=("revealing", "diverse", "random"),
     )
-    seed: int = key(
-        0,
-        "Seed of the random strategy.",
-        minimum=0,
-    )
+    seed: int = key(0, "Seed of the random strategy.", minimum=0)
     persons: tuple[int, ...] = key(
         (),
         "Person ids to use as queries instead of a strategy. Ids are in the report and in "
@@ -61,10 +57,7 @@ class SearchSettings(Section):
         minimum=1,
         maximum=1000,
     )
-    same_image: bool = key(
-        False,
-        "Whether a query may return persons of its own image.",
-    )
+    same_image: bool = key(False, "Whether a query may return persons of its own image.")
     rerank: int = key(
         0,
         "Rerank: sort this many of the nearest persons, such as 100, by their full-length vectors. "
@@ -79,8 +72,7 @@ class SearchSettings(Section):
         above=0,
     )
     exclude_near_duplicates: bool = key(
-        False,
-        "Leave near-duplicates of the query out of its hits.",
+        False, "Leave near-duplicates of the query out of its hits."
     )
 
 
@@ -118,16 +110,9 @@ class EvaluationSettings(Section):
 class ReportSettings(Section):
     """How the report shows the results."""
 
-    title: str = key(
-        "Reverse visual search",
-        "Heading of the report.",
-        min_length=1,
-    )
+    title: str = key("Reverse visual search", "Heading of the report.", min_length=1)
     thumbnail_height: int = key(
-        192,
-        "Height of the pictures in a gallery, in pixels.",
-        minimum=64,
-        maximum=512,
+        192, "Height of the pictures in a gallery, in pixels.", minimum=64, maximum=512
     )
     timings: bool = key(
         True,

@@ -1,13 +1,7 @@
 """What the vectors distinguish, by this run's numbers, and what no number here shows."""
 
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import (
-    count,
-    decimals,
-    interval,
-    percent,
-    percent_interval,
-)
+from visualsearch.report.numbers import count, decimals, interval, percent, percent_interval
 from visualsearch.report.wording.detector import is_training_set
 from visualsearch.report.wording.measures import FEWEST, Summary, compared, measured, summary_of
 
