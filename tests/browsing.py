@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # As root, Chromium has no sandbox.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
-# Both themes and both widths. Nothing but contrasts depends on both at once; axe measures those in
-# each theme at each width.
-LOOKS = [("light", 1440), ("dark", 360)]
 WIDTHS = (1440, 360)
 
 NOTE_SHIFTS = """

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import ARGUMENTS, LOOKS, executable, open_again, open_page
+from browsing import ARGUMENTS, executable, open_again, open_page
 from explorer_page import PERSONS, serving, wait_until_ready
 from explorer_run import Made, make
 from report_run import Run
+from running import sampled
 from visualsearch.data.tables import read_table
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+# Both themes and both widths; `make torture` takes the other two pairs.
+LOOKS = sampled(
+    [(scheme, width) for scheme in ("light", "dark") for width in (1440, 360)],
+    {("light", 1440), ("dark", 360)},
+)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +63,7 @@ def hits(run: Run) -> list[dict[str, Any]]:
     return read_table(run.folder / "hits.parquet").to_pylist()
 
 
-@pytest.fixture(params=LOOKS, ids=[f"{scheme}-{width}" for scheme, width in LOOKS])
+@pytest.fixture(params=LOOKS, ids=["light-1440", "light-360", "dark-1440", "dark-360"])
 def page(request: pytest.FixtureRequest, tab: "Page", report: Path) -> Iterator["Page"]:
     """The report in each look. It asks for nothing but itself, and nothing in it goes wrong."""
     yield open_again(tab, report / "index.html", *request.param)

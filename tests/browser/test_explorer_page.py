@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browsing import NOTE_SHIFTS, WIDTHS, accessibility_problems, open_page, painted, until
+from browsing import NOTE_SHIFTS, WIDTHS, accessibility_problems, open_page, until
 from explorer_page import (
     PERSONS,
     Halting,
@@ -52,7 +52,7 @@ def test_nothing_moves_and_nothing_overflows(width: int, browser: Browser, explo
     page.add_init_script(NOTE_SHIFTS)
     page.goto((explorer / "index.html").as_uri())
     wait_until_ready(page)
-    painted(page)
+    page.wait_for_timeout(400)  # for what moves late
     assert page.evaluate(SHIFTED) < 0.01
     assert not overflows(page)
     page.click("#more")
@@ -88,7 +88,7 @@ def test_nothing_moves_where_the_page_comes_slowly(
         Slow.seen.set()
         wait_until_ready(page)
         assert page.locator("button.theme").is_visible()
-        painted(page)
+        page.wait_for_timeout(400)
         assert page.evaluate(SHIFTED) < 0.01
         page.context.close()
 

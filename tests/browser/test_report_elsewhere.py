@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from browsing import NOTE_SHIFTS, WIDTHS, crop, open_again, open_page, painted
+from browsing import NOTE_SHIFTS, WIDTHS, crop, open_again, open_page
 from hostile_run import report_of
 from report_run import Run
 from running import Workspace
@@ -47,7 +47,7 @@ def test_nothing_moves_while_the_page_loads(browser: Browser, report: Path, widt
     page = open_page(browser, "about:blank", width=width)
     page.add_init_script(NOTE_SHIFTS)
     page.goto((report / "index.html").as_uri())
-    painted(page)
+    page.wait_for_timeout(400)  # for what moves late
     assert page.evaluate("allShifts()") == []
     sized = "all => all.every((i) => i.id === 'large-picture' || (i.width && i.height))"
     assert page.locator("img").evaluate_all(sized)
