@@ -97,7 +97,7 @@ def test_own_pictures_as_anybody_and_nothing_written_elsewhere(
     ran.results = tmp_path / "results/test"
     found = results_of(ran)
     assert found.keys() == undisturbed.keys()
-    # The pages show the settings in the order in which they were given, here another.
+    # Not the pages: they showed the settings in the order given when this ran last.
     same = set(found) - {f"report/{name}" for name in PAGES} - {PACKED}
     assert {name: found[name] for name in same} == {name: undisturbed[name] for name in same}
     assert {path.stat().st_uid for path in ran.results.rglob("*")} == {STRANGER}

@@ -1,5 +1,6 @@
 """The checks of a configuration: a wrong key gives its name, its value and what is allowed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,13 @@ def test_settings_are_the_checked_configuration_typed() -> None:
     assert settings.dataset.coco.images == "https://x"
     assert settings.search.near_duplicate == config["search"]["near_duplicate"]
     assert Settings.of(checked({})) == Settings()
+
+
+def test_the_users_order_of_keys_does_not_count() -> None:
+    """Otherwise Snakemake would take the whole configuration for a changed parameter."""
+    user = {"shards": 2, "index": {"target_recall": 0.9, "backend": "exact"}, "queries": {}}
+    other = {"queries": {}, "index": {"backend": "exact", "target_recall": 0.9}, "shards": 2}
+    assert json.dumps(checked(user)) == json.dumps(checked(other))
 
 
 def test_a_retired_key_gives_a_warning_and_does_nothing() -> None:

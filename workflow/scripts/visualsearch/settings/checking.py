@@ -168,17 +168,18 @@ def _too_large(config: Any) -> Iterator[str]:
 def _with_defaults(value: Any, schema: dict[str, Any]) -> Any:
     if not isinstance(value, dict) or "properties" not in schema:
         return value
-    filled = dict(value)
+    # In the order of the schema, as Snakemake takes another order for other parameters of a rule.
+    filled = {}
     for key, part in schema["properties"].items():
         if part.get("type") == "object":
             # An empty section in YAML is None, and gets its defaults.
-            given = filled.get(key)
+            given = value.get(key)
             filled[key] = _with_defaults({} if given is None else given, part)
-        elif key in filled:
-            filled[key] = _as_meant(filled[key], part)
+        elif key in value:
+            filled[key] = _as_meant(value[key], part)
         elif "default" in part:
             filled[key] = part["default"]
-    return filled
+    return filled | {key: value[key] for key in value if key not in filled}
 
 
 def _as_meant(value: Any, schema: dict[str, Any]) -> Any:
