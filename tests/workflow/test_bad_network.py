@@ -17,7 +17,7 @@ from PIL import Image
 
 import coco_server as faulty
 from coco_server import ANNOTATIONS, CocoServer
-from running import LOCAL, Workspace
+from running import LOCAL, Workspace, results_of
 
 SIZE = (64, 48)
 
@@ -104,15 +104,6 @@ def undisturbed(fetching: Fetching) -> dict[str, str]:
     assert sorted(fetching.asked()) == sorted(set(fetching.asked()))
     assert len(fetching.asked()) == fetching.count
     return results_of(workspace)
-
-
-def results_of(workspace: Workspace) -> dict[str, str]:
-    # A killed job may leave a hidden file beside its outputs; beside the pictures none may stay.
-    return {
-        name: digest
-        for name, digest in workspace.hashes().items()
-        if not Path(name).name.startswith(".")
-    }
 
 
 def start(workspace: Workspace) -> subprocess.Popen[bytes]:
