@@ -14,6 +14,8 @@ A_FOLDER = "a directory that is there"
 PERSON_IDS = "a list, each an integer >= 0 and <= 9007199254740991, no two alike"
 PERSON_ID = "an integer >= 0 and <= 9007199254740991"
 BUNDLED = "detector: {name: ssdlite_mobilenet_v2_person"
+A_USER = "a user of this machine after ~; for a file of that name write ./~nobody-here"
+SET = "variables that are set, and NOT_SET is not; set it or write the path"
 LONG = "x" * 5000
 
 # YAML: the key and value as the line shows them, and what is expected instead.
@@ -97,9 +99,9 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     # Was accepted, and could not be written into the report.
     'report: {title: "\\ud800"}': (r"report.title: '\ud800'", A_TEXT),
     # Ended in pathlib's exception.
-    "dataset: {source: folder, folder: {path: ~nobody/p}}": (
-        "dataset.folder.path: '~nobody/p'",
-        A_FOLDER,
+    "dataset: {source: folder, folder: {path: ~nobody-here/p}}": (
+        "dataset.folder.path: '~nobody-here/p'",
+        A_USER,
     ),
     f"queries: {{images: [{LONG}]}}": (
         f"queries.images: '{LONG[:147]}...{LONG[:148]}'",
@@ -215,9 +217,22 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     "pathvars: {logs: '<results>/{x}'}": ("pathvars.logs: '<results>/{x}'", A_PATH),
     'pathvars: {results: "a\\nb"}': (r"pathvars.results: 'a\nb'", A_PATH),
     "pathvars: {results: ''}": ("pathvars.results: ''", A_TEXT),
-    "pathvars: {results: ~/results}": (
-        "pathvars.results: '~/results'",
-        "a path that does not start with ~, which stays as it is here",
+    # Paths in which something cannot be expanded. Was a folder of that name, or a missing file.
+    "pathvars: {results: ~nobody-here/results}": (
+        "pathvars.results: '~nobody-here/results'",
+        A_USER,
+    ),
+    "pathvars: {results: $NOT_SET/results}": (
+        "pathvars.results: '$NOT_SET/results'",
+        SET,
+    ),
+    "dataset: {source: folder, folder: {path: '${NOT_SET}'}}": (
+        "dataset.folder.path: '${NOT_SET}'",
+        SET,
+    ),
+    "queries: {images: [$NOT_SET/me.jpg]}": (
+        "queries.images: '$NOT_SET/me.jpg'",
+        SET,
     ),
 }
 

@@ -15,6 +15,7 @@ from visualsearch.fetch.walk import fingerprint_of
 from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages
 from visualsearch.settings import Settings, checking
+from visualsearch.settings.paths import expand_path
 from visualsearch.settings.values import is_address, is_weights_file
 from visualsearch.workflow import digests, run_lock, stopping
 
@@ -32,6 +33,7 @@ try:
     # A new dict: if this is a module, the old one belongs to the workflow that uses it.
     config = checking.checked(config, is_job())
     settings = Settings.of(config)
+    expand_pathvars(expand_path)
     if not uses_conda():
         check_backend(settings.index.backend)
 except InputError as error:

@@ -58,6 +58,12 @@ def configuration_files():
     return workflow.configfiles
 
 
+def expand_pathvars(expand_path):
+    """Expand `~` and variables in the folders of outputs. Snakemake takes them as they are."""
+    for name, path in workflow.pathvars.items.items():
+        workflow.pathvars.items[name] = expand_path(f"pathvars.{name}", path)
+
+
 def uses_conda():
     """Whether jobs run in environments of their own, so that this Python need not have packages."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method

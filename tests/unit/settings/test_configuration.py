@@ -1,6 +1,7 @@
 """The checks of a configuration: a wrong key gives its name, its value and what is allowed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from visualsearch.settings.configuration import Settings, configuration_schema
 from visualsearch.settings.names import BACKENDS, DETECTORS, SOURCES
 from visualsearch.settings.reference import as_markdown, as_yaml
 from visualsearch.settings.values import is_address
+from visualsearch.settings.wording import keys_below
 from wrong_configurations import WRONG
 
 SCHEMA = configuration_schema()
@@ -56,14 +58,52 @@ def test_text_from_the_command_line_is_parsed_by_the_schema() -> None:
     assert config["report"]["title"] == "2026"
 
 
-def test_a_tilde_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", ["~/", "$HOME/", "${HOME}/", "~/../$LAST/"])
+def test_home_and_variables_are_expanded_in_every_path(
+    before: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "me.jpg").touch()
-    (tmp_path / "w.pth").touch()
-    given = {"queries": {"images": ["~/me.jpg"]}, "detector": {"weights": "~/w.pth"}}
-    config = checked(given)
-    assert config["queries"]["images"] == [str(tmp_path / "me.jpg")]
-    assert config["detector"]["weights"] == str(tmp_path / "w.pth")
+    monkeypatch.setenv("LAST", tmp_path.name)
+    (tmp_path / "pictures").mkdir()
+    for name in ("me.jpg", "w.pth", "a.json", "k.json"):
+        (tmp_path / name).touch()
+    annotations = {"annotations": f"{before}a.json", "keypoints": f"{before}k.json"}
+    coco = {"definition": f"{before}a.json", "images": f"{before}pictures"}
+    given = {
+        "pathvars": {key: f"{before}{key}" for key in ("results", "logs", "benchmarks")},
+        "dataset": {
+            "source": "folder",
+            "folder": {"path": f"{before}pictures"} | annotations,
+            "coco": coco | annotations,
+        },
+        "detector": {"weights": f"{before}w.pth"},
+        "queries": {"images": [f"{before}me.jpg"]},
+    }
+    written = json.dumps({name: checked(given)[name] for name in given})
+    paths = sum(part.get("format") == "path" for part in all_parts(SCHEMA))
+    assert written.count(f'"{tmp_path}/') == json.dumps(given).count(before) == paths
+    assert "~" not in written and "$" not in written
+
+
+def all_parts(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The part of the schema of each key, and of the values of lists."""
+    for _, part in keys_below("", schema):
+        yield part.get("items", part)
+
+
+def test_urls_and_addresses_are_not_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "y")
+    given = {"coco": {"images": "https://host/$X"}, "source": "folder"}
+    config = checked({"dataset": given | {"folder": {"path": "s3://bucket/$X"}}})
+    assert config["dataset"]["coco"]["images"] == "https://host/$X"
+    assert config["dataset"]["folder"]["path"] == "s3://bucket/$X"
+
+
+def test_a_job_elsewhere_need_not_have_the_users_variables(tmp_path: Path) -> None:
+    config = {"detector": {"weights": "$NOT_SET/w.pth"}}
+    assert (
+        checked(config, elsewhere=True)["detector"] == checked({})["detector"] | config["detector"]
+    )
 
 
 def test_the_default_configuration_file_repeats_the_defaults() -> None:

@@ -7,7 +7,6 @@ CONTRIBUTING.md.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +71,7 @@ def _openpeople() -> Source:
 
 def _coco_root(settings: DatasetSettings) -> str | None:
     images = settings.coco.images
-    return None if images is None or is_url(images) else os.path.expanduser(images)
-
-
-def _folder_root(settings: DatasetSettings) -> str | None:
-    path = settings.folder.path
-    return None if path is None else os.path.expanduser(path)
+    return None if images is None or is_url(images) else images
 
 
 def _coco_inputs(settings: DatasetSettings) -> list[str | None]:
@@ -97,7 +91,7 @@ SOURCES = {
     "folder": Entry(
         _folder,
         lambda settings: settings.folder.annotations is not None,
-        _folder_root,
+        lambda settings: settings.folder.path,
         _folder_inputs,
     ),
     "openpeople": Entry(

@@ -67,7 +67,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     split = SPLITS[settings.source]
     options = settings.coco
     if options.images is not None and not is_url(options.images):
-        folder = Path(options.images).expanduser()
+        folder = Path(options.images)
         if not folder.is_dir():
             raise InputError(f"dataset.coco.images: {folder} is not a folder; name that of the"
                              f" {split.name} pictures, or their base URL")  # fmt: skip
@@ -188,7 +188,7 @@ def _local_file(
         path = work_dir / f"{zlib.crc32(where.encode()):08x}-{name}"
         client_of(settings).get_file(where, path, sha256)
         return path
-    path = Path(where).expanduser()
+    path = Path(where)
     if not path.is_file():
         raise InputError(f"dataset.coco.{key}: {path} is not a file; name one, or a URL")
     if sha256 is not None and (found := sha256_file(path)) != sha256:

@@ -36,7 +36,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
             "dataset.folder.keypoints: needs dataset.folder.annotations; name there the instances"
             " file with the same annotation ids"
         )
-    root = Path(options.path).expanduser()
+    root = Path(options.path)
     if not root.is_dir():
         raise InputError(f"dataset.folder.path: {root} is not a folder; name one with pictures")
     files = pictures_in(root)
@@ -45,7 +45,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     if options.annotations is None:
         images, skipped = _by_name(files)
         return ImageList(_lowest_ids(images, settings), skipped)
-    return _annotated(root, files, Path(options.annotations).expanduser(), settings)
+    return _annotated(root, files, Path(options.annotations), settings)
 
 
 def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:

@@ -30,7 +30,7 @@ def given_file(where: str | None, category: str, section: str) -> Path | None:
     if category != PERSON:
         log.info("%s is not read: COCO has keypoints of persons only", where)
         return None
-    path = Path(where).expanduser()
+    path = Path(where)
     if not path.is_file():
         raise InputError(
             f"dataset.{section}.keypoints: {where} is not a file; name a COCO person_keypoints"

@@ -19,7 +19,7 @@ def pictures_in(folder: str | Path) -> list[str]:
     left out; links are followed, except back into a folder that holds them. Paths have forward
     slashes. Raises InputError when a folder cannot be read.
     """
-    root = Path(folder).expanduser()
+    root = Path(folder)
     try:
         return sorted(_walk(root, "", frozenset()))
     except OSError as error:
@@ -58,7 +58,7 @@ def fingerprint_of(paths: Sequence[str | Path]) -> str:
     Returns "" for no paths. A missing path changes the hash; the job that needs it reports it.
     """
     total = hashlib.sha256()
-    for path in (Path(path).expanduser() for path in paths):
+    for path in map(Path, paths):
         try:
             names = pictures_in(path) if path.is_dir() else [""]
         except InputError:

@@ -5,7 +5,6 @@ jsonschema's long messages.
 """
 
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from jsonschema.validators import extend
 from visualsearch.core.errors import InputError
 from visualsearch.settings.configuration import Settings, configuration_schema
 from visualsearch.settings.contradictions import contradictions
+from visualsearch.settings.paths import with_expanded_paths
 from visualsearch.settings.wording import allowed, key_name, kinds_of, not_allowed
 
 # YAML's anchors can make billions of values from a few lines, or a value that contains itself. The
@@ -63,8 +63,8 @@ RETIRED = {
 def checked(config: dict[str, Any], elsewhere: bool = False) -> dict[str, Any]:
     """Return a copy of `config` as plain values with defaults filled in, ready for `Settings.of`.
 
-    elsewhere: this is a job on another machine, which need not have the user's files; they were
-    checked where the run was started. Raises InputError with a line for each problem.
+    elsewhere: this is a job on another machine, which need not have the user's files and variables;
+    they were checked where the run was started. Raises InputError with a line for each problem.
     """
     schema = configuration_schema()
     filled = _with_defaults(_without_retired(config), schema)
@@ -74,9 +74,10 @@ def checked(config: dict[str, Any], elsewhere: bool = False) -> dict[str, Any]:
         # One value can break both the type and the enum; report it once.
         problems = list(dict.fromkeys(line for error in errors for line in _lines(error)))
     if not problems:
-        filled["detector"]["weights"] = _expand_home(filled["detector"]["weights"])
-        filled["queries"]["images"] = _expand_home(filled["queries"]["images"])
-        problems = [] if elsewhere else list(contradictions(Settings.of(filled)))
+        not_expanded: list[str] = []
+        filled = with_expanded_paths(filled, schema, not_expanded)
+        if not elsewhere:
+            problems = not_expanded or list(contradictions(Settings.of(filled)))
     if problems:
         raise InputError(
             "the configuration is wrong:\n" + "\n".join(f"  {line}" for line in problems)
@@ -133,13 +134,6 @@ def check_file(path: str | Path) -> None:
                 )
             keys.add(str(key.value))
             waiting.append(value)
-
-
-def _expand_home(value: Any) -> Any:
-    """Expand `~`, which a shell does not expand within quotes."""
-    if isinstance(value, list):
-        return [_expand_home(item) for item in value]
-    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _too_large(config: Any) -> Iterator[str]:

@@ -22,6 +22,7 @@ class DetectorSettings(Section):
         "A value is a file if it has a slash or ends in .pth, .pt or .safetensors. Published "
         "weights are downloaded into torch's cache and checked by hash.",
         min_length=1,
+        path=True,
     )
     device: str = key(
         "auto",

@@ -99,9 +99,6 @@ def _impossible_folders(pathvars: PathvarsSettings) -> Iterator[str]:
         if set("{}<>") & set(path) or not path.isprintable():
             expected = "a path of printable characters, without any of { } < >"
             yield not_allowed(f"pathvars.{key}", value, expected)
-        elif path.startswith("~"):
-            expected = "a path that does not start with ~, which stays as it is here"
-            yield not_allowed(f"pathvars.{key}", value, expected)
         elif not _is_folder(_nearest_existing(path)):
             expected = "a directory, or a path where one can be made"
             yield not_allowed(f"pathvars.{key}", value, expected)
@@ -119,11 +116,11 @@ def _nearest_existing(path: str) -> str:
 
 # These use os.path, as pathlib raises for names that are too long. Snakemake checks addresses.
 def _is_file(path: str) -> bool:
-    return _in_bucket(path) or os.path.isfile(os.path.expanduser(path))
+    return _in_bucket(path) or os.path.isfile(path)
 
 
 def _is_folder(path: str) -> bool:
-    return _in_bucket(path) or os.path.isdir(os.path.expanduser(path))
+    return _in_bucket(path) or os.path.isdir(path)
 
 
 def _in_bucket(path: str) -> bool:

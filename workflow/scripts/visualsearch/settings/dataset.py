@@ -14,12 +14,14 @@ class PathvarsSettings(Section):
         "results/coco-minitrain",
         "Folder of all outputs. Give runs with another dataset or detector another folder.",
         min_length=1,
+        path=True,
     )
-    logs: str = key("<results>/logs", "Folder of the jobs' logs.", min_length=1)
+    logs: str = key("<results>/logs", "Folder of the jobs' logs.", min_length=1, path=True)
     benchmarks: str = key(
         "<results>/benchmarks",
         "Folder of the tables with each job's time and memory.",
         min_length=1,
+        path=True,
     )
 
 
@@ -32,6 +34,7 @@ class CocoSettings(Section):
         "Path or URL of instances_minitrain2017.json, which says what minitrain is; null for "
         "the official file on Google Drive.",
         min_length=1,
+        path=True,
     )
     definition_images: int | None = key(
         25000,
@@ -43,6 +46,7 @@ class CocoSettings(Section):
         "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
         "URL or path of annotations_trainval2017.zip, or the path of an instances JSON file.",
         min_length=1,
+        path=True,
     )
     annotations_sha256: str | None = key(
         "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
@@ -54,12 +58,14 @@ class CocoSettings(Section):
         "URL to which the pictures' file names are appended, or a local folder with the pictures; "
         "null for the official bucket.",
         min_length=1,
+        path=True,
     )
     keypoints: str | None = key(
         None,
         "Path of a COCO person_keypoints JSON file, used to compare poses. null uses the one in "
         "the annotations archive; a JSON file of annotations has none.",
         min_length=1,
+        path=True,
     )
 
 
@@ -73,18 +79,21 @@ class FolderSettings(Section):
         "changed. It may be an address in a bucket, such as s3://bucket/pictures, and so may all "
         "your own files (docs/past-one-machine.md).",
         min_length=1,
+        path=True,
     )
     annotations: str | None = key(
         None,
         "COCO instances JSON file for these pictures, with file names relative to the directory. "
         "With it, the run measures AP.",
         min_length=1,
+        path=True,
     )
     keypoints: str | None = key(
         None,
         "COCO person_keypoints JSON file with the same annotation ids as annotations. With it, the "
         "report says how similar the poses of neighbours are.",
         min_length=1,
+        path=True,
     )
 
 

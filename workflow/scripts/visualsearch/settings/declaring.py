@@ -27,13 +27,15 @@ def key(
     pattern: str | None = None,
     choices: tuple[str, ...] | None = None,
     unique: bool = False,
+    path: bool = False,
     any_of: tuple[dict[str, Any], ...] = (),
 ) -> Any:
     """Declare a key of a section.
 
     minimum, maximum, above, below: limits of a number; `above` and `below` exclude the limit
     itself. min_length, pattern: of a text. choices: all texts allowed. For a list, the limits are
-    those of its values, and `unique` allows no value twice. any_of: JSON schemas, one of which must
+    those of its values, and `unique` allows no value twice. path: the text may be a path, in which
+    `~` and variables are expanded. any_of: JSON schemas, one of which must
     hold; for a key whose limits depend on the type.
     """
     limits = {
@@ -44,6 +46,7 @@ def key(
         "minLength": min_length,
         "pattern": pattern,
         "enum": None if choices is None else list(choices),
+        "format": "path" if path else None,
     }
     metadata = {
         "description": description,

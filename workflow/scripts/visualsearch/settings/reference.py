@@ -20,6 +20,8 @@ def as_markdown() -> str:
         "those of another file, such as `demo.yaml` or `first-look.yaml`; `--config shards=4`",
         "overrides single keys. The configuration is checked before anything runs.",
         "",
+        "In paths, `~` and variables such as `$HOME` are expanded.",
+        "",
         "This page is made from `workflow/scripts/visualsearch/settings` by `make docs`.",
     ]
     for name, section in schema["properties"].items():

@@ -39,6 +39,7 @@ class QueriesSettings(Section):
         "them.",
         unique=True,
         min_length=1,
+        path=True,
     )
     boxes: str = key(
         "best",
