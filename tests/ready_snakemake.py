@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-# Python reads these when it starts, so a fork would not heed a change of them.
-READ_AT_START = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONHOME")}
+# These are read when Python starts, so a fork would not heed a change of them.
+NAMES = ("LD_PRELOAD", "PYTHONPATH", "PYTHONHOME")
+READ_AT_START = {name: os.environ.get(name) for name in NAMES}
 
 
 def can_run(command: list[str], environment: Mapping[str, str]) -> bool:

@@ -150,6 +150,15 @@ def results_of(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def without_pictures(hashes: dict[str, str]) -> dict[str, str]:
+    """The hashes without pictures, which an undisturbed run keeps as files."""
+    return {
+        name: digest
+        for name, digest in hashes.items()
+        if not name.startswith("dataset/images/") and not CHECKSUM.fullmatch(name)
+    }
+
+
 def results_without_clock(workspace: Workspace) -> dict[str, str]:
     """sha256 of each result; of the report's pages, without what a clock measured."""
     pages = {

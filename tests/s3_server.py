@@ -14,7 +14,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from conftest import ROOT
-from running import CHECKSUM, NO_RESULTS, Workspace
+from running import NO_RESULTS, Workspace
 
 BUCKET = "pictures-and-results"
 KEY, SECRET = "AKIDOFTHETESTS", "no secret"
@@ -168,15 +168,6 @@ class JobsElsewhere(InBucket):
 def only_in_storage(name: str) -> bool:
     """Whether a result exists because jobs share no disk."""
     return name.startswith(("dataset/pictures/", "detections/weights."))
-
-
-def without_pictures(hashes: dict[str, str]) -> dict[str, str]:
-    """The hashes without pictures, which a run without storage keeps in a folder."""
-    return {
-        name: digest
-        for name, digest in hashes.items()
-        if not name.startswith("dataset/images/") and not CHECKSUM.fullmatch(name)
-    }
 
 
 def credentials() -> dict[str, str]:

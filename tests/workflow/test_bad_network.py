@@ -17,7 +17,7 @@ from PIL import Image
 
 import coco_server as faulty
 from coco_server import ANNOTATIONS, CocoServer
-from running import LOCAL, Workspace, results_of
+from running import LOCAL, Workspace, results_of, without_pictures
 
 SIZE = (64, 48)
 
@@ -70,12 +70,13 @@ class Fetching:
         self.trap = CocoServer(self.pictures, {})
         self.server = CocoServer(self.pictures, made_instances(self.pictures, self.trap.url))
 
-    def workspace(self, name: str) -> Workspace:
+    def workspace(self, name: str, **more: Any) -> Workspace:
         dataset = {
             "coco": self.server.dataset(),
             "connections": 8,
             "backoff_seconds": 0.05,
             "timeout_seconds": 1,
+            **more,
         }
         return Workspace(self.folder / name, {"shards": self.shards, "dataset": dataset})
 
@@ -172,3 +173,28 @@ def test_the_set_is_complete_through_faults_and_a_kill(
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in served.items()}
     assert dict(zip(table["file"].to_pylist(), table["sha256"].to_pylist(), strict=True)) == digests
     assert fetching.trap.requests == []
+
+
+def test_packed_pictures_are_asked_for_once(
+    fetching: Fetching, undisturbed: dict[str, str]
+) -> None:
+    """Through a failure, and when more of them are wanted later."""
+    server, few = fetching.server, fetching.count // 2
+    server.fail_at_random(0, seed=1)
+    server.fail("/train2017/000000000007.jpg", faulty.ABSENT)
+    workspace = fetching.workspace("packed", packed=True, max_images=few)
+    assert "1 of" in workspace.run("fetch", fails=True)
+    server.requests.clear()
+    workspace = fetching.workspace("packed", packed=True)
+    workspace.run("fetch")
+    asked = {int(path.rsplit("/", 1)[1].removesuffix(".jpg")) for path in fetching.asked()}
+    assert asked == {7, *range(few + 1, fetching.count + 1)}
+    assert len(fetching.asked()) == len(asked)
+    found = results_of(workspace)
+    assert all(found.pop(f"dataset/pictures/{shard}.zip") for shard in range(fetching.shards))
+    assert found == without_pictures(undisturbed)
+    # As files again: the archives would hide them from later stages.
+    workspace = fetching.workspace("packed", max_images=few)
+    workspace.run("fetch")
+    assert len(pictures_in(workspace)) == few
+    assert not list((workspace.results / "dataset/pictures").iterdir())

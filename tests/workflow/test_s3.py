@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from conftest import ROOT
 from made_weights import random_weights
-from running import SHORT, Workspace, demo_config, results_of
+from running import SHORT, Workspace, demo_config, results_of, without_pictures
 from s3_server import (
     BUCKET,
     InBucket,
@@ -24,7 +24,6 @@ from s3_server import (
     S3Server,
     credentials,
     only_in_storage,
-    without_pictures,
 )
 
 STAGES = {

@@ -1,5 +1,6 @@
 """Bring one shard's pictures to the image root, and check each of them."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from visualsearch.core.job import job
@@ -12,7 +13,7 @@ from visualsearch.data.manifest import (
     write_manifest,
     write_skipped,
 )
-from visualsearch.data.picture_archive import write_archive
+from visualsearch.data.picture_archive import kept_in_archive, write_archive
 from visualsearch.fetch import load, local_root
 from visualsearch.settings import DatasetSettings
 
@@ -26,16 +27,25 @@ with job(snakemake):
         for image in read_listed(snakemake.input.images)
         if shard_of(image.image_id, shards) == shard
     ]
-    results = load(settings).fetch(images, root, settings)
-    done = list(progress(results, f"fetch, shard {shard}", "pictures", len(images)))
+    own_folder = local_root(settings) is not None
+    travels = bool(snakemake.output.get("pictures"))
+    packed = settings.packed and not travels and not own_folder
+    archive = Path(snakemake.output.rows).parents[1] / "pictures" / f"{shard}.zip"
+    files = [image.file for image in images]
+    with kept_in_archive(archive, files) if packed else nullcontext(root) as folder:
+        results = load(settings).fetch(images, folder, settings)
+        done = list(progress(results, f"fetch, shard {shard}", "pictures", len(images)))
     fetched = [result for result in done if isinstance(result, FetchedImage)]
-    if archive := snakemake.output.get("pictures"):
+    if travels:
         write_archive(archive, root, [result.listed.file for result in fetched])
+    elif not packed:
+        # Of an earlier run with dataset.packed. Later stages would read it.
+        archive.unlink(missing_ok=True)
     write_manifest(snakemake.output.rows, fetched, shards)
     write_skipped(
         snakemake.output.skipped, [result for result in done if isinstance(result, Skipped)]
     )
-    if archive and not local_root(settings):
+    if travels and not own_folder:
         # Deleted only now, so that a killed fetch goes on where it was.
         for result in fetched:
             (root / result.listed.file).unlink()

@@ -1,5 +1,6 @@
 """The archives of pictures, and where pictures are found."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
-from visualsearch.data.picture_archive import PictureArchive, write_archive
+from visualsearch.data.picture_archive import PictureArchive, kept_in_archive, write_archive
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import read_table
 
@@ -86,6 +87,40 @@ def test_threads_share_an_archive(pictures: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(archive.read, NAMES * 200))
     assert read == [(pictures / name).read_bytes() for name in NAMES] * 200
+
+
+def test_a_fetch_into_an_archive_goes_on_after_an_error(pictures: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    write_archive(whole, pictures, NAMES)
+    path = tmp_path / "results/0.zip"
+    with pytest.raises(KeyboardInterrupt), kept_in_archive(path, NAMES) as first:
+        shutil.copy(pictures / "a.png", first)
+        (first / ".other.png.1.part").write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert not first.exists() and PictureArchive(path).names == {"a.png"}
+    with kept_in_archive(path, NAMES) as folder:
+        assert [file.name for file in folder.rglob("*")] == ["a.png"]
+        for name in NAMES:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes((pictures / name).read_bytes())
+    assert path.read_bytes() == whole.read_bytes()
+
+
+def test_an_archive_follows_the_pictures_that_are_wanted(pictures: Path, tmp_path: Path) -> None:
+    path, fewer = tmp_path / "0.zip", tmp_path / "fewer.zip"
+    write_archive(path, pictures, NAMES)
+    write_archive(fewer, pictures, NAMES[:2])
+    with kept_in_archive(path, NAMES[:2]):
+        pass
+    assert path.read_bytes() == fewer.read_bytes()
+
+
+def test_a_damaged_archive_is_fetched_anew(pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "0.zip"
+    write_archive(path, pictures, NAMES)
+    path.write_bytes(path.read_bytes()[:100])
+    with kept_in_archive(path, NAMES) as folder:
+        assert not list(folder.rglob("*.png"))
 
 
 def test_pictures_are_found_in_archives_and_without_them_in_the_folder(pictures: Path) -> None:

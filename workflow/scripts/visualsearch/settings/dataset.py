@@ -104,6 +104,7 @@ HOW_TO_FETCH = (
     "backoff_seconds",
     "timeout_seconds",
     "max_skipped_fraction",
+    "packed",
 )
 
 
@@ -162,6 +163,13 @@ class DatasetSettings(Section):
         "each MiB of a longer file. Raise it on a slow connection.",
         minimum=1,
         maximum=600,
+    )
+    packed: bool = key(
+        False,
+        "Keep the downloaded pictures as one zip archive for each shard, and not as files, for a "
+        "results folder on a file system that is slow with many small files, such as a mounted "
+        "Google Drive. A folder of your own is read where it is. Results are the same. Set it "
+        "before the first run: later it concerns only what is fetched again.",
     )
     coco: CocoSettings = section(CocoSettings)
     folder: FolderSettings = section(FolderSettings)
