@@ -1,0 +1,218 @@
+"""Rows that an earlier run computed, so that each picture is detected and embedded once.
+
+Rows are kept under a key that starts with the sha256 of their picture, in a folder that is named by
+all that made them: settings, code, weights and packages. They are found again whatever the picture
+is called, whatever its shard, and whichever pictures come or go. The folder may be deleted at any
+time.
+
+The files are Parquet with checksums. They are written whole, about every 30 seconds, so a killed job
+loses no more than that.
+"""
+
+import hashlib
+import json
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing
+
+log = logging.getLogger(__name__)
+
+FOLDER = "cache"
+SECONDS_BETWEEN_FILES = 30.0
+# 4 MB of vectors with 2048 values.
+ROWS_OF_A_FILE = 1024
+FILES_TO_JOIN = 64
+SHA256_LENGTH = 64
+# Packages that decode pictures and compute rows. Those of the detector are in detector.json.
+PACKAGES = ("pillow", "numpy")
+
+Item = TypeVar("Item")
+
+
+class _Place(NamedTuple):
+    """Where the rows of a key are: rows start..stop of a row group."""
+
+    file: Path
+    group: int
+    start: int
+    stop: int
+
+
+class RowCache:
+    """The kept rows of one stage.
+
+    results: the folder of the results, or None to keep nothing. stage: the name of the stage.
+    made_by: what decides the rows, as JSON can hold it. schema: of the rows, without the key.
+    Rows that something else made are deleted.
+    """
+
+    def __init__(
+        self, results: str | Path | None, stage: str, made_by: dict[str, Any], schema: pa.Schema
+    ) -> None:
+        self._columns = schema.names
+        self._schema = pa.schema([("key", pa.string()), *schema])
+        self._folder: Path | None = None
+        self._places: dict[str, _Place] = {}
+        self._new: list[pa.Table] = []
+        self._written = time.monotonic()
+        if results is None:
+            return
+        packages = {name: version(name) for name in PACKAGES}
+        text = json.dumps([made_by, packages, str(self._schema)], sort_keys=True)
+        self._folder = Path(results, FOLDER, stage, hashlib.sha256(text.encode()).hexdigest()[:16])
+        for other in self._folder.parent.glob("*"):
+            if other != self._folder:
+                shutil.rmtree(other, ignore_errors=True)
+        for file in sorted(self._folder.glob("*.parquet")):
+            self._places |= _places(file)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def rows(self, key: str) -> pa.Table:
+        """Return the rows of a key. Raises InputError when their file is damaged."""
+        file, group, start, stop = self._places[key]
+        rows = _row_group(file, group).slice(start, stop - start).select(self._columns)
+        # A row of nulls stands for no rows.
+        return rows.slice(1) if rows.column(0).null_count else rows
+
+    def add(self, key: str, rows: pa.Table) -> None:
+        """Keep the rows of a key. They are written to disk later, or by `write`."""
+        if self._folder is None:
+            return
+        if len(rows):
+            keys = pa.array([key] * len(rows), pa.string())
+            rows = rows.select(self._columns).add_column(0, "key", keys).cast(self._schema)
+        else:
+            rows = pa.Table.from_pylist([{"key": key}], self._schema)
+        self._new.append(rows)
+        late = time.monotonic() - self._written > SECONDS_BETWEEN_FILES
+        if late or sum(map(len, self._new)) >= ROWS_OF_A_FILE:
+            self.write()
+
+    def write(self) -> None:
+        """Write the rows that were added and are not written yet."""
+        if self._folder is not None and self._new:
+            _write(self._folder, [pa.concat_tables(self._new)], self._schema)
+        self._new, self._written = [], time.monotonic()
+
+    def complete(
+        self,
+        items: Iterable[tuple[str, Item]],
+        compute: Callable[[list[Item]], Iterator[pa.Table]],
+    ) -> Iterator[tuple[Item, pa.Table]]:
+        """Yield each item with its rows, and keep those that had to be computed.
+
+        items: a key, and what its rows are computed from. compute: is given the items whose rows
+        are not kept, unless there are none, and yields the rows of each in order.
+        """
+        items = list(items)
+        known = {key for key, _ in items if key in self}
+        missing = [item for key, item in items if key not in known]
+        if known:
+            log.info("%d of %d are known from an earlier run", len(items) - len(missing), len(items))
+        computed = compute(missing) if missing else iter(())
+        try:
+            for key, item in items:
+                if key in known:
+                    yield item, self.rows(key)
+                else:
+                    rows = next(computed)
+                    self.add(key, rows)
+                    yield item, rows.select(self._columns)
+            # So that the progress of `compute` ends with its last line.
+            next(computed, None)
+        finally:
+            self.write()
+
+
+def prune(results: str | Path, pictures: Collection[str]) -> None:
+    """Delete kept rows of other pictures when they are the larger part, and join small files.
+
+    pictures: the sha256 of each picture of the set. No other job may use the cache meanwhile.
+    """
+    live = pa.array(sorted(pictures), pa.string())
+    for folder in sorted(Path(results, FOLDER).glob("*/*")):
+        places = {file: _places(file) for file in sorted(folder.glob("*.parquet"))}
+        sizes = [(key, p.stop - p.start) for found in places.values() for key, p in found.items()]
+        total = sum(size for _, size in sizes)
+        kept = sum(size for key, size in sizes if key[:SHA256_LENGTH] in pictures)
+        if 2 * kept < total or len(places) > FILES_TO_JOIN:
+            files = [file for file in places if file.exists()]
+            schema = pq.read_schema(files[0])
+            groups = (_row_group(file, place) for file in files for place in range(_groups(file)))
+            _write(folder, (group.filter(_is_live(group, live)) for group in groups), schema)
+            for file in files:
+                file.unlink()
+    _row_group.cache_clear()
+
+
+def _is_live(group: pa.Table, live: pa.Array) -> pa.ChunkedArray:
+    return pc.is_in(pc.utf8_slice_codeunits(group["key"], 0, SHA256_LENGTH), value_set=live)
+
+
+def _write(folder: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write a file with a row group for each table, so that the rows of a key stay together."""
+    with (
+        replacing(folder / f"{secrets.token_hex(8)}.parquet") as temporary,
+        pq.ParquetWriter(
+            temporary, schema, use_dictionary=False, write_page_checksum=True
+        ) as writer,
+    ):
+        for group in groups:
+            if len(group):
+                writer.write_table(group, row_group_size=len(group))
+
+
+def _places(file: Path) -> dict[str, _Place]:
+    """Return where the rows of each key of a file are; a file that cannot be read is deleted."""
+    places = {}
+    try:
+        with _open(file) as table:
+            for group in range(table.num_row_groups):
+                keys = table.read_row_group(group, columns=["key"])["key"].to_numpy()
+                starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+                stops = [*starts[1:].tolist(), len(keys)]
+                for start, stop in zip(starts.tolist(), stops, strict=True):
+                    places[keys[start]] = _Place(file, group, start, stop)
+    except (OSError, pa.ArrowException):
+        log.warning("%s is damaged and was deleted; its rows are computed again", file)
+        file.unlink(missing_ok=True)
+        return {}
+    return places
+
+
+def _groups(file: Path) -> int:
+    with _open(file) as table:
+        return table.num_row_groups
+
+
+# Rows are read in about the order in which they were written.
+@lru_cache(maxsize=8)
+def _row_group(file: Path, group: int) -> pa.Table:
+    try:
+        with _open(file) as table:
+            return table.read_row_group(group)
+    except (OSError, pa.ArrowException) as error:
+        file.unlink(missing_ok=True)
+        raise InputError(
+            f"{file} is damaged ({error}) and was deleted; run the same command again"
+        ) from error
+
+
+def _open(file: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(file, page_checksum_verification=True)
