@@ -95,12 +95,10 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
             source_url="javascript:alert(1)" if image % 2 else f"https://a.example/?{image}",
             labels=json.dumps({"who": HOSTILE_LABEL, "n": image % 5}) if image % 4 else None,
         )
-        images.append(FetchedImage(listed, SIDE, SIDE, "0" * 64))
+        images.append(FetchedImage(listed, SIDE, SIDE, ""))
     # A picture that shows nobody takes no part.
     Image.new("RGB", (SIDE, SIDE)).save(folder / "pictures/nobody.png")
-    images.append(
-        FetchedImage(ListedImage(10_000, "nobody.png", license="Z"), SIDE, SIDE, "0" * 64)
-    )
+    images.append(FetchedImage(ListedImage(10_000, "nobody.png", license="Z"), SIDE, SIDE, ""))
     write_manifest(folder / "manifest.parquet", images, SHARDS)
     asked = table.slice(persons // 2, 1).select(["person_id"])
     write_table(folder / "queries.parquet", [asked], asked.schema)

@@ -97,7 +97,7 @@ def write_pictures(folder: Path, count: int, two_persons_in_some: bool) -> list[
             source_url="https://example.org/a?b=<c>" if image_id != 4 else "javascript:alert(2)",
             labels=json.dumps({"view": HOSTILE_LABEL if image_id % 2 else "side|ways"}),
         )
-        images.append(FetchedImage(listed, SIDE, SIDE, "0" * 64))
+        images.append(FetchedImage(listed, SIDE, SIDE, ""))
     draw_picture((250, 10, 250)).save(folder / OWN, "PNG")
     return images
 

@@ -9,7 +9,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from visualsearch import fetch
 from visualsearch.core.errors import InputError
-from visualsearch.core.files import remove_leftovers, warn_if_full
+from visualsearch.core.files import remove_leftovers, sha256_file, warn_if_full
 from visualsearch.detect import uses_gpu
 from visualsearch.fetch.walk import fingerprint_of
 from visualsearch.index import check_backend, index_file
@@ -17,7 +17,7 @@ from visualsearch.report.notebook import check_packages
 from visualsearch.settings import Settings, checking
 from visualsearch.settings.paths import expand_path
 from visualsearch.settings.values import is_address, is_weights_file
-from visualsearch.workflow import digests, run_lock, stopping
+from visualsearch.workflow import digests, records, run_lock, stopping
 
 if digests.PACKAGE.parent != SCRIPTS:
     raise WorkflowError(
@@ -51,9 +51,18 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def library(rule_name):
-    """Digest of a rule's script and the library modules it uses: if it changes, the rule reruns."""
-    return digests.digest(SCRIPTS / f"{rule_name}.py")
+def record(rule_name, *keys, **facts):
+    """What decides a rule's results: settings, by their keys in the configuration; other facts;
+    and the digest of its script and the library modules it uses."""
+    code = digests.digest(SCRIPTS / f"{rule_name}.py")
+    values = records.select(deciding_settings(), keys)
+    return records.Record(rule_name, {**values, **facts, records.CODE: code})
+
+
+def settings_file(record, *wildcards):
+    """The output in which a job of a rule writes its record. With other settings it has another
+    name and is missing, so the job runs again."""
+    return f"<results>/{record.file(*wildcards)}"
 
 
 def memory(megabytes):

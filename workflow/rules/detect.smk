@@ -2,12 +2,16 @@
 # format), detections/shards/*.parquet (the same rows) and detections/detector.json.
 
 
+FETCH_WEIGHTS = record("fetch_weights", "detector", fingerprint=weights_fingerprint())
+
+
 rule fetch_weights:
     input:
         user_inputs("detector"),
     output:
         weights=branch(pictures_travel, then=WEIGHTS),
         detector="<results>/detections/detector.json",
+        settings=settings_file(FETCH_WEIGHTS),
     log:
         "<logs>/fetch_weights.log",
     benchmark:
@@ -19,9 +23,8 @@ rule fetch_weights:
         # It finds out what the device can do.
         gpu=GPUS,
     params:
-        detector=lookup(within=config, dpath="detector"),
-        fingerprint=weights_fingerprint(),
-        library=library("fetch_weights"),
+        settings=FETCH_WEIGHTS.values,
+        weights=config["detector"]["weights"],
     message:
         "Fetching and checking the detector's weights"
     script:
@@ -29,9 +32,14 @@ rule fetch_weights:
 
 
 # A job on another machine has only its inputs.
-DETECTOR = dict(config["detector"])
-if pictures_travel:
-    DETECTOR["weights"] = str(rules.fetch_weights.output.weights)
+WEIGHTS_FILE = (
+    str(rules.fetch_weights.output.weights)
+    if pictures_travel
+    else config["detector"]["weights"]
+)
+
+
+DETECT_PERSONS = record("detect_persons", "detector", "dataset.category")
 
 
 rule detect_persons:
@@ -42,6 +50,7 @@ rule detect_persons:
         detector=rules.fetch_weights.output.detector,
     output:
         detections="<results>/detections/shards/{shard}.parquet",
+        settings=settings_file(DETECT_PERSONS, "{shard}"),
     log:
         "<logs>/detect_persons/{shard}.log",
     benchmark:
@@ -52,14 +61,16 @@ rule detect_persons:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=DETECTOR,
-        category=lookup(within=config, dpath="dataset/category"),
+        settings=DETECT_PERSONS.values,
         pictures=picture_folder(),
-        library=library("detect_persons"),
+        weights=WEIGHTS_FILE,
     message:
         "Detecting, shard {wildcards.shard}"
     script:
         "../scripts/detect_persons.py"
+
+
+GATHER_DETECTIONS = record("gather_detections")
 
 
 rule gather_detections:
@@ -67,6 +78,7 @@ rule gather_detections:
         detections=all_shards(rules.detect_persons.output.detections),
     output:
         persons="<results>/detections/persons.json",
+        settings=settings_file(GATHER_DETECTIONS),
     log:
         "<logs>/gather_detections.log",
     benchmark:
@@ -74,7 +86,7 @@ rule gather_detections:
     conda:
         "../../envs/detect.yaml"
     params:
-        library=library("gather_detections"),
+        settings=GATHER_DETECTIONS.values,
     message:
         "Gathering detections in COCO results format"
     script:

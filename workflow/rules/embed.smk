@@ -3,6 +3,11 @@
 # and evaluation/distorted.parquet, moved and mirrored boxes, which measure the search.
 
 
+EMBED_PERSONS = record(
+    "embed_persons", "detector", "search_set", "embedding", "dataset.category"
+)
+
+
 rule embed_persons:
     input:
         picture_archives("{shard}"),
@@ -12,6 +17,7 @@ rule embed_persons:
         detections=rules.detect_persons.output.detections,
     output:
         embeddings="<results>/embeddings/{shard}.parquet",
+        settings=settings_file(EMBED_PERSONS, "{shard}"),
     log:
         "<logs>/embed_persons/{shard}.log",
     benchmark:
@@ -22,15 +28,18 @@ rule embed_persons:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=DETECTOR,
-        search_set=lookup(within=config, dpath="search_set"),
-        embedding=lookup(within=config, dpath="embedding"),
+        settings=EMBED_PERSONS.values,
         pictures=picture_folder(),
-        library=library("embed_persons"),
+        weights=WEIGHTS_FILE,
     message:
         "Embedding, shard {wildcards.shard}"
     script:
         "../scripts/embed_persons.py"
+
+
+EMBED_DISTORTED = record(
+    "embed_distorted", "detector", "embedding", "evaluation.persons", "evaluation.seed"
+)
 
 
 rule embed_distorted:
@@ -42,6 +51,7 @@ rule embed_distorted:
         embeddings=all_shards(rules.embed_persons.output.embeddings),
     output:
         distorted="<results>/evaluation/distorted.parquet",
+        settings=settings_file(EMBED_DISTORTED),
     log:
         "<logs>/embed_distorted.log",
     benchmark:
@@ -52,12 +62,9 @@ rule embed_distorted:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=DETECTOR,
-        embedding=lookup(within=config, dpath="embedding"),
-        persons=lookup(within=config, dpath="evaluation/persons"),
-        seed=lookup(within=config, dpath="evaluation/seed"),
+        settings=EMBED_DISTORTED.values,
         pictures=picture_folder(),
-        library=library("embed_distorted"),
+        weights=WEIGHTS_FILE,
     message:
         "Embedding distorted crops"
     script:

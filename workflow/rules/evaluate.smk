@@ -3,6 +3,9 @@
 # On request (`snakemake parity`): evaluation/parity.json, what bf16 changes on some pictures.
 
 
+EVALUATE_DETECTIONS = record("evaluate_detections", "dataset.category")
+
+
 rule evaluate_detections:
     input:
         manifest=rules.build_manifest.output.manifest,
@@ -17,6 +20,7 @@ rule evaluate_detections:
             category="How good it is",
             labels={"figure": "Precision and recall of the detections"},
         ),
+        settings=settings_file(EVALUATE_DETECTIONS),
     log:
         "<logs>/evaluate_detections.log",
     benchmark:
@@ -24,12 +28,16 @@ rule evaluate_detections:
     conda:
         "../../envs/evaluate.yaml"
     params:
-        category=lookup(within=config, dpath="dataset/category"),
-        library=library("evaluate_detections"),
+        settings=EVALUATE_DETECTIONS.values,
     message:
         "Evaluating the detections"
     script:
         "../scripts/evaluate_detections.py"
+
+
+EVALUATE_SEARCH = record(
+    "evaluate_search", "dataset.category", "evaluation", "search.rerank"
+)
 
 
 rule evaluate_search:
@@ -48,6 +56,7 @@ rule evaluate_search:
             category="How good it is",
             labels={"figure": "What the number of components changes"},
         ),
+        settings=settings_file(EVALUATE_SEARCH),
     log:
         "<logs>/evaluate_search.log",
     benchmark:
@@ -57,10 +66,7 @@ rule evaluate_search:
     resources:
         mem_mb=memory(4000),
     params:
-        category=lookup(within=config, dpath="dataset/category"),
-        evaluation=lookup(within=config, dpath="evaluation"),
-        rerank=lookup(within=config, dpath="search/rerank"),
-        library=library("evaluate_search"),
+        settings=EVALUATE_SEARCH.values,
     message:
         "Evaluating the neighbours"
     script:
@@ -73,6 +79,16 @@ rule evaluate:
         branch(ANNOTATED, then=rules.evaluate_detections.output),
 
 
+MEASURE_PARITY = record(
+    "measure_parity",
+    "detector",
+    "embedding",
+    "dataset.category",
+    "search_set.min_score",
+    "evaluation.parity_images",
+)
+
+
 rule measure_parity:
     input:
         picture_archives(),
@@ -82,6 +98,7 @@ rule measure_parity:
         detector=rules.fetch_weights.output.detector,
     output:
         parity="<results>/evaluation/parity.json",
+        settings=settings_file(MEASURE_PARITY),
     log:
         "<logs>/measure_parity.log",
     benchmark:
@@ -92,13 +109,9 @@ rule measure_parity:
         mem_mb=memory(6000),
         gpu=GPUS,
     params:
-        detector=DETECTOR,
-        embedding=lookup(within=config, dpath="embedding"),
-        category=lookup(within=config, dpath="dataset/category"),
-        min_score=lookup(within=config, dpath="search_set/min_score"),
-        images=lookup(within=config, dpath="evaluation/parity_images"),
+        settings=MEASURE_PARITY.values,
         pictures=picture_folder(),
-        library=library("measure_parity"),
+        weights=WEIGHTS_FILE,
     message:
         "Comparing the run's precision with fp32"
     script:

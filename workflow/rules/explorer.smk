@@ -3,6 +3,15 @@
 # on the map; report/explorer/, a page with its data that needs no server.
 
 
+SEARCH_EVERYONE = record(
+    "search_everyone",
+    "search.same_image",
+    "search.near_duplicate",
+    "search.exclude_near_duplicates",
+    "explorer.neighbours",
+)
+
+
 rule search_everyone:
     input:
         index=INDEX,
@@ -11,6 +20,7 @@ rule search_everyone:
         reduced=rules.reduce_vectors.output.reduced,
     output:
         neighbours="<results>/search/everyone/{shard}.parquet",
+        settings=settings_file(SEARCH_EVERYONE, "{shard}"),
     log:
         "<logs>/search_everyone/{shard}.log",
     benchmark:
@@ -18,14 +28,14 @@ rule search_everyone:
     conda:
         "../../envs/index.yaml"
     params:
-        # The explorer does not rerank.
-        search={k: v for k, v in config["search"].items() if k != "rerank"},
-        neighbours=lookup(within=config, dpath="explorer/neighbours"),
-        library=library("search_everyone"),
+        settings=SEARCH_EVERYONE.values,
     message:
         "Searching for everybody, shard {wildcards.shard}"
     script:
         "../scripts/search_everyone.py"
+
+
+PROJECT_PERSONS = record("project_persons", "explorer.projection")
 
 
 rule project_persons:
@@ -33,6 +43,7 @@ rule project_persons:
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         map="<results>/search/map.parquet",
+        settings=settings_file(PROJECT_PERSONS),
     log:
         "<logs>/project_persons.log",
     benchmark:
@@ -42,12 +53,21 @@ rule project_persons:
     resources:
         mem_mb=memory(4000),
     params:
-        projection=lookup(within=config, dpath="explorer/projection"),
-        library=library("project_persons"),
+        settings=PROJECT_PERSONS.values,
     message:
         "Drawing a map of all persons"
     script:
         "../scripts/project_persons.py"
+
+
+BUILD_EXPLORER = record(
+    "build_explorer",
+    "dataset.source",
+    "dataset.category",
+    "search",
+    "report.title",
+    "explorer",
+)
 
 
 rule build_explorer:
@@ -60,6 +80,7 @@ rule build_explorer:
         everyone=all_shards(rules.search_everyone.output.neighbours),
     output:
         explorer=directory("<results>/report/explorer"),
+        settings=settings_file(BUILD_EXPLORER),
     log:
         "<logs>/build_explorer.log",
     benchmark:
@@ -70,14 +91,8 @@ rule build_explorer:
     resources:
         mem_mb=memory(4000),
     params:
-        config={
-            "dataset": {key: config["dataset"][key] for key in ("source", "category")},
-            "search": config["search"],
-            "report": {"title": config["report"]["title"]},
-            "explorer": config["explorer"],
-        },
+        settings=BUILD_EXPLORER.values,
         pictures=picture_folder(),
-        library=library("build_explorer"),
     message:
         "Building the explorer"
     script:

@@ -3,6 +3,11 @@
 # has annotations, with keypoints if it has these.
 
 
+FETCH_ANNOTATIONS = record(
+    "fetch_annotations", "dataset", fingerprint=fetch.fingerprint(user_settings.dataset)
+)
+
+
 rule fetch_annotations:
     input:
         user_inputs("dataset"),
@@ -10,6 +15,7 @@ rule fetch_annotations:
         annotations=ANNOTATIONS,
         images="<results>/dataset/images.parquet",
         skipped="<results>/dataset/listed_skipped.tsv",
+        settings=settings_file(FETCH_ANNOTATIONS),
     log:
         "<logs>/fetch_annotations.log",
     benchmark:
@@ -19,13 +25,19 @@ rule fetch_annotations:
     resources:
         mem_mb=memory(2500),
     params:
-        dataset=picture_choice(),
-        fingerprint=fetch.fingerprint(user_settings.dataset),
-        library=library("fetch_annotations"),
+        settings=FETCH_ANNOTATIONS.values,
     message:
         "Listing the pictures"
     script:
         "../scripts/fetch_annotations.py"
+
+
+FETCH_IMAGES = record(
+    "fetch_images",
+    "dataset",
+    "shards",
+    fingerprint=fetch.fingerprint(user_settings.dataset),
+)
 
 
 rule fetch_images:
@@ -36,6 +48,7 @@ rule fetch_images:
         pictures=branch(pictures_travel, then="<results>/dataset/pictures/{shard}.zip"),
         rows="<results>/dataset/shards/{shard}.parquet",
         skipped="<results>/dataset/shards/{shard}.skipped.tsv",
+        settings=settings_file(FETCH_IMAGES, "{shard}"),
     log:
         "<logs>/fetch_images/{shard}.log",
     benchmark:
@@ -45,17 +58,17 @@ rule fetch_images:
     resources:
         mem_mb=memory(2000),
     params:
-        dataset=picture_choice(),
-        fingerprint=fetch.fingerprint(user_settings.dataset),
+        settings=FETCH_IMAGES.values,
         image_root=lambda wildcards, input: fetch.image_root(
             settings.dataset, Path(input.images).parents[1]
         ),
-        shards=settings.shards,
-        library=library("fetch_images"),
     message:
         "Fetching and checking pictures, shard {wildcards.shard}"
     script:
         "../scripts/fetch_images.py"
+
+
+BUILD_MANIFEST = record("build_manifest")
 
 
 rule build_manifest:
@@ -66,6 +79,7 @@ rule build_manifest:
     output:
         manifest="<results>/dataset/manifest.parquet",
         skipped="<results>/dataset/skipped.tsv",
+        settings=settings_file(BUILD_MANIFEST),
     log:
         "<logs>/build_manifest.log",
     benchmark:
@@ -73,7 +87,7 @@ rule build_manifest:
     conda:
         "../../envs/fetch.yaml"
     params:
-        library=library("build_manifest"),
+        settings=BUILD_MANIFEST.values,
     message:
         "Writing the manifest"
     script:

@@ -3,6 +3,9 @@
 # index/timing.json, the only result that depends on the clock.
 
 
+BUILD_INDEX = record("build_index", "index")
+
+
 rule build_index:
     input:
         reduced=all_shards(rules.reduce_vectors.output.reduced),
@@ -10,6 +13,7 @@ rule build_index:
         index=INDEX,
         persons="<results>/index/persons.parquet",
         sidecar="<results>/index/index.json",
+        settings=settings_file(BUILD_INDEX),
     log:
         "<logs>/build_index.log",
     benchmark:
@@ -19,12 +23,14 @@ rule build_index:
     resources:
         mem_mb=memory(4000),
     params:
-        index=lookup(within=config, dpath="index"),
-        library=library("build_index"),
+        settings=BUILD_INDEX.values,
     message:
         "Building the index, tuned to its target recall"
     script:
         "../scripts/build_index.py"
+
+
+TIME_INDEX = record("time_index")
 
 
 rule time_index:
@@ -34,6 +40,7 @@ rule time_index:
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         timing="<results>/index/timing.json",
+        settings=settings_file(TIME_INDEX),
     log:
         "<logs>/time_index.log",
     benchmark:
@@ -43,7 +50,7 @@ rule time_index:
     resources:
         mem_mb=memory(4000),
     params:
-        library=library("time_index"),
+        settings=TIME_INDEX.values,
     message:
         "Timing the index against exact search"
     script:

@@ -2,6 +2,9 @@
 # variance, and reduced/*.parquet, the reduced vector of each person.
 
 
+FIT_PCA = record("fit_pca", "reduction")
+
+
 rule fit_pca:
     input:
         embeddings=all_shards(rules.embed_persons.output.embeddings),
@@ -14,6 +17,7 @@ rule fit_pca:
             category="How it was made",
             labels={"figure": "Variance kept by the reduction"},
         ),
+        settings=settings_file(FIT_PCA),
     log:
         "<logs>/fit_pca.log",
     benchmark:
@@ -23,12 +27,14 @@ rule fit_pca:
     resources:
         mem_mb=memory(1500),
     params:
-        reduction=lookup(within=config, dpath="reduction"),
-        library=library("fit_pca"),
+        settings=FIT_PCA.values,
     message:
         "Fitting the PCA"
     script:
         "../scripts/fit_pca.py"
+
+
+REDUCE_VECTORS = record("reduce_vectors")
 
 
 rule reduce_vectors:
@@ -37,6 +43,7 @@ rule reduce_vectors:
         model=rules.fit_pca.output.model,
     output:
         reduced="<results>/reduced/{shard}.parquet",
+        settings=settings_file(REDUCE_VECTORS, "{shard}"),
     log:
         "<logs>/reduce_vectors/{shard}.log",
     benchmark:
@@ -46,7 +53,7 @@ rule reduce_vectors:
     resources:
         mem_mb=memory(1000),
     params:
-        library=library("reduce_vectors"),
+        settings=REDUCE_VECTORS.values,
     message:
         "Reducing vectors, shard {wildcards.shard}"
     script:

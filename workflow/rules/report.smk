@@ -8,6 +8,9 @@
 TIMINGS = settings.report.timings
 
 
+RENDER_REPORT = record("render_report", *deciding_settings())
+
+
 rule render_report:
     input:
         picture_archives(),
@@ -56,6 +59,7 @@ rule render_report:
             category="Galleries",
             labels={"query": "{query}"},
         ),
+        settings=settings_file(RENDER_REPORT),
     log:
         "<logs>/render_report.log",
     benchmark:
@@ -65,11 +69,10 @@ rule render_report:
     resources:
         mem_mb=memory(4000),
     params:
-        config={**config, "dataset": picture_choice()},
+        settings=RENDER_REPORT.values,
         pictures=picture_folder(),
         # Not an input: deleting a benchmark would run its job again.
         benchmarks=str(Path(rules.build_manifest.benchmark).parent) if TIMINGS else None,
-        library=library("render_report"),
     message:
         "Writing the report"
     script:
@@ -83,6 +86,10 @@ rule report:
         branch(settings.report.explorer, then="<results>/report/explorer"),
 
 
+NOTEBOOK_TEXT = str(SCRIPTS.parents[1] / "notebooks/walkthrough.py")
+RUN_NOTEBOOK = record("run_notebook", "search", text=sha256_file(NOTEBOOK_TEXT))
+
+
 rule run_notebook:
     input:
         picture_archives(),
@@ -92,7 +99,8 @@ rule run_notebook:
         ),
         embeddings=all_shards(rules.embed_persons.output.embeddings),
         model=rules.fit_pca.output.model,
-        text=local(str(SCRIPTS.parents[1] / "notebooks/walkthrough.py")),
+        # Its content is in the record. A fresh clone has new times.
+        text=ancient(local(NOTEBOOK_TEXT)),
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
         detections=all_shards(rules.detect_persons.output.detections),
@@ -104,6 +112,7 @@ rule run_notebook:
         hits=rules.search_persons.output.hits,
     output:
         notebook="<results>/notebook/walkthrough.ipynb",
+        settings=settings_file(RUN_NOTEBOOK),
     log:
         "<logs>/run_notebook.log",
     benchmark:
@@ -113,10 +122,9 @@ rule run_notebook:
     resources:
         mem_mb=memory(4000),
     params:
+        settings=RUN_NOTEBOOK.values,
         results=lambda wildcards, output: str(Path(output.notebook).parents[1]),
         pictures=picture_folder(),
-        search=lookup(within=config, dpath="search"),
-        library=library("run_notebook"),
     message:
         "Running the notebook that explains the files"
     script:

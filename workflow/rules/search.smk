@@ -8,6 +8,17 @@ REVEALING = QUERIES.strategy == "revealing" and QUERIES.count and not QUERIES.pe
 RERANK = settings.search.rerank > 0
 
 
+EMBED_QUERY_IMAGES = record(
+    "embed_query_images",
+    "detector",
+    "dataset.category",
+    "search_set",
+    "embedding",
+    "queries.images",
+    "queries.boxes",
+)
+
+
 rule embed_query_images:
     input:
         weights(),
@@ -18,6 +29,7 @@ rule embed_query_images:
         queries="<results>/search/query_images.parquet",
         full_length="<results>/search/query_images_full_length.parquet",
         skipped="<results>/search/skipped_query_images.tsv",
+        settings=settings_file(EMBED_QUERY_IMAGES),
     log:
         "<logs>/embed_query_images.log",
     benchmark:
@@ -28,16 +40,15 @@ rule embed_query_images:
         mem_mb=memory(4000),
         gpu=GPUS,
     params:
-        detector=DETECTOR,
-        category=lookup(within=config, dpath="dataset/category"),
-        search_set=lookup(within=config, dpath="search_set"),
-        embedding=lookup(within=config, dpath="embedding"),
-        boxes=lookup(within=config, dpath="queries/boxes"),
-        library=library("embed_query_images"),
+        settings=EMBED_QUERY_IMAGES.values,
+        weights=WEIGHTS_FILE,
     message:
         "Describing your own pictures"
     script:
         "../scripts/embed_query_images.py"
+
+
+SELECT_QUERIES = record("select_queries", "queries")
 
 
 rule select_queries:
@@ -54,6 +65,7 @@ rule select_queries:
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         queries="<results>/search/queries.parquet",
+        settings=settings_file(SELECT_QUERIES),
     log:
         "<logs>/select_queries.log",
     benchmark:
@@ -61,12 +73,14 @@ rule select_queries:
     conda:
         "../../envs/index.yaml"
     params:
-        queries=lookup(within=config, dpath="queries"),
-        library=library("select_queries"),
+        settings=SELECT_QUERIES.values,
     message:
         "Choosing the queries"
     script:
         "../scripts/select_queries.py"
+
+
+SEARCH_PERSONS = record("search_persons", "search")
 
 
 rule search_persons:
@@ -84,6 +98,7 @@ rule search_persons:
         queries=rules.select_queries.output.queries,
     output:
         hits="<results>/search/hits.parquet",
+        settings=settings_file(SEARCH_PERSONS),
     log:
         "<logs>/search_persons.log",
     benchmark:
@@ -91,8 +106,7 @@ rule search_persons:
     conda:
         "../../envs/index.yaml"
     params:
-        search=lookup(within=config, dpath="search"),
-        library=library("search_persons"),
+        settings=SEARCH_PERSONS.values,
     message:
         "Searching"
     script:

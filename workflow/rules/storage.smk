@@ -59,10 +59,15 @@ def picture_folder():
     return None if pictures_travel else fetch.local_root(settings.dataset)
 
 
-def picture_choice():
-    """The settings that decide which pictures there are, without those of how to fetch them."""
-    dataset = user_config["dataset"]
-    return {key: value for key, value in dataset.items() if key not in HOW_TO_FETCH}
+def deciding_settings():
+    """The settings that decide results: not those of how to fetch pictures, nor places of files."""
+    dataset, detector = user_config["dataset"], user_config["detector"]
+    return {
+        **{key: value for key, value in user_config.items() if key != "pathvars"},
+        "dataset": {k: v for k, v in dataset.items() if k not in HOW_TO_FETCH},
+        # Known by the hash in detector.json.
+        "detector": {k: v for k, v in detector.items() if k != "weights"},
+    }
 
 
 def weights_fingerprint():
@@ -80,7 +85,7 @@ def last_lines():
 
 if default_storage() is not None:
     prepare_storage()
-    os.environ[checksums.NO_CHECKSUMS] = "results are in object storage"
+    os.environ[checksums.IN_STORAGE] = "results are in object storage"
 
 pictures_travel = default_storage() is not None or any(
     addresses(user_config[section]) for section in SECTIONS_WITH_FILES

@@ -1,6 +1,6 @@
 """Build the explorer: thumbnails, data and the page that shows them."""
 
-from visualsearch.core.job import job
+from visualsearch.core.job import job, without_code
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.settings import Settings
 
@@ -8,7 +8,7 @@ with job(snakemake):
     files = snakemake.input
     write_explorer(
         ExplorerFiles(files.manifest, files.persons, files.queries, files.map, files.everyone),
-        Settings.of(snakemake.params.config),
+        Settings.of(without_code(snakemake.params.settings)),
         snakemake.params.pictures,
         snakemake.output.explorer,
         snakemake.threads,

@@ -8,7 +8,7 @@ with job(snakemake):
     outputs = snakemake.output
     build_index(
         list(snakemake.input.reduced),
-        IndexSettings.of(snakemake.params.index),
+        IndexSettings.of(snakemake.params.settings["index"]),
         outputs.index,
         outputs.persons,
         outputs.sidecar,

@@ -2,8 +2,10 @@
 
 import logging
 
-from visualsearch.core.job import job
+from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.manifest import check_skipped, merge_manifests, read_skipped, write_skipped
+from visualsearch.data.row_cache import prune
+from visualsearch.data.tables import read_table
 
 log = logging.getLogger("build_manifest")
 
@@ -21,4 +23,6 @@ with job(snakemake):
     check_skipped(
         kept, skipped, snakemake.config["dataset"]["max_skipped_fraction"], snakemake.log[0]
     )
+    if results := results_on_disk(snakemake):
+        prune(results, read_table(snakemake.output.manifest, ["sha256"])["sha256"].to_pylist())
     log.info("%d pictures, %d left out", kept, len(skipped))

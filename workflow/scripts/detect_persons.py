@@ -1,17 +1,31 @@
 """Detect one category in the pictures of one shard."""
 
+from collections.abc import Iterator
+
+import pyarrow as pa
+
 from visualsearch.core.files import read_json
-from visualsearch.core.job import job
-from visualsearch.data.pictures import Pictures
+from visualsearch.core.job import job, results_on_disk
+from visualsearch.data.pictures import Picture, Pictures
+from visualsearch.data.row_cache import RowCache
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect import load_described
-from visualsearch.detect.run import detect_images
+from visualsearch.detect.run import DETECTIONS_OF_A_PICTURE, detect_images, with_image_id
 from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
-    shard = int(snakemake.wildcards.shard)
-    pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
+    params, shard = snakemake.params, int(snakemake.wildcards.shard)
     described = read_json(snakemake.input.detector)
-    detector = load_described(DetectorSettings.of(snakemake.params.detector), described)
-    tables = detect_images(detector, pictures, snakemake.params.category, f"detect {shard}")
+    category = params.settings["dataset"]["category"]
+    pictures = Pictures(snakemake.input.manifest, params.pictures, shard=shard)
+    made_by = {"settings": params.settings, "detector": described}
+    cache = RowCache(results_on_disk(snakemake), "detect", made_by, DETECTIONS_OF_A_PICTURE)
+
+    def detect(new: list[Picture]) -> Iterator[pa.Table]:
+        settings = {**params.settings["detector"], "weights": params.weights}
+        detector = load_described(DetectorSettings.of(settings), described)
+        return detect_images(detector, new, category, f"detect {shard}")
+
+    found = cache.complete([(picture.sha256, picture) for picture in pictures], detect)
+    tables = (with_image_id(rows, picture.image_id) for picture, rows in found)
     write_table(snakemake.output.detections, tables, DETECTIONS)

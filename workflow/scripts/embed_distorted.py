@@ -1,32 +1,48 @@
 """Embed distorted crops: moved boxes, in the pictures and in their mirror images."""
 
+from collections.abc import Iterator
+
+import pyarrow as pa
+
 from visualsearch.core.files import read_json
-from visualsearch.core.job import job
+from visualsearch.core.job import job, results_on_disk
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.pictures import Pictures
+from visualsearch.data.row_cache import RowCache
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
-from visualsearch.embed.distortion import DISTORTED, with_two_vectors
-from visualsearch.embed.embedding import embed_distorted, embedding_metadata
-from visualsearch.embed.pooling import embedding_length
+from visualsearch.embed.distortion import DISTORTED, VECTORS, with_two_vectors
+from visualsearch.embed.persons import (
+    PictureBoxes,
+    distorted_persons,
+    embedding_metadata,
+    vector_length,
+    with_vectors,
+)
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 
 with job(snakemake):
-    persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)
-    settings = EmbeddingSettings.of(snakemake.params.embedding)
+    params, evaluation = snakemake.params, snakemake.params.settings["evaluation"]
+    settings = EmbeddingSettings.of(params.settings["embedding"])
     described = read_json(snakemake.input.detector)
-    detector = load_described(DetectorSettings.of(snakemake.params.detector), described)
-    tables = embed_distorted(
-        detector,
-        Pictures(snakemake.input.manifest, snakemake.params.pictures),
-        persons.take(evenly_spaced(len(persons), snakemake.params.persons)),
-        settings,
-        snakemake.params.seed,
-    )
-    write_table(
-        snakemake.output.distorted,
-        tables,
-        with_two_vectors(embedding_length(detector, settings)),
-        embedding_metadata(described, settings),
-    )
+    persons = rows_of_shards(snakemake.input.embeddings, DISTORTED.names)
+    sample = persons.take(evenly_spaced(len(persons), evaluation["persons"]))
+    pictures = Pictures(snakemake.input.manifest, params.pictures)
+    items = distorted_persons(pictures, sample, evaluation["seed"])
+    schema = with_two_vectors(vector_length(described["name"], settings))
+    made_by = {"settings": params.settings, "detector": described}
+    vectors = pa.schema([schema.field(name) for name in VECTORS])
+    cache = RowCache(results_on_disk(snakemake), "embed_distorted", made_by, vectors)
+
+    def embed(new: list[PictureBoxes]) -> Iterator[pa.Table]:
+        # torch takes seconds to import.
+        from visualsearch.embed.embedding import embed_items_both_ways
+
+        detector = {**params.settings["detector"], "weights": params.weights}
+        loaded = load_described(DetectorSettings.of(detector), described)
+        return embed_items_both_ways(loaded, new, settings, "embed distorted")
+
+    embedded = cache.complete([(item.key(), item) for item in items], embed)
+    metadata = embedding_metadata(described, settings)
+    write_table(snakemake.output.distorted, with_vectors(embedded, schema), schema, metadata)

@@ -1,31 +1,47 @@
 """Embed the persons of the search set in the pictures of one shard."""
 
+from collections.abc import Iterator
+
+import pyarrow as pa
+
 from visualsearch.core.files import read_json
-from visualsearch.core.job import job
+from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.pictures import Pictures
+from visualsearch.data.row_cache import RowCache
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 from visualsearch.detect import load_described
-from visualsearch.embed.embedding import embed_images, embedding_metadata
-from visualsearch.embed.pooling import embedding_length
+from visualsearch.embed.persons import (
+    PictureBoxes,
+    embedding_metadata,
+    persons_of,
+    vector_length,
+    with_vectors,
+)
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 
 with job(snakemake):
-    settings = EmbeddingSettings.of(snakemake.params.embedding)
-    shard = int(snakemake.wildcards.shard)
-    pictures = Pictures(snakemake.input.manifest, snakemake.params.pictures, shard=shard)
+    params, shard = snakemake.params, int(snakemake.wildcards.shard)
+    settings = EmbeddingSettings.of(params.settings["embedding"])
     described = read_json(snakemake.input.detector)
-    detector = load_described(DetectorSettings.of(snakemake.params.detector), described)
-    tables = embed_images(
-        detector,
-        pictures,
+    persons = persons_of(
+        Pictures(snakemake.input.manifest, params.pictures, shard=shard),
         read_table(snakemake.input.detections, DETECTIONS.names),
-        SearchSetSettings.of(snakemake.params.search_set),
-        settings,
-        f"embed {shard}",
+        SearchSetSettings.of(params.settings["search_set"]),
     )
-    write_table(
-        snakemake.output.embeddings,
-        tables,
-        with_full_length(PERSONS, embedding_length(detector, settings)),
-        embedding_metadata(described, settings),
-    )
+    length = vector_length(described["name"], settings)
+    made_by = {"settings": params.settings, "detector": described}
+    vectors = with_full_length(pa.schema([]), length)
+    cache = RowCache(results_on_disk(snakemake), "embed", made_by, vectors)
+
+    def embed(new: list[PictureBoxes]) -> Iterator[pa.Table]:
+        # torch takes seconds to import.
+        from visualsearch.embed.embedding import embed_items
+
+        detector = {**params.settings["detector"], "weights": params.weights}
+        loaded = load_described(DetectorSettings.of(detector), described)
+        return embed_items(loaded, new, settings, f"embed {shard}")
+
+    schema = with_full_length(PERSONS, length)
+    embedded = cache.complete([(item.key(), item) for item in persons], embed)
+    metadata = embedding_metadata(described, settings)
+    write_table(snakemake.output.embeddings, with_vectors(embedded, schema), schema, metadata)

@@ -10,16 +10,18 @@ from visualsearch.search.own_pictures import embed_query_images
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 
 with job(snakemake):
+    settings = snakemake.params.settings
+    detector = {**settings["detector"], "weights": snakemake.params.weights}
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
     table, full_length, skipped = embed_query_images(
-        load_described(DetectorSettings.of(snakemake.params.detector), described),
+        load_described(DetectorSettings.of(detector), described),
         list(snakemake.input.pictures),
         reduction,
-        category=snakemake.params.category,
-        search_set=SearchSetSettings.of(snakemake.params.search_set),
-        embedding=EmbeddingSettings.of(snakemake.params.embedding),
-        boxes=snakemake.params.boxes,
+        category=settings["dataset"]["category"],
+        search_set=SearchSetSettings.of(settings["search_set"]),
+        embedding=EmbeddingSettings.of(settings["embedding"]),
+        boxes=settings["queries"]["boxes"],
     )
     write_table(snakemake.output.queries, [table], table.schema)
     write_table(snakemake.output.full_length, [full_length], full_length.schema)

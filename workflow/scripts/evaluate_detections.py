@@ -9,7 +9,10 @@ from visualsearch.report.charts import draw_precision_recall
 with job(snakemake):
     image_ids = read_table(snakemake.input.manifest, ["image_id"])["image_id"].to_pylist()
     numbers, curve = evaluate_detections(
-        snakemake.input.annotations, snakemake.input.persons, snakemake.params.category, image_ids
+        snakemake.input.annotations,
+        snakemake.input.persons,
+        snakemake.params.settings["dataset"]["category"],
+        image_ids,
     )
     write_json(snakemake.output.numbers, numbers)
     write_precision_recall(snakemake.output.table, curve)

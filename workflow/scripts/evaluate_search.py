@@ -15,6 +15,7 @@ from visualsearch.settings import EvaluationSettings
 
 # The last bits of a sum depend on the threads.
 with job(snakemake), threadpool_limits(1):
+    settings = snakemake.params.settings
     # Copies embedded with other settings could not be compared.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
     labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
@@ -26,13 +27,13 @@ with job(snakemake), threadpool_limits(1):
         list(snakemake.input.reduced),
         persons,
         Reduction.load(snakemake.input.model),
-        person_facts(read_json(annotations), persons, snakemake.params.category)
+        person_facts(read_json(annotations), persons, settings["dataset"]["category"])
         if annotations
         else None,
         labels,
         read_table(snakemake.input.distorted, [*DISTORTED.names, *VECTORS]),
-        EvaluationSettings.of(snakemake.params.evaluation),
-        snakemake.params.rerank,
+        EvaluationSettings.of(settings["evaluation"]),
+        settings["search"]["rerank"],
     )
     write_json(snakemake.output.numbers, numbers)
     draw_components(snakemake.output.figure, numbers["by_components"])

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-from visualsearch.core.job import job
+from visualsearch.core.job import job, results_on_disk
 from visualsearch.core.progress import progress
 from visualsearch.data.manifest import (
     FetchedImage,
@@ -14,13 +14,15 @@ from visualsearch.data.manifest import (
     write_skipped,
 )
 from visualsearch.data.picture_archive import kept_in_archive, write_archive
+from visualsearch.data.row_cache import RowCache
 from visualsearch.fetch import load, local_root
+from visualsearch.fetch.verify import SIZES, keep_sizes, known_sizes
 from visualsearch.settings import DatasetSettings
 
 with job(snakemake):
     # From config, as params leave out connections and retries: these must not rerun the job.
     settings = DatasetSettings.of(snakemake.config["dataset"])
-    shards = snakemake.params.shards
+    shards = snakemake.params.settings["shards"]
     root, shard = Path(snakemake.params.image_root), int(snakemake.wildcards.shard)
     images = [
         image
@@ -32,10 +34,13 @@ with job(snakemake):
     packed = settings.packed and not travels and not own_folder
     archive = Path(snakemake.output.rows).parents[1] / "pictures" / f"{shard}.zip"
     files = [image.file for image in images]
+    code = {"code": snakemake.params.settings["code"]}
+    cache = RowCache(results_on_disk(snakemake), "fetch", code, SIZES)
     with kept_in_archive(archive, files) if packed else nullcontext(root) as folder:
-        results = load(settings).fetch(images, folder, settings)
+        results = load(settings).fetch(images, folder, settings, known_sizes(cache))
         done = list(progress(results, f"fetch, shard {shard}", "pictures", len(images)))
     fetched = [result for result in done if isinstance(result, FetchedImage)]
+    keep_sizes(cache, fetched)
     if travels:
         write_archive(archive, root, [result.listed.file for result in fetched])
     elif not packed:

@@ -8,7 +8,9 @@ from visualsearch.detect import load_detector
 from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
-    detector = load_detector(DetectorSettings.of(snakemake.params.detector))
+    params = snakemake.params
+    settings = DetectorSettings.of({**params.settings["detector"], "weights": params.weights})
+    detector = load_detector(settings)
     if copy := snakemake.output.get("weights"):
         with replacing(copy) as temporary:
             shutil.copyfile(detector.weights_file, temporary)

@@ -12,7 +12,7 @@ from visualsearch.settings import ReductionSettings
 
 with job(snakemake):
     shards = list(snakemake.input.embeddings)
-    settings = ReductionSettings.of(snakemake.params.reduction)
+    settings = ReductionSettings.of(snakemake.params.settings["reduction"])
     common_metadata(shards)
     persons = evenly_spaced(count_rows(shards), settings.fit_persons)
     tables = in_person_order(shards, settings.batch_size, ["vector"], persons)

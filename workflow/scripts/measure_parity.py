@@ -16,16 +16,20 @@ with job(snakemake):
             "this run computes in fp32 (detections/detector.json), so there is nothing to compare; "
             "set detector.precision to bf16"
         )
-    settings = DetectorSettings.of(snakemake.params.detector)
+    settings = snakemake.params.settings
+    detector = DetectorSettings.of({**settings["detector"], "weights": snakemake.params.weights})
     pictures = list(Pictures(snakemake.input.manifest, snakemake.params.pictures))
     parity = measure_parity(
-        load_described(settings, described | {"precision": "fp32"}),
-        load_described(settings, described),
-        [pictures[row] for row in evenly_spaced(len(pictures), snakemake.params.images)],
-        snakemake.params.category,
+        load_described(detector, described | {"precision": "fp32"}),
+        load_described(detector, described),
+        [
+            pictures[row]
+            for row in evenly_spaced(len(pictures), settings["evaluation"]["parity_images"])
+        ],
+        settings["dataset"]["category"],
         snakemake.input.annotations or None,
-        snakemake.params.min_score,
-        EmbeddingSettings.of(snakemake.params.embedding),
+        settings["search_set"]["min_score"],
+        EmbeddingSettings.of(settings["embedding"]),
     )
     write_json(snakemake.output.parity, parity | {"precision": described["precision"]})
     print(*parity_lines(parity, described["precision"]), sep="\n")

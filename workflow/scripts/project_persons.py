@@ -4,4 +4,5 @@ from visualsearch.core.job import job
 from visualsearch.reduce.map import write_map
 
 with job(snakemake):
-    write_map(snakemake.output.map, list(snakemake.input.reduced), snakemake.params.projection)
+    projection = snakemake.params.settings["explorer"]["projection"]
+    write_map(snakemake.output.map, list(snakemake.input.reduced), projection)

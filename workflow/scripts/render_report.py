@@ -1,6 +1,6 @@
 """Show the results: a page, the same as Markdown with figures, and a table of all hits."""
 
-from visualsearch.core.job import job
+from visualsearch.core.job import job, without_code
 from visualsearch.report.loading import ResultFiles
 from visualsearch.report.writing import write_report
 from visualsearch.settings import Settings
@@ -10,7 +10,7 @@ with job(snakemake):
     files = {name: file or None for name, file in snakemake.input.items()}
     write_report(
         ResultFiles(**files, benchmarks=snakemake.params.benchmarks),
-        Settings.of(snakemake.params.config),
+        Settings.of(without_code(snakemake.params.settings)),
         snakemake.params.pictures,
-        **dict(snakemake.output.items()),
+        **{name: file for name, file in snakemake.output.items() if name != "settings"},
     )

@@ -16,6 +16,6 @@ with job(snakemake):
             "results": os.path.relpath(snakemake.params.results, output.parent),
             "pictures": snakemake.params.pictures,
             "started_in": os.path.relpath(Path.cwd(), output.parent),
-            "search": snakemake.params.search,
+            "search": snakemake.params.settings["search"],
         },
     )

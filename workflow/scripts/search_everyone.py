@@ -16,7 +16,7 @@ with job(snakemake), threadpool_limits(1):
         open_index(files.index, read_json(files.sidecar)),
         read_table(files.persons, ["person_id", "image_id"]),
         files.reduced,
-        SearchSettings.of(snakemake.params.search),
-        snakemake.params.neighbours,
+        SearchSettings.of(snakemake.params.settings["search"]),
+        snakemake.params.settings["explorer"]["neighbours"],
     )
     write_table(snakemake.output.neighbours, neighbours, EVERYONE)

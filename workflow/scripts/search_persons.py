@@ -12,7 +12,7 @@ from visualsearch.settings import SearchSettings
 
 # The last bits of a sum depend on the threads, and the order of hits may depend on them.
 with job(snakemake), threadpool_limits(1):
-    files, settings = snakemake.input, SearchSettings.of(snakemake.params.search)
+    files, settings = snakemake.input, SearchSettings.of(snakemake.params.settings["search"])
     reranker = None
     if settings.rerank:
         reranker = Reranker.load(list(files.embeddings), files.model, files.own_pictures or None)

@@ -16,7 +16,7 @@ with job(snakemake), threadpool_limits(1):
     table = select_queries(
         read_table(files.persons, PERSONS.names),
         list(files.reduced),
-        QueriesSettings.of(snakemake.params.queries),
+        QueriesSettings.of(snakemake.params.settings["queries"]),
         files.query_images or None,
         evidence,
     )

@@ -50,7 +50,7 @@ def test_what_has_no_checksum_passes(result: str, tmp_path: Path) -> None:
 def test_none_is_written_if_results_are_in_object_storage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(checksums.NO_CHECKSUMS, "x")
+    monkeypatch.setenv(checksums.IN_STORAGE, "x")
     (tmp_path / NAME).write_bytes(b"rows")
     checksums.write([str(tmp_path / NAME)])
     assert [path.name for path in tmp_path.iterdir()] == [NAME]

@@ -28,7 +28,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def manifest_of(pictures: Path, shards: int) -> Path:
     rows = [
-        FetchedImage(ListedImage(number, name), 8 + number, 5, "0" * 64)
+        FetchedImage(ListedImage(number, name), 8 + number, 5, "")
         for number, name in enumerate(NAMES)
     ]
     path = pictures.parent / "manifest.parquet"

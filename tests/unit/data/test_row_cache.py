@@ -81,9 +81,7 @@ def test_a_stopped_job_keeps_what_it_computed(tmp_path: Path) -> None:
     assert sha("a") in cache(tmp_path) and sha("b") not in cache(tmp_path)
 
 
-def test_rows_are_written_while_a_job_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_written_while_a_job_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_cache, "ROWS_OF_A_FILE", 2)
     running = cache(tmp_path).complete(
         [(sha(letter), 0) for letter in "abcd"], lambda items: iter([rows(1)] * len(items))

@@ -85,7 +85,7 @@ def pictures(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pic
     images = json.loads((coco_sample / "instances.json").read_text())["images"]
     fetched = [
         FetchedImage(
-            ListedImage(image["id"], image["file_name"]), image["width"], image["height"], "0" * 64
+            ListedImage(image["id"], image["file_name"]), image["width"], image["height"], ""
         )
         for image in images
     ]

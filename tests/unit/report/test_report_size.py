@@ -25,7 +25,7 @@ def test_five_queries_fit_into_six_megabytes(
         paths = [large_picture(folder, path) for path in paths]
     # 55 different pictures, and a person's usual share of each.
     images = [
-        FetchedImage(ListedImage(number, path.name), *Image.open(path).size, "0" * 64)
+        FetchedImage(ListedImage(number, path.name), *Image.open(path).size, "")
         for number, path in enumerate(paths)
     ]
     write_manifest(tmp_path / "manifest.parquet", images, shards=1)

@@ -13,7 +13,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import sha256_file, write_text
 
 # This environment variable is set if results are in object storage.
-NO_CHECKSUMS = "VISUALSEARCH_NO_CHECKSUMS"
+IN_STORAGE = "VISUALSEARCH_IN_STORAGE"
 
 
 def check(inputs: Iterable[str]) -> None:
@@ -38,7 +38,7 @@ def delete_checksums(outputs: Iterable[str]) -> None:
 
 def write(outputs: Iterable[str]) -> None:
     """Write the checksum of each output that is a file, unless results are in object storage."""
-    if os.environ.get(NO_CHECKSUMS):
+    if os.environ.get(IN_STORAGE):
         return
     for path in outputs:
         if Path(path).is_file():

@@ -4,6 +4,7 @@ import atexit
 import ctypes
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import yaml
+
 from visualsearch.core import checksums
 from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_text
 from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
@@ -39,11 +43,15 @@ class OneLineFormatter(logging.Formatter):
 def job(snakemake: Any) -> Iterator[None]:
     """Run the block as one job: check its inputs before, and write its outputs' checksums after.
 
+    Its settings, snakemake.params.settings, go to the file snakemake.output.settings, by whose name
+    Snakemake knows whether a result was made with the settings of today.
+
     snakemake: the object that Snakemake gives its scripts. Everything is logged to its log file;
     warnings and errors also go to stderr. An InputError ends the process with its one line on
     stderr and exit status 1; SIGINT or SIGTERM ends it without a line. Any other exception is
     logged with its traceback and raised again.
     """
+    record = getattr(snakemake.output, "settings", None)
     before = {number: signal.signal(number, _stop) for number in STOP_SIGNALS}
     # Python would search all objects for cycles at exit, which takes most of a second with torch.
     atexit.register(gc.freeze)
@@ -62,10 +70,16 @@ def job(snakemake: Any) -> Iterator[None]:
     # If the disk is full, errors about the log would hide the first error.
     logging.raiseExceptions = False
     try:
+        results = [path for path in snakemake.output if path != record]
         checksums.check(snakemake.input)
-        checksums.delete_checksums(snakemake.output)
+        checksums.delete_checksums(results)
+        # Those of other settings. With one left, going back to it would look done.
+        for other in Path(record).parent.glob("*.yaml") if record else ():
+            other.unlink()
         yield
-        checksums.write(snakemake.output)
+        checksums.write(results)
+        if record:
+            write_text(record, yaml.safe_dump(snakemake.params.settings, sort_keys=False))
     except InputError as error:
         log.error("%s", one_line(str(error)))
         raise SystemExit(1) from None
@@ -82,6 +96,19 @@ def job(snakemake: Any) -> Iterator[None]:
         to_file.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def without_code(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a job's settings without the digest of its code."""
+    return {key: value for key, value in settings.items() if key != "code"}
+
+
+def results_on_disk(snakemake: Any) -> Path | None:
+    """Return the folder of the results; None if they are in object storage."""
+    if os.environ.get(checksums.IN_STORAGE):
+        return None
+    parts = Path(snakemake.output.settings)
+    return next(folder.parent for folder in parts.parents if folder.name == "settings")
 
 
 def return_free_memory() -> None:

@@ -1,5 +1,6 @@
 """Reads the pictures of a manifest, or of one shard of it, in the order of image_id."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,10 @@ READERS = 8
 
 
 class Picture(NamedTuple):
-    """A picture of the manifest and where it is: in `path`, or as `file` in `archive`."""
+    """A picture of the manifest and where it is: in `path`, or as `file` in `archive`.
+
+    sha256: of the file's content when it was fetched; "" when it is not known.
+    """
 
     image_id: int
     path: Path
@@ -29,11 +33,14 @@ class Picture(NamedTuple):
     height: int
     archive: PictureArchive | None = None
     file: str = ""
+    sha256: str = ""
 
     def read(self) -> Image.Image:
         """Return the upright RGB image. Raises InputError when it has changed since the fetch."""
         try:
             data = self.archive.read(self.file) if self.archive else read_file(self.path)
+            if self.sha256 and hashlib.sha256(data).hexdigest() != self.sha256:
+                raise InputError(f"{self.path} is not the file that was fetched; rerun fetch")
             image = decode_image(data)
         except UnreadableImage as error:
             raise InputError(
@@ -64,7 +71,15 @@ class Places:
             root = archive.path
         else:
             root = Path(self._folder) if self._folder else self._beside / "images"
-        return Picture(row["image_id"], root / file, row["width"], row["height"], archive, file)
+        return Picture(
+            row["image_id"],
+            root / file,
+            row["width"],
+            row["height"],
+            archive,
+            file,
+            row.get("sha256", ""),
+        )
 
     def _archive(self, shard: int) -> PictureArchive | None:
         if self._folder is not None:
@@ -83,7 +98,7 @@ class Pictures:
 
     def __init__(self, manifest: str | Path, folder: str | None, shard: int | None = None) -> None:
         self._places = Places(manifest, folder)
-        table = read_table(manifest, ["image_id", "file", "width", "height", "shard"])
+        table = read_table(manifest, ["image_id", "file", "width", "height", "shard", "sha256"])
         if shard is not None:
             table = table.filter(pc.equal(table["shard"], shard))
         self._rows = table.sort_by("image_id").to_pylist()

@@ -5,8 +5,8 @@ all that made them: settings, code, weights and packages. They are found again w
 is called, whatever its shard, and whichever pictures come or go. The folder may be deleted at any
 time.
 
-The files are Parquet with checksums. They are written whole, about every 30 seconds, so a killed job
-loses no more than that.
+The files are Parquet with checksums. They are written whole, about every 30 seconds, so a killed
+job loses no more than that.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -90,6 +90,11 @@ class RowCache:
         # A row of nulls stands for no rows.
         return rows.slice(1) if rows.column(0).null_count else rows
 
+    def table(self) -> pa.Table:
+        """Return all rows, with their `key`."""
+        groups = dict.fromkeys((place.file, place.group) for place in self._places.values())
+        return pa.concat_tables([self._schema.empty_table(), *(_row_group(*g) for g in groups)])
+
     def add(self, key: str, rows: pa.Table) -> None:
         """Keep the rows of a key. They are written to disk later, or by `write`."""
         if self._folder is None:
@@ -124,7 +129,9 @@ class RowCache:
         known = {key for key, _ in items if key in self}
         missing = [item for key, item in items if key not in known]
         if known:
-            log.info("%d of %d are known from an earlier run", len(items) - len(missing), len(items))
+            log.info(
+                "%d of %d are known from an earlier run", len(items) - len(missing), len(items)
+            )
         computed = compute(missing) if missing else iter(())
         try:
             for key, item in items:
@@ -140,17 +147,18 @@ class RowCache:
             self.write()
 
 
-def prune(results: str | Path, pictures: Collection[str]) -> None:
+def prune(results: str | Path, pictures: Iterable[str]) -> None:
     """Delete kept rows of other pictures when they are the larger part, and join small files.
 
     pictures: the sha256 of each picture of the set. No other job may use the cache meanwhile.
     """
-    live = pa.array(sorted(pictures), pa.string())
+    shown = set(pictures)
+    live = pa.array(sorted(shown), pa.string())
     for folder in sorted(Path(results, FOLDER).glob("*/*")):
         places = {file: _places(file) for file in sorted(folder.glob("*.parquet"))}
         sizes = [(key, p.stop - p.start) for found in places.values() for key, p in found.items()]
         total = sum(size for _, size in sizes)
-        kept = sum(size for key, size in sizes if key[:SHA256_LENGTH] in pictures)
+        kept = sum(size for key, size in sizes if key[:SHA256_LENGTH] in shown)
         if 2 * kept < total or len(places) > FILES_TO_JOIN:
             files = [file for file in places if file.exists()]
             schema = pq.read_schema(files[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,13 +17,17 @@ from visualsearch.core.files import replacing
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, xyxy_to_xywh
 from visualsearch.data.manifest import DETECTIONS_PER_IMAGE
-from visualsearch.data.pictures import Picture, Pictures, read_ahead
+from visualsearch.data.pictures import Picture, read_ahead
 from visualsearch.data.tables import BOX_COLUMNS, DETECTIONS, open_table
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from visualsearch.detect.base import Detector
+
+
+# What the detector finds in a picture, whatever the picture's id.
+DETECTIONS_OF_A_PICTURE = DETECTIONS.remove(DETECTIONS.get_field_index("image_id"))
 
 
 class CategoryDetections(NamedTuple):
@@ -57,7 +61,7 @@ def detect_category(
 
 
 def detect_images(
-    detector: Detector, pictures: Pictures, category: str, description: str
+    detector: Detector, pictures: Collection[Picture], category: str, description: str
 ) -> Iterator[pa.Table]:
     """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture.
 
@@ -71,7 +75,7 @@ def detect_images(
 
 
 def _detected(
-    detector: Detector, pictures: Pictures, category: str
+    detector: Detector, pictures: Iterable[Picture], category: str
 ) -> Iterator[tuple[Picture, CategoryDetections]]:
     """Yield each picture with its detections, in order.
 
@@ -109,6 +113,12 @@ def detections_table(
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
     }
     return pa.table(columns).cast(DETECTIONS)
+
+
+def with_image_id(rows: pa.Table, image_id: int) -> pa.Table:
+    """Return rows of DETECTIONS_OF_A_PICTURE as rows of tables.DETECTIONS."""
+    ids = pa.array(np.full(len(rows), image_id), pa.int64())
+    return rows.add_column(0, "image_id", ids).cast(DETECTIONS)
 
 
 def write_coco_results(path: str | Path, shards: Sequence[str | Path]) -> None:

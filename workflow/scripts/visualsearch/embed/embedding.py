@@ -1,29 +1,26 @@
 """Embed boxes in batches, and write tables of embeddings. Needs torch and torchvision."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from visualsearch.core.job import return_free_memory
 from visualsearch.core.progress import progress
-from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror, xywh_to_xyxy, xyxy_to_xywh
-from visualsearch.data.manifest import person_id
-from visualsearch.data.pictures import Picture, Pictures
-from visualsearch.data.tables import BOX_COLUMNS, PERSONS, boxes_of, vector_column, with_full_length
+from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror
+from visualsearch.data.tables import vector_column
 from visualsearch.detect.base import Detector
-from visualsearch.embed.distortion import VECTORS, distorted_boxes, with_two_vectors
+from visualsearch.embed.distortion import VECTORS
+from visualsearch.embed.persons import PictureBoxes
 from visualsearch.embed.pooling import embedding_length, pool
 from visualsearch.embed.regions import REGIONS, Tensors
-from visualsearch.settings import EmbeddingSettings, SearchSetSettings
+from visualsearch.settings import EmbeddingSettings
 
 # Regions in a batch, by precision, for each image of the detector's batch_size. Even, so that a box
 # and its mirror image stay together. Larger batches are hardly faster on a CPU, or slower
@@ -92,108 +89,44 @@ def _vectors(
         yield vectors[: n // 2 if settings.mirrored else n].numpy()
 
 
-def in_search_set(scores: Any, heights: Any, search_set: SearchSetSettings) -> Any:
-    """Return which detections belong to the search set, as Arrow booleans [N].
-
-    scores, heights: Arrow columns [N]; heights of boxes in pixels of their picture.
-    """
-    return pc.and_(
-        pc.greater_equal(scores, search_set.min_score),
-        pc.greater_equal(heights, search_set.min_height),
-    )
-
-
-def embed_images(
-    detector: Detector,
-    pictures: Pictures,
-    detections: pa.Table,
-    search_set: SearchSetSettings,
-    settings: EmbeddingSettings,
-    description: str,
+def embed_items(
+    detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
 ) -> Iterator[pa.Table]:
-    """Embed the detections that belong to the search set, picture by picture.
+    """Embed the boxes of each picture; yields a table with the column `vector`, item by item.
 
-    detections: rows of tables.DETECTIONS. description: for the line that shows progress. Yields
-    rows of tables.PERSONS with their vectors, by rising person_id. Decodes each picture with
-    persons once, and no other.
+    description: for the line that shows progress. Each picture is decoded once.
     """
-    wanted = detections.filter(in_search_set(detections["score"], detections["h"], search_set))
-    wanted = wanted.sort_by([("image_id", "ascending"), ("det_index", "ascending")])
-    schema = with_full_length(PERSONS, embedding_length(detector, settings))
+    pictures = _trimmed(progress(items, description, "images"))
     embedded = embed_pictures(
-        detector,
-        (
-            (rows, picture.read(), corners_of(rows))
-            for picture, rows in _by_picture(pictures, wanted, description)
-        ),
-        settings,
+        detector, ((None, item.picture.read(), item.boxes) for item in pictures), settings
     )
-    for rows, vectors in embedded:
-        columns = {name: rows[name] for name in rows.column_names if name in PERSONS.names}
-        columns["person_id"] = person_id(rows["image_id"].to_numpy(), rows["det_index"].to_numpy())
-        columns["vector"] = vector_column(vectors)
-        yield pa.table({name: columns[name] for name in schema.names}).cast(schema)
+    for _, vectors in embedded:
+        yield pa.table({"vector": vector_column(vectors)})
 
 
-def _by_picture(
-    pictures: Pictures, rows: pa.Table, description: str
-) -> Iterator[tuple[Picture, pa.Table]]:
-    """Yield each picture that has rows, with its rows. rows: by rising image_id."""
-    image_ids = rows["image_id"].to_numpy()
-    occupied = set(image_ids.tolist())
-    wanted = [picture for picture in pictures if picture.image_id in occupied]
-    for done, picture in enumerate(progress(wanted, description, "images")):
-        if done % PICTURES_PER_TRIM == 0:
-            return_free_memory()
-        start, stop = np.searchsorted(image_ids, [picture.image_id, picture.image_id + 1])
-        yield picture, rows.slice(start, stop - start)
-
-
-def corners_of(rows: pa.Table) -> Boxes:
-    """Return the boxes of rows with columns x, y, w and h as corners [N, 4]."""
-    return xywh_to_xyxy(boxes_of(rows))
-
-
-def embed_distorted(
-    detector: Detector,
-    pictures: Pictures,
-    persons: pa.Table,
-    settings: EmbeddingSettings,
-    seed: int,
+def embed_items_both_ways(
+    detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
 ) -> Iterator[pa.Table]:
-    """Move the boxes of persons a little, and embed them in the picture and in its mirror image.
+    """Embed the boxes of each picture, in its mirror image and in the picture itself.
 
-    persons: columns person_id, image_id, x, y, w and h, by rising person_id. Yields rows of
-    distortion.DISTORTED with the columns distortion.VECTORS, in the same order. Decodes each
-    picture once.
+    Yields a table with the columns distortion.VECTORS, item by item; each picture is decoded once.
     """
-    schema = with_two_vectors(embedding_length(detector, settings))
 
-    def views() -> Iterator[tuple[tuple[pa.Table, Boxes], Image.Image, Boxes]]:
-        for picture, rows in _by_picture(pictures, persons, "embed distorted"):
-            image = picture.read()
-            moved = distorted_boxes(rows["person_id"].to_numpy(), corners_of(rows), seed)
-            moved = clip_to_image(moved, *image.size)
-            yield (rows, moved), ImageOps.mirror(image), mirror(moved, image.width)
-            yield (rows, moved), image, moved
+    def views() -> Iterator[tuple[None, Image.Image, Boxes]]:
+        for item in _trimmed(progress(items, description, "images")):
+            image = item.picture.read()
+            yield None, ImageOps.mirror(image), mirror(item.boxes, image.width)
+            yield None, image, item.boxes
 
     embedded = embed_pictures(detector, views(), settings)
-    for ((rows, moved), mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
-        columns = {
-            "person_id": rows["person_id"],
-            "image_id": rows["image_id"],
-            **dict(zip(BOX_COLUMNS, xyxy_to_xywh(moved).T, strict=True)),
-            **dict(zip(VECTORS, map(vector_column, (mirrored, unmirrored)), strict=True)),
-        }
-        yield pa.table(columns).cast(schema)
+    for (_, mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
+        both = map(vector_column, (mirrored, unmirrored))
+        yield pa.table(dict(zip(VECTORS, both, strict=True)))
 
 
-def embedding_metadata(described: dict[str, Any], settings: EmbeddingSettings) -> dict[str, Any]:
-    """Return the metadata of a table of embeddings. described: the content of detector.json."""
-    return {
-        "detector": described["name"],
-        "weights_sha256": described["weights_sha256"],
-        "featurizer": described["featurizer"],
-        "precision": described["precision"],
-        **asdict(settings),
-    }
+def _trimmed(items: Iterable[PictureBoxes]) -> Iterator[PictureBoxes]:
+    """Yield the items, and return free memory to the system now and then."""
+    for done, item in enumerate(items):
+        if done % PICTURES_PER_TRIM == 0:
+            return_free_memory()
+        yield item

@@ -4,6 +4,7 @@ import torch
 from torch.nn import functional
 
 from visualsearch.detect.base import Detector
+from visualsearch.embed.persons import MAPS
 from visualsearch.settings import EmbeddingSettings
 
 # Radenović, Tolias and Chum 2018, arXiv:1711.02512: their exponent, and their smallest activation.
@@ -26,9 +27,8 @@ def generalised_mean(maps: torch.Tensor) -> torch.Tensor:
     return average(maps.clamp(min=GEM_MINIMUM).pow(GEM_POWER)).pow(1 / GEM_POWER)
 
 
-# The values of embedding.pooling, and of embedding.maps: names of base.STRIDES.
+# The values of embedding.pooling.
 POOLINGS = {"average": average, "max": maximum, "gem": generalised_mean}
-MAPS = {"last": ("last",), "before": ("before",), "both": ("before", "last")}
 
 
 def embedding_length(detector: Detector, settings: EmbeddingSettings) -> int:

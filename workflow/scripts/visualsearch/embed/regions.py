@@ -11,7 +11,7 @@ from torchvision.ops import roi_align
 
 from visualsearch.data.boxes import Boxes, clip_to_image, grow_to_aspect, mirror
 from visualsearch.detect.base import STRIDES, Detector
-from visualsearch.embed.pooling import MAPS
+from visualsearch.embed.persons import MAPS
 from visualsearch.settings import EmbeddingSettings
 
 Tensors = tuple[torch.Tensor, ...]

@@ -18,6 +18,7 @@ from visualsearch.settings.values import is_address, is_url
 
 if TYPE_CHECKING:
     from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
+    from visualsearch.fetch.verify import KnownSizes
 
 
 class Source(Protocol):
@@ -27,10 +28,15 @@ class Source(Protocol):
         """Return the pictures wanted. `work_dir` keeps what must be downloaded to know them."""
 
     def fetch(
-        self, images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings
+        self,
+        images: Sequence[ListedImage],
+        image_root: Path,
+        settings: DatasetSettings,
+        known: KnownSizes,
     ) -> Iterator[FetchedImage | Skipped]:
         """Bring missing pictures to `image_root`, and check every picture; in any order.
 
+        known: pictures that an earlier run checked, by their content.
         Raises InputError, after all others are done, when pictures could not be fetched.
         """
 

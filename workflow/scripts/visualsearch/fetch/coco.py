@@ -28,6 +28,7 @@ from visualsearch.fetch.instances import (
     relative_path,
 )
 from visualsearch.fetch.keypoints import PERSON, add_keypoints, given_file
+from visualsearch.fetch.verify import KnownSizes
 from visualsearch.settings import DatasetSettings
 from visualsearch.settings.values import is_url
 
@@ -200,7 +201,10 @@ def _local_file(
 
 
 def fetch(
-    images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings
+    images: Sequence[ListedImage],
+    image_root: Path,
+    settings: DatasetSettings,
+    known: KnownSizes,
 ) -> Iterator[FetchedImage | Skipped]:
     """Check the pictures in `image_root`, and download those that are missing or broken.
 
@@ -209,5 +213,5 @@ def fetch(
     """
     base = settings.coco.images or f"{BUCKET}/{SPLITS[settings.source].name}/"
     if is_url(base):
-        return download(images, image_root, base, settings)
-    return check_folder(images, image_root)
+        return download(images, image_root, base, settings, known)
+    return check_folder(images, image_root, known)

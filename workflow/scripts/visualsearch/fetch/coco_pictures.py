@@ -13,7 +13,7 @@ from visualsearch.data.images import UnreadableImage
 from visualsearch.data.manifest import FetchedImage, ListedImage, Skipped
 from visualsearch.fetch.download import Client
 from visualsearch.fetch.http import DownloadFailed, NotServed
-from visualsearch.fetch.verify import check_file, verified, verified_file
+from visualsearch.fetch.verify import KnownSizes, check_file, verified, verified_file
 from visualsearch.settings import DatasetSettings
 
 log = logging.getLogger(__name__)
@@ -22,14 +22,14 @@ NAMES_SHOWN = 5
 
 
 def check_folder(
-    images: Sequence[ListedImage], image_root: Path
+    images: Sequence[ListedImage], image_root: Path, known: KnownSizes
 ) -> Iterator[FetchedImage | Skipped]:
     """Check pictures in the user's own folder; InputError at the end when some are missing."""
     missing = []
     for image in images:
         path = image_root / image.file
         if os.path.isfile(path):
-            yield check_file(image, path)
+            yield check_file(image, path, known)
         else:
             missing.append(image.file)
     if missing:
@@ -40,7 +40,11 @@ def check_folder(
 
 
 def download(
-    images: Sequence[ListedImage], image_root: Path, base: str, settings: DatasetSettings
+    images: Sequence[ListedImage],
+    image_root: Path,
+    base: str,
+    settings: DatasetSettings,
+    known: KnownSizes,
 ) -> Iterator[FetchedImage | Skipped]:
     """Check pictures, and download from below the URL `base` those that are missing or broken.
 
@@ -58,7 +62,7 @@ def download(
     missing: list[str] = []
 
     def obtain(image: ListedImage) -> FetchedImage | Skipped:
-        return _obtain(image, image_root, base, client)
+        return _obtain(image, image_root, base, client, known)
 
     with ThreadPoolExecutor(connections) as pool:
         futures = {pool.submit(obtain, image): image for image in images}
@@ -93,17 +97,17 @@ def download(
 
 
 def _obtain(
-    image: ListedImage, image_root: Path, base: str, client: Client
+    image: ListedImage, image_root: Path, base: str, client: Client, known: KnownSizes
 ) -> FetchedImage | Skipped:
     path = image_root / image.file
     try:
-        return verified_file(image, path)
+        return verified_file(image, path, known)
     except UnreadableImage as error:
         if os.path.lexists(path):
             log.info("%s: %s; downloading it again", path, error)
 
     def keep(body: bytes) -> FetchedImage:
-        row = verified(image, body)
+        row = verified(image, body, known)
         try:
             with replacing(path) as temporary:
                 temporary.write_bytes(body)

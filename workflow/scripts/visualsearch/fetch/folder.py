@@ -17,7 +17,7 @@ from visualsearch.fetch.instances import (
     relative_path,
 )
 from visualsearch.fetch.keypoints import add_keypoints, given_file
-from visualsearch.fetch.verify import check_file
+from visualsearch.fetch.verify import KnownSizes, check_file
 from visualsearch.fetch.walk import pictures_in
 from visualsearch.settings import DatasetSettings
 
@@ -110,7 +110,10 @@ def _lowest_ids(images: list[ListedImage], settings: DatasetSettings) -> list[Li
 
 
 def fetch(
-    images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings
+    images: Sequence[ListedImage],
+    image_root: Path,
+    settings: DatasetSettings,
+    known: KnownSizes,
 ) -> Iterator[FetchedImage | Skipped]:
     """Check every picture in the user's folder."""
-    return (check_file(image, image_root / image.file) for image in images)
+    return (check_file(image, image_root / image.file, known) for image in images)

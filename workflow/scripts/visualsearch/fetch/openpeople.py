@@ -13,7 +13,7 @@ from pathlib import Path
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
-from visualsearch.fetch.verify import check_file
+from visualsearch.fetch.verify import KnownSizes, check_file
 from visualsearch.settings import DatasetSettings
 
 REQUIREMENT = "openpeople==0.1.2"
@@ -64,7 +64,10 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
 
 
 def fetch(
-    images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings
+    images: Sequence[ListedImage],
+    image_root: Path,
+    settings: DatasetSettings,
+    known: KnownSizes,
 ) -> Iterator[FetchedImage | Skipped]:
     """Copy the pictures from the package to `image_root`, and check each."""
     for image in images:
@@ -73,7 +76,7 @@ def fetch(
         if not path.exists() or path.read_bytes() != data:
             with replacing(path) as temporary:
                 temporary.write_bytes(data)
-        yield check_file(image, path)
+        yield check_file(image, path, known)
 
 
 def _read(file: str) -> bytes:

@@ -1,36 +1,59 @@
 """The check that every picture passes, whatever its source."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import pyarrow as pa
 
 from visualsearch.data.images import UnreadableImage, decode_image, read_file
 from visualsearch.data.manifest import FetchedImage, ListedImage, Skipped
+from visualsearch.data.row_cache import RowCache
+
+# Upright width and height of pictures that decoded in full before, by the sha256 of the file.
+KnownSizes = Mapping[str, tuple[int, int]]
+SIZES = pa.schema([("width", pa.int32()), ("height", pa.int32())])
 
 
-def verified(listed: ListedImage, data: bytes) -> FetchedImage:
-    """Return the row of a picture whose file holds `data`.
+def known_sizes(cache: RowCache) -> KnownSizes:
+    """Return the sizes in a cache whose rows have the columns SIZES."""
+    columns = (cache.table()[name].to_pylist() for name in ("key", *SIZES.names))
+    return {sha256: (width, height) for sha256, width, height in zip(*columns, strict=True)}
+
+
+def keep_sizes(cache: RowCache, images: Iterable[FetchedImage]) -> None:
+    """Add the pictures that `cache` does not know yet."""
+    for image in images:
+        if image.sha256 not in cache:
+            row = {"width": image.width, "height": image.height}
+            cache.add(image.sha256, pa.Table.from_pylist([row], SIZES))
+    cache.write()
+
+
+def verified(listed: ListedImage, data: bytes, known: KnownSizes) -> FetchedImage:
+    """Return the row of a picture whose file holds `data`. It is decoded unless it is known.
 
     Raises UnreadableImage when it does not decode in full, or when its upright size differs from
     the one in the annotations.
     """
-    image = decode_image(data)
-    promised = (listed.width or image.width, listed.height or image.height)
-    if image.size != promised:
+    sha256 = hashlib.sha256(data).hexdigest()
+    width, height = known.get(sha256) or decode_image(data).size
+    promised = (listed.width or width, listed.height or height)
+    if (width, height) != promised:
         raise UnreadableImage(
-            f"{image.width} x {image.height} pixels upright,"
-            f" {promised[0]} x {promised[1]} in the annotations"
+            f"{width} x {height} pixels upright, {promised[0]} x {promised[1]} in the annotations"
         )
-    return FetchedImage(listed, image.width, image.height, hashlib.sha256(data).hexdigest())
+    return FetchedImage(listed, width, height, sha256)
 
 
-def verified_file(listed: ListedImage, path: Path) -> FetchedImage:
+def verified_file(listed: ListedImage, path: Path, known: KnownSizes) -> FetchedImage:
     """Return the row of the picture in `path`. Raises UnreadableImage, as `verified` does."""
-    return verified(listed, read_file(path))
+    return verified(listed, read_file(path), known)
 
 
-def check_file(listed: ListedImage, path: Path) -> FetchedImage | Skipped:
+def check_file(listed: ListedImage, path: Path, known: KnownSizes) -> FetchedImage | Skipped:
     """Return the row of the picture in `path`, or the reason why it is left out."""
     try:
-        return verified_file(listed, path)
+        return verified_file(listed, path, known)
     except UnreadableImage as error:
         return Skipped(listed.image_id, listed.file, str(error))

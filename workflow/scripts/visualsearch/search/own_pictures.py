@@ -23,7 +23,8 @@ from visualsearch.data.tables import (
 )
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
-from visualsearch.embed.embedding import embed_boxes, in_search_set
+from visualsearch.embed.embedding import embed_boxes
+from visualsearch.embed.persons import in_search_set
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.settings import EmbeddingSettings, SearchSetSettings
 

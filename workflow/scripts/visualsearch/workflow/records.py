@@ -1,0 +1,83 @@
+"""The settings that made each result, in files among the results.
+
+Every job writes results/<run>/settings/<rule>/[<shard>/]<digest>.yaml. The file is an output of its
+rule, and its name has the digest of the settings. After a change of settings there is no such file,
+so Snakemake runs the job again: in a dry run too, and where it has no memory of the results, as
+after they were renamed, copied, or made by another checkout.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from visualsearch.core.text import one_line
+
+FOLDER = "settings"
+# Also decides a result, but means nothing to a reader.
+CODE = "code"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What decides the results of a rule: its settings, and a digest of its code.
+
+    values: as YAML can hold them; no path of the results and nothing else that may differ between
+    two runs that give the same results.
+    """
+
+    rule: str
+    values: dict[str, Any]
+
+    def file(self, *wildcards: str) -> str:
+        """Return the file's path in the results folder. wildcards: such as "{shard}"."""
+        text = json.dumps(self.values, sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return "/".join([FOLDER, self.rule, *wildcards, f"{digest}.yaml"])
+
+
+def select(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return the part of a configuration with these keys, such as "search" or "search.rerank"."""
+    part: dict[str, Any] = {}
+    for key in keys:
+        section, _, name = key.partition(".")
+        if name:
+            part.setdefault(section, {})[name] = config[section][name]
+        else:
+            part[section] = config[section]
+    return part
+
+
+def changes(results: Path, records: list[Record]) -> Iterator[str]:
+    """Yield a line for each setting that differs from the one which made the results there."""
+    seen = set()
+    for record in records:
+        folder = results / FOLDER / record.rule
+        for file in sorted(folder.rglob("*.yaml")):
+            if file.name == Path(record.file()).name:
+                continue
+            try:
+                before = yaml.safe_load(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError, yaml.YAMLError):
+                continue
+            for key, old, new in differences(before, record.values):
+                line = f"{key}: was {old}, is {new}"
+                if line not in seen:
+                    seen.add(line)
+                    yield one_line(line)
+
+
+def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted keys whose values differ, with both values; the code's digest is no key."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in dict.fromkeys([*before, *now]):
+            if key or name != CODE:
+                yield from differences(
+                    before.get(name), now.get(name), f"{key}.{name}" if key else str(name)
+                )
+    elif before != now:
+        yield key, before, now
