@@ -176,7 +176,7 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
         settings = DatasetSettings("openpeople", max_images=count)
         listed = openpeople.list_images(settings, folder).images
         names = [image.file for image in listed]
-        for _ in openpeople.fetch(listed, root, settings):
+        for _ in openpeople.fetch(listed, root, settings, {}):
             pass
         for name in names:
             image = read_image(root / name)

@@ -49,7 +49,7 @@ def find_persons(folder: Path, jobs: int) -> int:
 
     Returns the number of persons that the search set takes.
     """
-    from visualsearch.embed.embedding import in_search_set
+    from visualsearch.embed.persons import in_search_set
 
     detector = load_detector(DetectorSettings(BUNDLED, device="cpu"))
     manifest = folder / "manifest.parquet"
@@ -73,7 +73,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     import torch
 
     from visualsearch.detect import DETECTORS, bundled, ssdlite
-    from visualsearch.embed.embedding import corners_of, in_search_set
+    from visualsearch.embed.persons import corners_of, in_search_set
     from visualsearch.embed.pooling import POOLINGS
     from visualsearch.embed.regions import crop_boxes
 
@@ -123,21 +123,20 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
 
 def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
     """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
-    from visualsearch.embed.embedding import embed_images
-    from visualsearch.embed.pooling import embedding_length
+    from visualsearch.embed.embedding import embed_items
+    from visualsearch.embed.persons import persons_of, vector_length, with_vectors
 
     detector, embedding = load_detector(settings), EmbeddingSettings()
-    schema = with_full_length(PERSONS, embedding_length(detector, embedding))
+    schema = with_full_length(PERSONS, vector_length(settings.name, embedding))
 
     def run() -> None:
-        rows = embed_images(
-            detector,
+        persons = persons_of(
             Pictures(folder / "manifest.parquet", None, shard),
             read_table(folder / f"found{shard}.parquet"),
             SearchSetSettings(),
-            embedding,
-            f"embed {shard}",
         )
+        vectors = embed_items(detector, persons, embedding, f"embed {shard}")
+        rows = with_vectors(zip(persons, vectors, strict=True), schema)
         write_table(folder / f"{settings.name}-{settings.precision}-{shard}.parquet", rows, schema)
 
     return run

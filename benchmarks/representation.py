@@ -39,7 +39,7 @@ from visualsearch.data.images import read_image
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import embed_boxes
-from visualsearch.embed.pooling import MAPS
+from visualsearch.embed.persons import MAPS
 from visualsearch.evaluate.neighbour_measures import NeighbourMeasures, Sample
 from visualsearch.evaluate.person_facts import person_facts
 from visualsearch.evaluate.search_quality import NEIGHBOURS

@@ -130,7 +130,7 @@ def fetch_all(
     settings: DatasetSettings, images: list[ListedImage], root: Path
 ) -> tuple[dict[str, FetchedImage], dict[str, Skipped]]:
     """What the source's `fetch` yields, by file."""
-    results = list(fetch.load(settings).fetch(images, root, settings))
+    results = list(fetch.load(settings).fetch(images, root, settings, {}))
     fetched = {result.listed.file: result for result in results if isinstance(result, FetchedImage)}
     skipped = {result.file: result for result in results if isinstance(result, Skipped)}
     assert len(fetched) + len(skipped) == len(results)

@@ -170,7 +170,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FetchedImage 
     settings = DatasetSettings("folder", folder=FolderSettings(str(root)))
     listed = folder.list_images(settings, root)
     assert not listed.skipped
-    found = list(folder.fetch(listed.images, root, settings))
+    found = list(folder.fetch(listed.images, root, settings, {}))
     by_id = {image.image_id: image.file for image in listed.images}
     return {
         by_id[one.listed.image_id if isinstance(one, FetchedImage) else one.image_id]: (

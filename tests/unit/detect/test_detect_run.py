@@ -26,7 +26,7 @@ def write_pictures(folder: Path, sizes: list[tuple[int, int]]) -> Pictures:
         pixels = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
         row = {"image_id": number, "file": f"{number}.png", "width": width, "height": height}
-        rows.append(row | {"shard": 0})
+        rows.append(row | {"shard": 0, "sha256": ""})
     manifest = pa.Table.from_pylist(rows)
     write_table(folder / "manifest.parquet", [manifest], manifest.schema)
     return Pictures(folder / "manifest.parquet", None)

@@ -21,7 +21,8 @@ from visualsearch.data.tables import vectors_of
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.embed.distortion import distorted_boxes, with_two_vectors
-from visualsearch.embed.embedding import corners_of, embed_boxes, embed_distorted, embed_pictures
+from visualsearch.embed.embedding import embed_boxes, embed_items_both_ways, embed_pictures
+from visualsearch.embed.persons import corners_of, distorted_persons, with_vectors
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED
 
@@ -96,8 +97,10 @@ def pictures(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pic
 def distorted(
     detector: Detector, pictures: Pictures, persons: pa.Table, **settings: Any
 ) -> pa.Table:
-    tables = embed_distorted(detector, pictures, persons, replace(PLAIN, **settings), seed=0)
-    return pa.concat_tables(list(tables))
+    items = distorted_persons(pictures, persons, seed=0)
+    vectors = embed_items_both_ways(detector, items, replace(PLAIN, **settings), "distorted")
+    rows = with_vectors(zip(items, vectors, strict=True), with_two_vectors(1280))
+    return pa.concat_tables(list(rows))
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from visualsearch.embed.embedding import (
     REGIONS_PER_BATCH,
     embed_boxes,
     embed_pictures,
-    embedding_metadata,
 )
-from visualsearch.embed.pooling import MAPS, POOLINGS, embedding_length
+from visualsearch.embed.persons import MAPS, embedding_metadata, vector_length
+from visualsearch.embed.pooling import POOLINGS, embedding_length
 from visualsearch.embed.regions import REGIONS, crop_boxes
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
@@ -152,6 +152,7 @@ def test_every_setting_gives_vectors_of_the_length_it_promises(
     for maps in MAPS:
         settings = replace(PLAIN, region=region, maps=maps, size=(64, 32))
         nobody = embed_boxes(detector, image, boxes(), settings)
+        assert vector_length(BUNDLED, settings) == lengths[maps]
         assert nobody.shape == (0, lengths[maps]) and nobody.dtype == np.float32
         for pooling, mirrored in product(POOLINGS, (False, True)):
             settings = replace(settings, pooling=pooling, mirrored=mirrored)

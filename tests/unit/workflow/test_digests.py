@@ -1,6 +1,7 @@
 """A rule's digest changes with what its script and modules do, and with nothing else."""
 
 import re
+import re
 import shutil
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def test_every_rule_has_its_script_and_its_modules() -> None:
     text = "".join(p.read_text() for p in (ROOT / "workflow/rules").glob("*.smk"))
     for rule in RULES:
         assert f"rule {rule}:" in text
-        assert f'library=library("{rule}")' in text
+        name = rule.upper()
+        assert re.search(rf'{name} = record\(\s*"{rule}"', text)
+        assert f"settings=settings_file({name}" in text and f"settings={name}.values" in text
         assert f'"../scripts/{rule}.py"' in text
 
 

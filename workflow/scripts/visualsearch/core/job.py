@@ -13,11 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import yaml
-
 from visualsearch.core import checksums
 from visualsearch.core.errors import InputError
-from visualsearch.core.files import write_text
+from visualsearch.core.files import write_json
 from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
@@ -74,12 +72,12 @@ def job(snakemake: Any) -> Iterator[None]:
         checksums.check(snakemake.input)
         checksums.delete_checksums(results)
         # Those of other settings. With one left, going back to it would look done.
-        for other in Path(record).parent.glob("*.yaml") if record else ():
+        for other in Path(record).parent.glob("*.json") if record else ():
             other.unlink()
         yield
         checksums.write(results)
         if record:
-            write_text(record, yaml.safe_dump(snakemake.params.settings, sort_keys=False))
+            write_json(record, snakemake.params.settings)
     except InputError as error:
         log.error("%s", one_line(str(error)))
         raise SystemExit(1) from None

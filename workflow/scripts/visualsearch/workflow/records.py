@@ -1,6 +1,6 @@
 """The settings that made each result, in files among the results.
 
-Every job writes results/<run>/settings/<rule>/[<shard>/]<digest>.yaml. The file is an output of its
+Every job writes results/<run>/settings/<rule>/[<shard>/]<digest>.json. The file is an output of its
 rule, and its name has the digest of the settings. After a change of settings there is no such file,
 so Snakemake runs the job again: in a dry run too, and where it has no memory of the results, as
 after they were renamed, copied, or made by another checkout.
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from visualsearch.core.text import one_line
 
 FOLDER = "settings"
@@ -26,7 +24,7 @@ CODE = "code"
 class Record:
     """What decides the results of a rule: its settings, and a digest of its code.
 
-    values: as YAML can hold them; no path of the results and nothing else that may differ between
+    values: as JSON can hold them; no path of the results and nothing else that may differ between
     two runs that give the same results.
     """
 
@@ -37,7 +35,7 @@ class Record:
         """Return the file's path in the results folder. wildcards: such as "{shard}"."""
         text = json.dumps(self.values, sort_keys=True, default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return "/".join([FOLDER, self.rule, *wildcards, f"{digest}.yaml"])
+        return "/".join([FOLDER, self.rule, *wildcards, f"{digest}.json"])
 
 
 def select(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
@@ -57,12 +55,12 @@ def changes(results: Path, records: list[Record]) -> Iterator[str]:
     seen = set()
     for record in records:
         folder = results / FOLDER / record.rule
-        for file in sorted(folder.rglob("*.yaml")):
+        for file in sorted(folder.rglob("*.json")):
             if file.name == Path(record.file()).name:
                 continue
             try:
-                before = yaml.safe_load(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError, yaml.YAMLError):
+                before = json.loads(file.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
                 continue
             for key, old, new in differences(before, record.values):
                 line = f"{key}: was {old}, is {new}"
