@@ -1,7 +1,6 @@
 """A rule's digest changes with what its script and modules do, and with nothing else."""
 
 import re
-import re
 import shutil
 from pathlib import Path
 
