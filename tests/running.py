@@ -78,7 +78,7 @@ class Workspace:
         return Workspace(folder, config)
 
     def hashes(self) -> dict[str, str]:
-        """sha256 of each result; logs, timings, the lock and the checksums are none."""
+        """sha256 of each result; logs, timings, the lock, the cache and the checksums are none."""
         return {
             str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.results.rglob("*"))
@@ -132,7 +132,7 @@ def sampled(cases: Iterable[Any], sample: Collection[Any]) -> list[Any]:
 
 
 LOCAL = "127.0.0.1,localhost"
-NO_RESULTS = ("logs", "benchmarks", ".running")
+NO_RESULTS = ("logs", "benchmarks", ".running", "cache")
 CHECKSUM = re.compile(r"\..+\.sha256")
 BY_THE_CLOCK = ("index/timing.json", "report/figures/index_clock.svg")
 CLOCK = re.compile(r"<!-- clock -->.*?<!-- /clock -->\s*", re.DOTALL)
@@ -171,7 +171,7 @@ def results_without_clock(workspace: Workspace) -> dict[str, str]:
 def without_shards(hashes: dict[str, str]) -> dict[str, str]:
     """What must not depend on the number of shards; the manifest says each picture's shard."""
     by_shard = ("dataset/shards/", "detections/shards/", "embeddings/", "reduced/")
-    by_shard += ("search/everyone/", "dataset/manifest.parquet")
+    by_shard += ("search/everyone/", "dataset/manifest.parquet", "settings/")
     return {name: digest for name, digest in hashes.items() if not name.startswith(by_shard)}
 
 
