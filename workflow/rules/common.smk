@@ -16,8 +16,9 @@ from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages
 from visualsearch.settings import Settings, checking
 from visualsearch.settings.paths import expand_path
+from visualsearch.settings.places import places_of, short_path
 from visualsearch.settings.values import is_address, is_weights_file
-from visualsearch.workflow import digests, records, run_lock, stopping
+from visualsearch.workflow import digests, opening, records, run_lock, stopping
 
 if digests.PACKAGE.parent != SCRIPTS:
     raise WorkflowError(
@@ -25,19 +26,26 @@ if digests.PACKAGE.parent != SCRIPTS:
         " can load only one of them; use one version for all modules"
     )
 
+
+def stop(error):
+    """End with the error's message alone. Snakemake would add files and lines of the workflow."""
+    raise SystemExit(str(error))
+
+
 try:
-    for file in configuration_files():
-        checking.check_file(file)
+    if is_main_process():
+        opening.refuse_repeated_options(sys.argv)
+    places = places_of(configuration_files(), command_line_configuration())
     for line in checking.retired_lines(config):
         logger.warning(line)
     # A new dict: if this is a module, the old one belongs to the workflow that uses it.
-    config = checking.checked(config, is_job())
+    config = checking.checked(config, is_job(), {} if is_module() else places)
     settings = Settings.of(config)
     expand_pathvars(expand_path)
     if not uses_conda():
         check_backend(settings.index.backend)
 except InputError as error:
-    raise WorkflowError(str(error))
+    stop(error)
 
 SHARDS = range(settings.shards)
 ANNOTATED = fetch.has_annotations(settings.dataset)
@@ -79,6 +87,18 @@ def results_folder():
     return Path(rules.fetch_annotations.output.images).parents[1]
 
 
+def say_what_will_run():
+    """Say in one line what this run is, before the first job and in dry runs too."""
+    results = results_folder()
+    given = [short_path(file) for file in configuration_files()]
+    given += [f"--config {key}" for key in command_line_configuration()]
+    logger.info(opening.opening_line(user_settings, results_place(), given))
+    named = is_module() or "dataset" in user_configuration()
+    if not named and not (results / "report/index.html").exists():
+        for line in opening.unasked_hours(settings):
+            logger.warning(line)
+
+
 def before_the_first_job():
     """Fail early, and prepare for being stopped."""
     results = results_folder()
@@ -87,7 +107,7 @@ def before_the_first_job():
             check_packages()
         run_lock.hold(results)
     except InputError as error:
-        raise WorkflowError(str(error))
+        stop(error)
     remove_leftovers(results)
     stopping.stop_on_signals(kill_jobs=runs_jobs_here())
     # Snakemake's own message for a full disk does not name the disk.

@@ -6,6 +6,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
@@ -54,8 +55,29 @@ def repository_of(folder):
 
 
 def configuration_files():
-    """The files given as --configfile, to name the one in which a value is wrong."""
-    return workflow.configfiles
+    """The configuration files of this run, each over those before it, to name them in messages."""
+    settings = workflow.config_settings
+    replaced = settings.replace_workflow_config and settings.overwrite_config
+    own = [] if replaced else [Path(file).absolute() for file in workflow.configfiles]
+    return [
+        *(file for file in own if file not in settings.configfiles),
+        *settings.configfiles,
+    ]
+
+
+def command_line_configuration():
+    """The keys given as --config, which go over those of all files."""
+    return workflow.config_settings.config
+
+
+def user_configuration():
+    """All keys given as --configfile and --config, without those that the workflow reads itself."""
+    return workflow.config_settings.overwrite_config
+
+
+def is_module():
+    """Whether another workflow uses this one, so that `config` may be a section of the files."""
+    return not workflow.modifier.is_main_snakefile()
 
 
 def expand_pathvars(expand_path):
@@ -67,6 +89,11 @@ def expand_pathvars(expand_path):
 def uses_conda():
     """Whether jobs run in environments of their own, so that this Python need not have packages."""
     return DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+
+
+def is_main_process():
+    """Whether this Snakemake is the one that the user started, and not one for a job of it."""
+    return workflow.is_main_process
 
 
 def is_job():
@@ -97,6 +124,17 @@ def rule_name_in_run(rule_name):
 def of_shards(output, shards):
     """A rule's output for each shard: expand() refuses an output that lies in object storage."""
     return [output.apply_wildcards({"shard": str(shard)}) for shard in shards]
+
+
+def say_when_nothing_is_to_do(lines):
+    """Add lines to the message that nothing is to be done, as Snakemake calls no handler then."""
+
+    def add(record):
+        if str(record.msg).startswith(NOTHING_TO_BE_DONE_MSG):
+            record.msg = "\n".join([record.msg.rstrip("\n"), *lines()])
+        return True
+
+    logger.addFilter(add)
 
 
 def default_storage():

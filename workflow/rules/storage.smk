@@ -76,8 +76,18 @@ def weights_fingerprint():
     return fingerprint_of([weights] if is_weights_file(weights) else [])
 
 
+def results_place():
+    """The folder of the results, or its address in a bucket."""
+    if default_storage() is None:
+        return results_folder()
+    return address_in_storage(rules.fetch_annotations.output.images).rsplit("/", 2)[0]
+
+
 def last_lines():
     """The run's results in a few lines for the terminal, or where they are in a bucket."""
+    if rule_name_in_run("render_report") not in rules_of_run():
+        # The report of an earlier run may no longer hold.
+        return []
     if default_storage() is None:
         return summary_lines(results_folder(), settings.dataset)
     return [f"{'Report':10}{address_in_storage(rules.render_report.output.index)}"]

@@ -11,9 +11,10 @@ import yaml
 from conftest import ROOT
 from visualsearch import detect, fetch, index
 from visualsearch.core.errors import InputError
-from visualsearch.settings.checking import check_file, checked, retired_lines
+from visualsearch.settings.checking import checked, retired_lines
 from visualsearch.settings.configuration import Settings, configuration_schema
 from visualsearch.settings.names import BACKENDS, DETECTORS, SOURCES
+from visualsearch.settings.places import lines_of, places_of
 from visualsearch.settings.reference import as_markdown, as_yaml
 from visualsearch.settings.values import is_address
 from visualsearch.settings.wording import keys_below
@@ -145,15 +146,53 @@ def test_a_duplicate_key_is_reported(text: str, line: str, tmp_path: Path) -> No
     file = tmp_path / "mine.yaml"
     file.write_text(text)
     with pytest.raises(InputError, match=rf"mine\.yaml, {line}"):
-        check_file(file)
+        lines_of(file)
 
 
 @pytest.mark.parametrize("text", ["", "a: &a {b: *a}", "a: &x {b: 1}\nc: *x", "[", "\ta", "- a"])
 def test_a_file_without_duplicate_keys_is_accepted(text: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)
-    check_file(file)
-    check_file(tmp_path / "absent.yaml")
+    lines_of(file)
+    assert lines_of(tmp_path / "absent.yaml") == {}
+
+
+def test_a_key_has_the_place_that_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last file that has it, or the command line, goes over the others."""
+    monkeypatch.chdir(tmp_path)
+    first, second = tmp_path / "first.yaml", tmp_path.parent / "second.json"
+    first.write_text(
+        "# One.\ndataset:\n  source: folder\n  folder: {path: x}\nqueries:\n  images:\n  - a\n"
+    )
+    second.write_text('{"shards": 3,\n "dataset": {"max_images": 2}}')
+    places = places_of([first, second], {"dataset": {"category": "dog"}})
+    assert places == {
+        "dataset": "given with --config",
+        "dataset.category": "given with --config",
+        "dataset.source": "first.yaml, line 3",
+        "dataset.folder": "first.yaml, line 4",
+        "dataset.folder.path": "first.yaml, line 4",
+        "dataset.max_images": f"{second}, line 2",
+        "queries": "first.yaml, line 5",
+        "queries.images": "first.yaml, line 6",
+        "queries.images.0": "first.yaml, line 7",
+        "shards": f"{second}, line 1",
+    }
+
+
+def test_the_line_about_a_wrong_value_names_its_place() -> None:
+    config = {"queries": {"persons": [-1]}, "shard": 5, "report": {"title": ""}}
+    with pytest.raises(InputError) as error:
+        checked(config, places={"queries.persons.0": "mine.yaml, line 2", "shard": "x, line 1"})
+    _, unknown, person, title = str(error.value).splitlines()
+    assert unknown.startswith("  shard: unknown key;") and unknown.endswith(" (x, line 1)")
+    assert person.startswith("  queries.persons.0: -1") and person.endswith(" (mine.yaml, line 2)")
+    assert title == "  report.title: '' is not allowed; expected a text that is not empty"
+
+
+def test_a_text_in_the_place_of_a_section_is_told_how_to_write_it() -> None:
+    with pytest.raises(InputError, match=r"a section of keys, such as --config queries='{count: "):
+        checked({"queries": "5"})
 
 
 def test_all_problems_are_reported_at_once() -> None:

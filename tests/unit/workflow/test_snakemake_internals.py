@@ -14,8 +14,12 @@ INTERNALS = ROOT / "workflow/rules/snakemake_internals.smk"
 SNAKEFILE = f"""
 include: {str(INTERNALS)!r}
 
+expand_pathvars(lambda key, path: "moved" if key == "pathvars.results" else path)
+
+say_when_nothing_is_to_do(lambda: ["So it was done before."])
+
 rule one:
-    output: "{{shard}}.txt"
+    output: "<results>/{{shard}}.txt"
     shell: "touch {{output}}"
 
 rule all:
@@ -24,7 +28,9 @@ rule all:
 
 onstart:
     print(ON_DISK)
-    print(uses_conda(), is_job(), runs_jobs_here(), default_storage(), configuration_files())
+    print(uses_conda(), is_job(), runs_jobs_here(), default_storage(), is_module())
+    print(is_main_process(), configuration_files(), user_configuration())
+    print(command_line_configuration())
     print(*sorted(planned_rules()), *sorted(rules_of_run()), rule_name_in_run("one"))
     print(hasattr(workflow.sourcecache, "cache_path"))
     print(hasattr(workflow.storage_settings, "default_storage_prefix"))
@@ -33,17 +39,25 @@ onstart:
 
 def test_a_run_answers_all_that_is_asked(tmp_path: Path) -> None:
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "mine.yaml").write_text("one: 1\ntwo: 2")
     command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    command += ["--configfile", "mine.yaml", "--config", "two=3"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         str(ROOT / "workflow"),
-        "False False True None []",
+        "False False True None False",
+        f"True [{tmp_path / 'mine.yaml'!r}] {{'one': 1, 'two': 3}}",
+        "{'two': 3}",
         "all one all one one",
         "True",
         "True",
     ]
-    assert {path.name for path in tmp_path.glob("*.txt")} == {"0.txt", "1.txt"}
+    assert {path.name for path in tmp_path.glob("moved/*.txt")} == {"0.txt", "1.txt"}
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert (
+        "Nothing to be done" in again.stderr and again.stderr.count("So it was done before.") == 1
+    )
 
 
 def test_files_from_git_have_their_repository() -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from visualsearch.fetch.walk import fingerprint_of
-from visualsearch.settings import DatasetSettings
+from visualsearch.core.errors import InputError
+from visualsearch.fetch.walk import fingerprint_of, pictures_in
+from visualsearch.settings import CocoSettings, DatasetSettings
 from visualsearch.settings.values import is_address, is_url
 
 if TYPE_CHECKING:
@@ -49,12 +50,15 @@ class Entry:
     has_annotations: whether the source gives COCO instances.
     local_root: the user's own folder of pictures; None when pictures are fetched into the results.
     local_inputs: the user's own files and folders that decide which pictures are listed.
+    count: how many pictures there are, or at most if annotations choose among them; None if that
+        is not known before they are listed.
     """
 
     load: Callable[[], Source]
     has_annotations: Callable[[DatasetSettings], bool]
     local_root: Callable[[DatasetSettings], str | None]
     local_inputs: Callable[[DatasetSettings], list[str | None]]
+    count: Callable[[DatasetSettings], int | None]
 
 
 def _coco() -> Source:
@@ -89,19 +93,47 @@ def _folder_inputs(settings: DatasetSettings) -> list[str | None]:
     return [settings.folder.path, settings.folder.annotations, settings.folder.keypoints]
 
 
-COCO = Entry(_coco, lambda settings: True, _coco_root, _coco_inputs)
+def _val2017_count(settings: DatasetSettings) -> int | None:
+    official = settings.coco.annotations_sha256 == CocoSettings.annotations_sha256
+    return 5000 if official else None
+
+
+def _folder_count(settings: DatasetSettings) -> int | None:
+    try:
+        return len(pictures_in(settings.folder.path or ""))
+    except InputError:
+        # It is in a bucket, or cannot be read, which the job that lists it reports.
+        return None
+
 
 SOURCES = {
-    "coco-minitrain": COCO,
-    "coco-val2017": COCO,
+    "coco-minitrain": Entry(
+        load=_coco,
+        has_annotations=lambda settings: True,
+        local_root=_coco_root,
+        local_inputs=_coco_inputs,
+        count=lambda settings: settings.coco.definition_images,
+    ),
+    "coco-val2017": Entry(
+        load=_coco,
+        has_annotations=lambda settings: True,
+        local_root=_coco_root,
+        local_inputs=_coco_inputs,
+        count=_val2017_count,
+    ),
     "folder": Entry(
-        _folder,
-        lambda settings: settings.folder.annotations is not None,
-        lambda settings: settings.folder.path,
-        _folder_inputs,
+        load=_folder,
+        has_annotations=lambda settings: settings.folder.annotations is not None,
+        local_root=lambda settings: settings.folder.path,
+        local_inputs=_folder_inputs,
+        count=_folder_count,
     ),
     "openpeople": Entry(
-        _openpeople, lambda settings: False, lambda settings: None, lambda settings: []
+        load=_openpeople,
+        has_annotations=lambda settings: False,
+        local_root=lambda settings: None,
+        local_inputs=lambda settings: [],
+        count=lambda settings: 60,
     ),
 }
 
@@ -114,6 +146,12 @@ def load(settings: DatasetSettings) -> Source:
 def has_annotations(settings: DatasetSettings) -> bool:
     """Whether the dataset comes with COCO annotations."""
     return SOURCES[settings.source].has_annotations(settings)
+
+
+def count(settings: DatasetSettings) -> int | None:
+    """Return how many pictures there are, or at most if annotations choose; None if not known."""
+    known, most = SOURCES[settings.source].count(settings), settings.max_images
+    return known if most is None or known is None else min(known, most)
 
 
 def local_root(settings: DatasetSettings) -> str | None:

@@ -5,8 +5,7 @@ jsonschema's long messages.
 """
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -60,11 +59,14 @@ RETIRED = {
 }
 
 
-def checked(config: dict[str, Any], elsewhere: bool = False) -> dict[str, Any]:
+def checked(
+    config: dict[str, Any], elsewhere: bool = False, places: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return a copy of `config` as plain values with defaults filled in, ready for `Settings.of`.
 
     elsewhere: this is a job on another machine, which need not have the user's files and variables;
-    they were checked where the run was started. Raises InputError with a line for each problem.
+    they were checked where the run was started. places: where each key is written, as `places_of`
+    returns it. Raises InputError with a line for each problem.
     """
     schema = configuration_schema()
     filled = _with_defaults(_without_retired(config), schema)
@@ -79,10 +81,15 @@ def checked(config: dict[str, Any], elsewhere: bool = False) -> dict[str, Any]:
         if not elsewhere:
             problems = not_expanded or list(contradictions(Settings.of(filled)))
     if problems:
-        raise InputError(
-            "the configuration is wrong:\n" + "\n".join(f"  {line}" for line in problems)
-        )
+        lines = [f"  {line}{_place(line, places or {})}" for line in problems]
+        raise InputError("\n".join(["the configuration is wrong:", *lines]))
     return filled
+
+
+def _place(line: str, places: Mapping[str, str]) -> str:
+    # Each line starts with the name of its key.
+    place = places.get(line.partition(": ")[0])
+    return f" ({place})" if place else ""
 
 
 def _without_retired(config: Any) -> Any:
@@ -102,38 +109,6 @@ def retired_lines(config: dict[str, Any]) -> list[str]:
         for (section, key), line in RETIRED.items()
         if isinstance(config.get(section), dict) and key in config[section]
     ]
-
-
-def check_file(path: str | Path) -> None:
-    """Raise InputError when a section of a configuration file has a key twice.
-
-    YAML's loaders would silently take the last one. Snakemake itself reports files that are missing
-    or not YAML.
-    """
-    try:
-        waiting = [yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)]
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        # A node with an anchor may occur several times.
-        if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-            continue
-        keys: set[str] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                line = key.start_mark.line + 1
-                raise InputError(
-                    f"{path}, line {line}: the key {key_name([key.value])} is there twice in this "
-                    "section; remove one, as only the last would count"
-                )
-            keys.add(str(key.value))
-            waiting.append(value)
 
 
 def _too_large(config: Any) -> Iterator[str]:
@@ -202,5 +177,9 @@ def _lines(error: ValidationError) -> Iterator[str]:
         for key in sorted(set(error.instance) - set(known), key=str):
             path = key_name([*error.absolute_path, key])
             yield f"{path}: unknown key; allowed here: {', '.join(known)}"
-    else:
-        yield not_allowed(where or "configuration", error.instance, allowed(error.schema))
+        return
+    line = not_allowed(where or "configuration", error.instance, allowed(error.schema))
+    if isinstance(error.instance, str) and "properties" in error.schema:
+        first = next(iter(error.schema["properties"]))
+        line += f", such as --config {where}='{{{first}: ...}}'"
+    yield line
