@@ -72,3 +72,13 @@ def test_a_graph_stays_a_graph(demo: Workspace) -> None:
     command = demo.command("--dag")
     dag = subprocess.run(command, cwd=demo.folder, capture_output=True, text=True, timeout=120)
     assert dag.stdout.startswith("digraph") and "This run: " in dag.stderr
+
+
+@pytest.mark.parametrize("text", ["results/q", "{results: results/q", "'results/q'"])
+def test_folders_as_a_text_are_told_how_to_write_them(text: str, tmp_path: Path) -> None:
+    """It was a traceback of Snakemake, which reads them before any file of the workflow."""
+    status, lines = typed(tmp_path, "--config", f"pathvars={text}")
+    assert status == 1 and "Traceback" not in "".join(lines)
+    assert lines[-1].endswith(
+        "pathvars is a section; write --config pathvars='{results: results/q}'"
+    )
