@@ -21,16 +21,10 @@ from visualsearch.settings.values import is_address, is_weights_file
 from visualsearch.workflow import digests, opening, records, run_lock, stopping
 
 if digests.PACKAGE.parent != SCRIPTS:
-    raise WorkflowError(
+    stop(
         f"{digests.PACKAGE.parent} and {SCRIPTS} are two versions of this workflow, and Python"
         " can load only one of them; use one version for all modules"
     )
-
-
-def stop(error):
-    """End with the error's message alone. Snakemake would add files and lines of the workflow."""
-    raise SystemExit(str(error))
-
 
 try:
     if is_main_process():

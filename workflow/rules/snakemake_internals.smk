@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
-from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
+from snakemake_interface_logger_plugins.common import LogEvent
 
 
 def on_disk(folder):
@@ -48,7 +48,7 @@ def repository_of(folder):
         from git import Repo
 
         return Repo(folder.repo_path)
-    raise WorkflowError(
+    stop(
         f"{folder} is a single file, and this workflow needs all of its own; name its repository,"
         " with github(...) or gitlab(...), or a clone of it"
     )
@@ -126,15 +126,26 @@ def of_shards(output, shards):
     return [output.apply_wildcards({"shard": str(shard)}) for shard in shards]
 
 
-def say_when_nothing_is_to_do(lines):
-    """Add lines to the message that nothing is to be done, as Snakemake calls no handler then."""
+def on_messages(started, nothing_to_do):
+    """Call `started` when a run starts, and add the lines of `nothing_to_do` to that message.
 
-    def add(record):
-        if str(record.msg).startswith(NOTHING_TO_BE_DONE_MSG):
-            record.msg = "\n".join([record.msg.rstrip("\n"), *lines()])
+    Snakemake calls no handler in a dry run, nor with nothing to do, and this is no matter of
+    `--dag`, `--summary` and the like.
+    """
+
+    def listen(record):
+        if getattr(record, "event", None) == LogEvent.WORKFLOW_STARTED:
+            started()
+        elif str(record.msg).startswith(NOTHING_TO_BE_DONE_MSG):
+            record.msg = "\n".join([record.msg.rstrip("\n"), *nothing_to_do()])
         return True
 
-    logger.addFilter(add)
+    logger.addFilter(listen)
+
+
+def stop(message):
+    """End with this message alone. To a WorkflowError Snakemake adds files and lines of its own."""
+    raise SystemExit(str(message))
 
 
 def default_storage():
@@ -156,7 +167,7 @@ def prepare_storage():
     try:
         probe.exists()
     except Exception as error:
-        raise WorkflowError(
+        stop(
             f"the storage of {probe.print_query} cannot be used: {' '.join(str(error).split())};"
             " check its address and your credentials, and run the same command again"
         )

@@ -16,7 +16,7 @@ include: {str(INTERNALS)!r}
 
 expand_pathvars(lambda key, path: "moved" if key == "pathvars.results" else path)
 
-say_when_nothing_is_to_do(lambda: ["So it was done before."])
+on_messages(lambda: logger.info("It starts."), lambda: ["So it was done before."])
 
 rule one:
     output: "<results>/{{shard}}.txt"
@@ -54,6 +54,7 @@ def test_a_run_answers_all_that_is_asked(tmp_path: Path) -> None:
         "True",
     ]
     assert {path.name for path in tmp_path.glob("moved/*.txt")} == {"0.txt", "1.txt"}
+    assert done.stderr.count("It starts.") == 1
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert (
         "Nothing to be done" in again.stderr and again.stderr.count("So it was done before.") == 1
