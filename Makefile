@@ -1,8 +1,29 @@
 # make demo | test | test-all | torture | golden | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
-PYTHON ?= python3
 VENV ?= .venv
+# That of the environment, else the newest that the lock is tested with.
+PYTHON ?= $(shell sh install/find_python.sh $(VENV))
+# CPU=1 installs PyTorch without CUDA: 1.8 GB instead of 6.2. An environment keeps what it was made with.
+CPU ?= $(if $(wildcard $(VENV)/.cpu),1)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 WORKERS ?= 2
 BIN := $(VENV)/bin
+
+ifneq ($(words $(VENV)),1)
+$(error VENV is "$(VENV)": give the path of a folder, without a space)
+endif
+ifneq ($(CPU),)
+ifeq ($(wildcard $(VENV)/.packages-installed $(VENV)/.cpu),$(VENV)/.packages-installed)
+$(error $(VENV) holds PyTorch with CUDA; remove it first: rm -r $(VENV))
+endif
+endif
+# An environment whose Python is gone is made anew; one that was moved or copied is mended.
+ifneq ($(wildcard $(VENV)/.installed),)
+ifneq ($(shell $(BIN)/python -c '' 2>&1),)
+.PHONY: $(VENV)/.packages-installed
+else ifneq ($(shell cat $(VENV)/.installed),$(realpath $(VENV)))
+.PHONY: $(VENV)/.installed
+endif
+endif
 
 # annoy has no wheels, and its own flags (-march=native -ffast-math) make a module that may crash on
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
@@ -11,6 +32,7 @@ export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREAD
 .PHONY: demo test golden test-all test-beyond test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
+	@$(BIN)/python install/check_machine.py
 	$(BIN)/snakemake --cores all --configfile config/demo.yaml
 
 # By file, as tests of one file share a run of the workflow, and whole runs first: what is short fills
@@ -121,24 +143,38 @@ clean:
 
 # The library itself, as it lies here: `import visualsearch`, and the command `visualsearch`.
 $(VENV)/.installed: $(VENV)/.packages-installed pyproject.toml
-	$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
-	touch $@
+	$(BIN)/python install/mend_scripts.py $(VENV)
+	$(PIP) --no-index --no-deps --no-build-isolation --editable .
+	echo $(realpath $(VENV)) > $@
 
 # Only the files that the lock names. annoy must be compiled; --no-build-isolation has the locked
 # setuptools do it, as pip would otherwise fetch another.
-PIP := $(BIN)/pip install --quiet --require-hashes
+PIP := $(BIN)/python -m pip install --quiet
+LOCKED := $(PIP) --require-hashes
+BUILT_HERE := --use-pep517 --no-build-isolation
 $(VENV)/.packages-installed: requirements-lock.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
-		|| { echo "Python 3.11 or 3.12 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	sed -n '/^setuptools==/,/[^\\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
-	sed -n '/^annoy==/,/[^\\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
-	$(PIP) -r $(VENV)/setuptools.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+		|| { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed; name it: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) install/check_machine.py --install $(VENV) $(if $(CPU),--cpu)
+	@# One whose Python is gone is made anew.
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	sed -n '/^setuptools==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
+	sed -n '/^annoy==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
+	$(LOCKED) -r $(VENV)/setuptools.txt
 	@# Not from pip's cache, nor into it: a wheel in it may have been built with other flags.
-	$(PIP) --no-cache-dir --no-binary annoy --use-pep517 --no-build-isolation -r $(VENV)/annoy.txt
-	$(PIP) -r requirements-lock.txt
+	$(LOCKED) --no-cache-dir --no-binary annoy $(BUILT_HERE) -r $(VENV)/annoy.txt
+ifeq ($(CPU),)
+	$(LOCKED) $(BUILT_HERE) -r requirements-lock.txt
+else
+	@# PyTorch's own builds, whose hashes the lock does not have, then the rest of the lock without CUDA.
+	sed -n 's/^\(torch[a-z]*==[^ ]*\).*/\1$(if $(filter Linux,$(shell uname)),+cpu)/p' requirements-lock.txt > $(VENV)/torch.txt
+	$(PIP) --no-deps --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt
+	sed -E '/^(torch|triton|nvidia-|cuda-)/,/[^\]$$/d' requirements-lock.txt > $(VENV)/rest.txt
+	$(LOCKED) $(BUILT_HERE) -r $(VENV)/rest.txt
+	touch $(VENV)/.cpu
+endif
 	touch $@
 
 $(VENV)/.test-installed: $(VENV)/.installed $(wildcard requirements-*.txt)
-	$(BIN)/pip install --quiet -r requirements-test.txt
+	$(PIP) -r requirements-test.txt
 	touch $@
