@@ -2,34 +2,31 @@
 
     .venv/bin/python install/mend_scripts.py .venv
 
-pip writes the path of the environment's Python into each command, as venv does into `activate`.
+pip writes the path of the environment's Python into each command, and venv into `activate`.
 """
 
 import sys
 import venv
 from pathlib import Path
 
-# As pip writes it where a path is long: Python takes the second and third line for a text.
+# pip's own way where a path is too long for a first line. To Python, two of the lines are a text.
 HEADER = "#!/bin/sh\n'''exec' {python} \"$0\" \"$@\"\n' '''\n"
 
 
 def mend(folder: Path) -> None:
-    """Write the folder's place into pyvenv.cfg, the `activate`s and the commands."""
-    venv.create(folder, symlinks=True)
-    header = HEADER.format(python=folder / "bin" / "python").encode()
+    """Write where the folder is into the commands of pip's packages, pyvenv.cfg and `activate`."""
+    python = folder / "bin" / "python"
+    header = HEADER.format(python=python).encode()
     for command in (folder / "bin").iterdir():
         if command.is_symlink() or not command.is_file():
             continue
-        content = command.read_bytes()
-        lines = content.split(b"\n", 3)
-        if lines[0].startswith(b"#!") and b"/bin/python" in lines[0]:
-            rest = content[len(lines[0]) + 1 :]
-        elif lines[0] == b"#!/bin/sh" and lines[1].startswith(b"'''exec' "):
-            rest = lines[3]
-        else:
-            continue
-        if content != header + rest:
-            command.write_bytes(header + rest)
+        first, *following = command.read_bytes().splitlines(keepends=True) or [b""]
+        if first == b"#!/bin/sh\n" and following[0].startswith(b"'''exec' "):
+            first, following = following[0], following[2:]
+        by_python = first.startswith((b"#!", b"'''exec' ")) and b"/bin/python" in first
+        if by_python and bytes(python) not in first:
+            command.write_bytes(header + b"".join(following))
+    venv.create(folder, symlinks=True)
 
 
 if __name__ == "__main__":
