@@ -4,6 +4,7 @@ FROM docker.io/library/python:3.11-slim-bookworm AS environment
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ make
 WORKDIR /build
 COPY Makefile requirements-lock.txt ./
+COPY install install
 # As on any machine: the lock's very files, and annoy compiled to run anywhere.
 RUN PIP_NO_CACHE_DIR=1 make VENV=/opt/venv /opt/venv/.packages-installed
 

@@ -19,6 +19,7 @@ from visualsearch.settings.paths import expand_path
 from visualsearch.settings.places import places_of, short_path
 from visualsearch.settings.values import is_address, is_weights_file
 from visualsearch.workflow import digests, opening, records, run_lock, stopping
+from visualsearch.workflow.machine import check_python, memory_mb
 
 if digests.PACKAGE.parent != SCRIPTS:
     stop(
@@ -38,8 +39,13 @@ try:
     expand_pathvars(expand_path)
     if not uses_conda():
         check_backend(settings.index.backend)
+        check_python(sys.executable)
 except InputError as error:
     stop(error)
+
+# A cluster's scheduler knows the memory of its machines.
+if runs_jobs_here() and not is_job():
+    limit_memory(memory_mb())
 
 SHARDS = range(settings.shards)
 ANNOTATED = fetch.has_annotations(settings.dataset)

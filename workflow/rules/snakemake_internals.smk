@@ -106,6 +106,16 @@ def runs_jobs_here():
     return workflow.local_exec
 
 
+def limit_memory(megabytes):
+    """Start no more jobs at once than fit into this much memory, by the mem_mb of their rules.
+
+    What the user gives as --resources mem_mb counts instead. A job that asks for more than the
+    limit gets the limit.
+    """
+    if "mem_mb" not in workflow.global_resources:
+        workflow.register_resource("mem_mb", megabytes)
+
+
 def planned_rules():
     """Names of the rules that will run, to check what they need before hours of work."""
     return {job.rule.name for job in workflow.dag.needrun_jobs()}

@@ -21,7 +21,7 @@ PINS = {
     for name, version in PIN.findall((ROOT / f"requirements-{file}.txt").read_text())
 }
 # As in the Makefile.
-SUPPORTED = ">=3.11,<3.13"
+SUPPORTED = ">=3.11,<3.15"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

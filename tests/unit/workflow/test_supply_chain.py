@@ -47,7 +47,7 @@ def test_the_lock_pins_what_the_requirements_name() -> None:
         assert pin.specifier == requirement.specifier, "run make lock"
 
 
-@pytest.mark.parametrize("python", ["3.11.0", "3.11.7", "3.12.9"])
+@pytest.mark.parametrize("python", ["3.11.0", "3.11.7", "3.12.9", "3.13.0", "3.14.8"])
 def test_each_python_gets_one_version_of_each_package(python: str) -> None:
     version = ".".join(python.split(".")[:2])
     machine = {"python_version": version, "python_full_version": python}
