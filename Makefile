@@ -1,24 +1,29 @@
 # make demo | test | test-all | torture | golden | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 VENV ?= .venv
-# That of the environment, else the newest that the lock is tested with.
-PYTHON ?= $(shell sh install/find_python.sh $(VENV))
-# CPU=1 installs PyTorch without CUDA: 1.8 GB instead of 6.2. An environment keeps what it was made with.
-CPU ?= $(if $(wildcard $(VENV)/.cpu),1)
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 WORKERS ?= 2
 BIN := $(VENV)/bin
-
 ifneq ($(words $(VENV)),1)
 $(error VENV is "$(VENV)": give the path of a folder, without a space)
 endif
-ifneq ($(CPU),)
-ifeq ($(wildcard $(VENV)/.packages-installed $(VENV)/.cpu),$(VENV)/.packages-installed)
-$(error $(VENV) holds PyTorch with CUDA; remove it first: rm -r $(VENV))
+
+# That of the environment, if it is there, else the newest that the lock is tested with.
+PYTHON ?= $(shell sh install/find_python.sh $(VENV))
+
+# Which PyTorch: the lock's, which on Linux brings CUDA; with CPU=1 PyTorch's own build without it; or,
+# with TORCH=there, the one that PYTHON has already. An environment keeps what it was made with.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+MADE_WITH := $(or $(shell cat $(VENV)/.torch 2> /dev/null),$(if $(wildcard $(VENV)/.installed),locked))
+TORCH ?= $(or $(if $(CPU),cpu),$(MADE_WITH),locked)
+ifeq ($(filter locked cpu there,$(TORCH)),)
+$(error TORCH is "$(TORCH)": it may be locked, cpu or there)
 endif
+ifneq ($(filter-out $(TORCH),$(MADE_WITH)),)
+$(error $(VENV) was made with another PyTorch ($(MADE_WITH)); remove it first: rm -r $(VENV))
 endif
+
 # An environment whose Python is gone is made anew; one that was moved or copied is mended.
 ifneq ($(wildcard $(VENV)/.installed),)
-ifneq ($(shell $(BIN)/python -c '' 2>&1),)
+ifneq ($(shell test -x $(BIN)/python || echo gone),)
 .PHONY: $(VENV)/.packages-installed
 else ifneq ($(shell cat $(VENV)/.installed),$(realpath $(VENV)))
 .PHONY: $(VENV)/.installed
@@ -147,33 +152,41 @@ $(VENV)/.installed: $(VENV)/.packages-installed pyproject.toml
 	$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	echo $(realpath $(VENV)) > $@
 
-# Only the files that the lock names. annoy must be compiled; --no-build-isolation has the locked
-# setuptools do it, as pip would otherwise fetch another.
+# Only the files that the lock names. What must be compiled, as annoy, is with the locked setuptools
+# (--no-build-isolation), as pip would otherwise fetch another.
 PIP := $(BIN)/python -m pip install --quiet
-LOCKED := $(PIP) --require-hashes
-BUILT_HERE := --use-pep517 --no-build-isolation
+LOCKED := $(PIP) --require-hashes --use-pep517 --no-build-isolation
 $(VENV)/.packages-installed: requirements-lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
 		|| { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed; name it: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) install/check_machine.py --install $(VENV) $(if $(CPU),--cpu)
-	@# One whose Python is gone is made anew.
-	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) install/check_machine.py --install $(VENV) --torch $(TORCH)
+	$(BIN)/python -m pip --version > /dev/null 2>&1 \
+		|| $(PYTHON) -m venv --clear $(if $(filter there,$(TORCH)),--system-site-packages) $(VENV)
+	echo $(TORCH) > $(VENV)/.torch
 	sed -n '/^setuptools==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
 	sed -n '/^annoy==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
 	$(LOCKED) -r $(VENV)/setuptools.txt
 	@# Not from pip's cache, nor into it: a wheel in it may have been built with other flags.
-	$(LOCKED) --no-cache-dir --no-binary annoy $(BUILT_HERE) -r $(VENV)/annoy.txt
-ifeq ($(CPU),)
-	$(LOCKED) $(BUILT_HERE) -r requirements-lock.txt
-else
-	@# PyTorch's own builds, whose hashes the lock does not have, then the rest of the lock without CUDA.
-	sed -n 's/^\(torch[a-z]*==[^ ]*\).*/\1$(if $(filter Linux,$(shell uname)),+cpu)/p' requirements-lock.txt > $(VENV)/torch.txt
-	$(PIP) --no-deps --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt
-	sed -E '/^(torch|triton|nvidia-|cuda-)/,/[^\]$$/d' requirements-lock.txt > $(VENV)/rest.txt
-	$(LOCKED) $(BUILT_HERE) -r $(VENV)/rest.txt
-	touch $(VENV)/.cpu
-endif
+	$(LOCKED) --no-cache-dir --no-binary annoy -r $(VENV)/annoy.txt
+	$(INSTALL_$(TORCH))
 	touch $@
+
+define INSTALL_locked
+$(LOCKED) -r requirements-lock.txt
+endef
+
+# All but PyTorch and what it brings for GPUs.
+define INSTALL_there
+sed -E '/^(torch|triton|nvidia-|cuda-)/,/[^\]$$/d' requirements-lock.txt > $(VENV)/rest.txt
+$(LOCKED) -r $(VENV)/rest.txt
+endef
+
+# The hashes of these files are not in the lock. Those for macOS have no name of their own.
+define INSTALL_cpu
+sed -n 's/^\(torch[a-z]*==[^ ]*\).*/\1$(if $(filter Linux,$(shell uname)),+cpu)/p' requirements-lock.txt > $(VENV)/torch.txt
+$(PIP) --no-deps --index-url $(TORCH_INDEX) -r $(VENV)/torch.txt
+$(INSTALL_there)
+endef
 
 $(VENV)/.test-installed: $(VENV)/.installed $(wildcard requirements-*.txt)
 	$(PIP) -r requirements-test.txt

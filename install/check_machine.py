@@ -1,13 +1,12 @@
 """Says in one line what this machine lacks, before anything is installed or run. `make` calls it.
 
-    python install/check_machine.py --install .venv    # before installing; --cpu: without CUDA
+    python install/check_machine.py --install .venv    # before installing; --torch cpu: without CUDA
     python install/check_machine.py                    # before running what is installed
 
 It needs no package.
 """
 
 import argparse
-import importlib.util
 import os
 import platform
 import re
@@ -22,9 +21,10 @@ SUPPORTED = "Linux on x86_64 or aarch64, or macOS 14 and newer on Apple silicon"
 # refuses a colon.
 UNUSABLE_IN_PATH = re.compile(r"[\s\"'`\\$&|;<>()*?\[\]:]")
 GB = 1e9
-# Measured with Python 3.13, and some more: README, "Installing".
-INSTALLED, UNPACKED = 6.8 * GB, 3.5 * GB
-INSTALLED_CPU, UNPACKED_CPU = 2 * GB, 0.5 * GB
+# What is installed, and what pip downloads for it into the folder for temporary files and again into
+# its cache. Measured with Python 3.13, and some more.
+INSTALLED = {"locked": 6.8 * GB, "cpu": 2 * GB, "there": 1.1 * GB}
+DOWNLOADED = {"locked": 3.5 * GB, "cpu": 0.5 * GB, "there": 0.3 * GB}
 TO_RUN = 0.1 * GB
 
 
@@ -63,7 +63,8 @@ def missing_problem() -> str | None:
     """Name what is missing to make an environment and to compile annoy."""
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     missing = {}
-    if importlib.util.find_spec("ensurepip") is None:
+    # Debian keeps it in a package of its own, beside the module venv.
+    if not os.path.isfile(os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "__main__.py")):
         missing["venv"] = f"{python}-venv"
     if not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")):
         missing["Python.h"] = f"{python}-dev"
@@ -130,10 +131,10 @@ def cache_folder() -> str:
     return os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
 
 
-def room_problem(needs: list[tuple[str, float, str]]) -> str | None:
-    """Name a disk with too little room. needs: folder, bytes, what to do if they are not there."""
+def room_problem(needs: list[tuple[str, str, float]]) -> str | None:
+    """Name a disk with too little room. needs: folder, what to do, bytes; added up by disk."""
     wanted: dict[int, float] = {}
-    for folder, size, remedy in needs:
+    for folder, remedy, size in needs:
         disk = os.stat(folder).st_dev
         wanted[disk] = wanted.get(disk, 0) + size
         free = shutil.disk_usage(folder).free
@@ -145,30 +146,30 @@ def room_problem(needs: list[tuple[str, float, str]]) -> str | None:
     return None
 
 
-def first_problem(venv: str | None, cpu: bool) -> str | None:
+def first_problem(venv: str | None, torch: str) -> str | None:
     """The first thing that installation into `venv` lacks or, without that, what a run lacks."""
-    temporary = temporary_folder()
-    temporary_remedy = "make room, or set TMPDIR to a folder with room"
+    temporary = temporary_folder(), "make room, or set TMPDIR to a folder with room"
     if venv is None:
-        return writing_problem(None) or room_problem([(temporary, TO_RUN, temporary_remedy)])
-    installed, unpacked = (INSTALLED_CPU, UNPACKED_CPU) if cpu else (INSTALLED, UNPACKED)
-    venv_remedy = "make room" if cpu else "make room, or install without CUDA: make CPU=1"
+        return writing_problem(None) or room_problem([(*temporary, TO_RUN)])
+    remedy = "make room" if torch != "locked" else "make room, or install without CUDA: make CPU=1"
+    needs = [(existing(venv), remedy, INSTALLED[torch]), (*temporary, DOWNLOADED[torch])]
+    if not os.environ.get("PIP_NO_CACHE_DIR"):
+        in_cache = existing(cache_folder()), "make room, or set PIP_NO_CACHE_DIR=1"
+        needs.append((*in_cache, DOWNLOADED[torch]))
     return (
         platform_problem()
         or path_problem(venv)
         or missing_problem()
         or writing_problem(venv)
-        or room_problem(
-            [(existing(venv), installed, venv_remedy), (temporary, unpacked, temporary_remedy)]
-        )
+        or room_problem(needs)
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--install", metavar="VENV", help="check what installation needs too")
-    parser.add_argument("--cpu", action="store_true", help="PyTorch without CUDA, which is smaller")
+    parser.add_argument("--torch", choices=sorted(INSTALLED), default="locked")
     given = parser.parse_args()
-    problem = first_problem(given.install, given.cpu)
+    problem = first_problem(given.install, given.torch)
     if problem:
-        sys.exit(f"make: {problem}")
+        sys.exit(problem)

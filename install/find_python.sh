@@ -1,16 +1,19 @@
 #!/bin/sh
 # Prints the Python to install with: the one of the environment $1, if that is there, else the newest
 # of those that the lock is tested with. Of these, one that has venv and Python.h goes first.
-"$1/bin/python" -c '' 2> /dev/null && exec echo "$1/bin/python"
 complete='
-import ensurepip, os, sysconfig
+import os, sysconfig
+from ensurepip import version
 os.stat(os.path.join(sysconfig.get_path("include"), "Python.h"))'
-found=
-for python in python3.14 python3.13 python3.12 python3.11; do
-    # One that is only a name, as a version manager leaves them, does not run.
+newest=
+for python in "$1/bin/python" python3.14 python3.13 python3.12 python3.11; do
+    # What a version manager or a removed Python leaves behind does not run.
     "$python" -c '' 2> /dev/null || continue
-    "$python" -c "$complete" 2> /dev/null && exec echo "$python"
-    found=${found:-$python}
+    newest=${newest:-$python}
+    if [ "$python" = "$1/bin/python" ] || "$python" -c "$complete" 2> /dev/null; then
+        echo "$python"
+        exit
+    fi
 done
-# Whatever python3 is: check_machine.py says what is wrong with it.
-echo "${found:-python3}"
+# The Makefile says what is wrong with it.
+echo "${newest:-python3}"

@@ -26,7 +26,9 @@ def mend(folder: Path) -> None:
         by_python = first.startswith((b"#!", b"'''exec' ")) and b"/bin/python" in first
         if by_python and bytes(python) not in first:
             command.write_bytes(header + b"".join(following))
-    venv.create(folder, symlinks=True)
+    settings = (folder / "pyvenv.cfg").read_text(encoding="utf-8")
+    sees_system = "include-system-site-packages = true" in settings
+    venv.create(folder, system_site_packages=sees_system, symlinks=True)
 
 
 if __name__ == "__main__":

@@ -235,8 +235,10 @@ def test_zero_vectors_give_finite_values() -> None:
 
 def test_saved_model_is_the_same_and_its_bytes_too(tmp_path: Path) -> None:
     reduction = fit_reduction([relu_features()], 400, 40, 6, 0.5)
-    for name in ("a.npz", "b.npz"):
-        reduction.save(tmp_path / name)
+    reduction.save(tmp_path / "a.npz")
+    # As other versions of SciPy lay them out.
+    by_column = np.asfortranarray(reduction.components)
+    replace(reduction, components=by_column).save(tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     loaded = Reduction.load(tmp_path / "a.npz")
     assert loaded.fingerprint() == reduction.fingerprint()

@@ -118,7 +118,8 @@ class Reduction:
             np.savez(
                 file,
                 mean=self.mean,
-                components=self.components,
+                # SciPy 1.17 gives these column by column, 1.18 row by row.
+                components=np.ascontiguousarray(self.components),
                 explained_variance=self.explained_variance,
                 explained_variance_ratio=self.explained_variance_ratio,
                 whiten_power=np.float64(self.whiten_power),
