@@ -1,6 +1,6 @@
 """Says in one line what this machine lacks, before anything is installed or run. `make` calls it.
 
-    python install/check_machine.py --install .venv    # before installing; --torch cpu: without CUDA
+    python install/check_machine.py --install .venv    # before installing
     python install/check_machine.py                    # before running what is installed
 
 It needs no package.
@@ -21,8 +21,8 @@ SUPPORTED = "Linux on x86_64 or aarch64, or macOS 14 and newer on Apple silicon"
 # refuses a colon.
 UNUSABLE_IN_PATH = re.compile(r"[\s\"'`\\$&|;<>()*?\[\]:]")
 GB = 1e9
-# What is installed, and what pip downloads for it into the folder for temporary files and again into
-# its cache. Measured with Python 3.13, and some more.
+# What is installed with each PyTorch, and what pip downloads for it into the folder for temporary
+# files and again into its cache. Measured with Python 3.13, rounded up.
 INSTALLED = {"locked": 6.8 * GB, "cpu": 2 * GB, "there": 1.1 * GB}
 DOWNLOADED = {"locked": 3.5 * GB, "cpu": 0.5 * GB, "there": 0.3 * GB}
 TO_RUN = 0.1 * GB
@@ -53,8 +53,8 @@ def path_problem(venv: str) -> str | None:
     if bad is None:
         return None
     return (
-        f"the environment would lie in {os.path.abspath(venv)!r}, and Snakemake cannot start a Python"
-        f" from a path with {bad.group()!r}; move this folder, or name another place:"
+        f"the environment would lie in {os.path.abspath(venv)!r}, and Snakemake cannot start a"
+        f" Python from a path with {bad.group()!r}; move this folder, or name another place:"
         " make VENV=/another/place"
     )
 
@@ -93,7 +93,7 @@ def existing(path: str) -> str:
 
 
 def can_write(folder: str) -> bool:
-    """Whether a file can be made there; permissions alone do not tell, on a full or read-only disk."""
+    """Whether a file can be made there. Permissions do not tell of a disk that is read-only."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -102,7 +102,7 @@ def can_write(folder: str) -> bool:
 
 
 def temporary_folder() -> str:
-    """Where compilers and pip put temporary files. Python by itself would leave out a full TMPDIR."""
+    """Where compilers and pip put temporary files. Python by itself passes over a full TMPDIR."""
     named = os.environ.get("TMPDIR", "")
     return named if os.path.isdir(named) else tempfile.gettempdir()
 
@@ -117,8 +117,8 @@ def writing_problem(venv: str | None) -> str | None:
     cache = cache_folder()
     if not can_write(existing(cache)):
         return (
-            f"{cache}, where Snakemake keeps a cache, cannot be written; set HOME or XDG_CACHE_HOME to"
-            " a folder that you can write"
+            f"{cache}, where Snakemake keeps a cache, cannot be written; set HOME or XDG_CACHE_HOME"
+            " to a folder that you can write"
         )
     return None
 
@@ -140,8 +140,8 @@ def room_problem(needs: list[tuple[str, str, float]]) -> str | None:
         free = shutil.disk_usage(folder).free
         if free < wanted[disk]:
             return (
-                f"the disk of {folder} has {free / GB:.1f} GB free and {wanted[disk] / GB:.1f} GB are"
-                f" needed; {remedy}"
+                f"the disk of {folder} has {free / GB:.1f} GB free and"
+                f" {wanted[disk] / GB:.1f} GB are needed; {remedy}"
             )
     return None
 

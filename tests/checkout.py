@@ -25,7 +25,7 @@ def small_checkout(folder: Path) -> Path:
 def make(
     folder: Path, *arguments: str, python: str | None = sys.executable, **variables: str | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run make in a folder, with a Python, and with variables of the environment, None for unset."""
+    """Run make in a folder with a Python. `variables`: of the environment, None for unset."""
     given = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
     for name, value in variables.items():
         given.pop(name, None)
