@@ -96,6 +96,7 @@ def test_fetched_into_a_bucket(server: S3Server, tmp_path: Path) -> None:
     }
     assert not (workspace.folder / "results").exists(), "nothing lies outside of Snakemake's copies"
     assert not [path for path in workspace.copies.rglob("*") if path.suffix in (".jpg", ".sha256")]
+    assert f"results in s3://{BUCKET}/fetched/results/test; " in said
     assert "Report" not in said
     assert workspace.planned("fetch") == set()
     assert workspace.elsewhere("there").planned("fetch") == set()
