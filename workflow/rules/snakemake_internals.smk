@@ -76,8 +76,8 @@ def user_configuration():
 
 
 def is_module():
-    """Whether another workflow uses this one, so that `config` may be a section of the files."""
-    return not workflow.modifier.is_main_snakefile()
+    """Whether another workflow gives the configuration, which may be a section of its files."""
+    return workflow.modifier.skip_configfile
 
 
 def expand_pathvars(expand_path):

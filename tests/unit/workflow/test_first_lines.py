@@ -57,6 +57,7 @@ def test_the_first_line_says_what_will_run(pictures: Path) -> None:
         f"This run: source folder ({pictures}), {len(pictures_in(pictures))} pictures;"
         " detector fcos_resnet50_fpn; results in r"
     )
+    assert "results in a\\nb" in opening_line(here, "a\nb", []), "one line, whatever the names"
     dogs = Settings(dataset=DatasetSettings("folder", "dog", folder=in_folder("s3://b/x").folder))
     assert opening_line(dogs, "s3://b/r", []) == (
         "This run: source folder (s3://b/x); category dog; detector fasterrcnn_resnet50_fpn;"

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from visualsearch.core.errors import InputError
+from visualsearch.core.text import one_line
 from visualsearch.settings.wording import key_name
 
 
@@ -75,4 +76,4 @@ def _keys_of(section: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterabl
 def short_path(file: str | Path) -> str:
     """Return the file's path as a user would write it: relative if it is below this folder."""
     path, here = Path(file), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))

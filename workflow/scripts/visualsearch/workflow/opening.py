@@ -6,6 +6,7 @@ from pathlib import Path
 
 from visualsearch import fetch
 from visualsearch.core.errors import InputError
+from visualsearch.core.text import one_line
 from visualsearch.settings import DatasetSettings, Settings
 
 # Of these options Snakemake silently drops all but the last.
@@ -56,7 +57,7 @@ def opening_line(settings: Settings, results: str | Path, given: Sequence[str]) 
         f"results in {results}",
         f"configured by {', '.join(given)}" if given else "",
     ]
-    return "; ".join(part for part in parts if part)
+    return one_line("; ".join(part for part in parts if part))
 
 
 def _pictures(dataset: DatasetSettings) -> str:
