@@ -59,18 +59,31 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def record(rule_name, *keys, **facts):
-    """What decides a rule's results: settings, by their keys in the configuration; other facts;
-    and the digest of its script and the library modules it uses."""
+def record(rule_name, *keys, after=(), sharded=False, **facts):
+    """What decides a rule's results: settings, by their keys in the configuration; other facts; the
+    digest of its script and the library modules it uses; and the records of the rules before it.
+    """
     code = digests.digest(SCRIPTS / f"{rule_name}.py")
     values = records.select(deciding_settings(), keys)
-    return records.Record(rule_name, {**values, **facts, records.CODE: code})
+    values |= {**facts, records.CODE: code}
+    return records.Record(rule_name, values, tuple(after), sharded)
 
 
-def settings_file(record, *wildcards):
-    """The output in which a job of a rule writes its record. With other settings it has another
-    name and is missing, so the job runs again."""
-    return f"<results>/{record.file(*wildcards)}"
+def record_file(record):
+    """The output in which a job writes the record of its rule. After a change it has another name,
+    so it is missing and the job runs again, whatever Snakemake remembers of the results.
+    """
+    return f"<results>/{record.file}"
+
+
+def records_before(record):
+    """The outputs with the records of the rules before it, as inputs: where one is missing, that
+    rule runs again too."""
+    files = []
+    for before in record.after:
+        pattern = record_file(before)
+        files += [pattern] if record.sharded else expand(pattern, shard=SHARDS)
+    return files
 
 
 def memory(megabytes):

@@ -11,7 +11,7 @@ rule fetch_weights:
     output:
         weights=branch(pictures_travel, then=WEIGHTS),
         detector="<results>/detections/detector.json",
-        settings=settings_file(FETCH_WEIGHTS),
+        settings=record_file(FETCH_WEIGHTS),
     log:
         "<logs>/fetch_weights.log",
     benchmark:
@@ -39,18 +39,25 @@ WEIGHTS_FILE = (
 )
 
 
-DETECT_PERSONS = record("detect_persons", "detector", "dataset.category")
+DETECT_PERSONS = record(
+    "detect_persons",
+    "detector",
+    "dataset.category",
+    after=[BUILD_MANIFEST, FETCH_WEIGHTS],
+    sharded=True,
+)
 
 
 rule detect_persons:
     input:
+        records_before(DETECT_PERSONS),
         picture_archives("{shard}"),
         weights(),
         manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
     output:
         detections="<results>/detections/shards/{shard}.parquet",
-        settings=settings_file(DETECT_PERSONS, "{shard}"),
+        settings=record_file(DETECT_PERSONS),
     log:
         "<logs>/detect_persons/{shard}.log",
     benchmark:
@@ -70,15 +77,16 @@ rule detect_persons:
         "../scripts/detect_persons.py"
 
 
-GATHER_DETECTIONS = record("gather_detections")
+GATHER_DETECTIONS = record("gather_detections", after=[DETECT_PERSONS])
 
 
 rule gather_detections:
     input:
+        records_before(GATHER_DETECTIONS),
         detections=all_shards(rules.detect_persons.output.detections),
     output:
         persons="<results>/detections/persons.json",
-        settings=settings_file(GATHER_DETECTIONS),
+        settings=record_file(GATHER_DETECTIONS),
     log:
         "<logs>/gather_detections.log",
     benchmark:

@@ -4,12 +4,19 @@
 
 
 EMBED_PERSONS = record(
-    "embed_persons", "detector", "search_set", "embedding", "dataset.category"
+    "embed_persons",
+    "detector",
+    "search_set",
+    "embedding",
+    "dataset.category",
+    after=[DETECT_PERSONS],
+    sharded=True,
 )
 
 
 rule embed_persons:
     input:
+        records_before(EMBED_PERSONS),
         picture_archives("{shard}"),
         weights(),
         manifest=rules.build_manifest.output.manifest,
@@ -17,7 +24,7 @@ rule embed_persons:
         detections=rules.detect_persons.output.detections,
     output:
         embeddings="<results>/embeddings/{shard}.parquet",
-        settings=settings_file(EMBED_PERSONS, "{shard}"),
+        settings=record_file(EMBED_PERSONS),
     log:
         "<logs>/embed_persons/{shard}.log",
     benchmark:
@@ -38,12 +45,18 @@ rule embed_persons:
 
 
 EMBED_DISTORTED = record(
-    "embed_distorted", "detector", "embedding", "evaluation.persons", "evaluation.seed"
+    "embed_distorted",
+    "detector",
+    "embedding",
+    "evaluation.persons",
+    "evaluation.seed",
+    after=[EMBED_PERSONS],
 )
 
 
 rule embed_distorted:
     input:
+        records_before(EMBED_DISTORTED),
         picture_archives(),
         weights(),
         manifest=rules.build_manifest.output.manifest,
@@ -51,7 +64,7 @@ rule embed_distorted:
         embeddings=all_shards(rules.embed_persons.output.embeddings),
     output:
         distorted="<results>/evaluation/distorted.parquet",
-        settings=settings_file(EMBED_DISTORTED),
+        settings=record_file(EMBED_DISTORTED),
     log:
         "<logs>/embed_distorted.log",
     benchmark:
@@ -74,3 +87,4 @@ rule embed_distorted:
 rule embed:
     input:
         all_shards(rules.embed_persons.output.embeddings),
+        expand(record_file(EMBED_PERSONS), shard=SHARDS),

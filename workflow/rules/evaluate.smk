@@ -3,11 +3,14 @@
 # On request (`snakemake parity`): evaluation/parity.json, what bf16 changes on some pictures.
 
 
-EVALUATE_DETECTIONS = record("evaluate_detections", "dataset.category")
+EVALUATE_DETECTIONS = record(
+    "evaluate_detections", "dataset.category", after=[GATHER_DETECTIONS]
+)
 
 
 rule evaluate_detections:
     input:
+        records_before(EVALUATE_DETECTIONS),
         manifest=rules.build_manifest.output.manifest,
         persons=rules.gather_detections.output.persons,
         annotations="<results>/dataset/annotations.json",
@@ -20,7 +23,7 @@ rule evaluate_detections:
             category="How good it is",
             labels={"figure": "Precision and recall of the detections"},
         ),
-        settings=settings_file(EVALUATE_DETECTIONS),
+        settings=record_file(EVALUATE_DETECTIONS),
     log:
         "<logs>/evaluate_detections.log",
     benchmark:
@@ -36,12 +39,17 @@ rule evaluate_detections:
 
 
 EVALUATE_SEARCH = record(
-    "evaluate_search", "dataset.category", "evaluation", "search.rerank"
+    "evaluate_search",
+    "dataset.category",
+    "evaluation",
+    "search.rerank",
+    after=[EMBED_DISTORTED, REDUCE_VECTORS],
 )
 
 
 rule evaluate_search:
     input:
+        records_before(EVALUATE_SEARCH),
         annotations=ANNOTATIONS,
         manifest=rules.build_manifest.output.manifest,
         embeddings=all_shards(rules.embed_persons.output.embeddings),
@@ -56,7 +64,7 @@ rule evaluate_search:
             category="How good it is",
             labels={"figure": "What the number of components changes"},
         ),
-        settings=settings_file(EVALUATE_SEARCH),
+        settings=record_file(EVALUATE_SEARCH),
     log:
         "<logs>/evaluate_search.log",
     benchmark:
@@ -86,11 +94,13 @@ MEASURE_PARITY = record(
     "dataset.category",
     "search_set.min_score",
     "evaluation.parity_images",
+    after=[BUILD_MANIFEST, FETCH_WEIGHTS],
 )
 
 
 rule measure_parity:
     input:
+        records_before(MEASURE_PARITY),
         picture_archives(),
         weights(),
         annotations=ANNOTATIONS,
@@ -98,7 +108,7 @@ rule measure_parity:
         detector=rules.fetch_weights.output.detector,
     output:
         parity="<results>/evaluation/parity.json",
-        settings=settings_file(MEASURE_PARITY),
+        settings=record_file(MEASURE_PARITY),
     log:
         "<logs>/measure_parity.log",
     benchmark:

@@ -9,18 +9,21 @@ SEARCH_EVERYONE = record(
     "search.near_duplicate",
     "search.exclude_near_duplicates",
     "explorer.neighbours",
+    after=[BUILD_INDEX],
+    sharded=True,
 )
 
 
 rule search_everyone:
     input:
+        records_before(SEARCH_EVERYONE),
         index=INDEX,
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         reduced=rules.reduce_vectors.output.reduced,
     output:
         neighbours="<results>/search/everyone/{shard}.parquet",
-        settings=settings_file(SEARCH_EVERYONE, "{shard}"),
+        settings=record_file(SEARCH_EVERYONE),
     log:
         "<logs>/search_everyone/{shard}.log",
     benchmark:
@@ -35,15 +38,18 @@ rule search_everyone:
         "../scripts/search_everyone.py"
 
 
-PROJECT_PERSONS = record("project_persons", "explorer.projection")
+PROJECT_PERSONS = record(
+    "project_persons", "explorer.projection", after=[REDUCE_VECTORS]
+)
 
 
 rule project_persons:
     input:
+        records_before(PROJECT_PERSONS),
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         map="<results>/search/map.parquet",
-        settings=settings_file(PROJECT_PERSONS),
+        settings=record_file(PROJECT_PERSONS),
     log:
         "<logs>/project_persons.log",
     benchmark:
@@ -67,11 +73,13 @@ BUILD_EXPLORER = record(
     "search",
     "report.title",
     "explorer",
+    after=[SELECT_QUERIES, PROJECT_PERSONS, SEARCH_EVERYONE],
 )
 
 
 rule build_explorer:
     input:
+        records_before(BUILD_EXPLORER),
         picture_archives(),
         manifest=rules.build_manifest.output.manifest,
         persons=rules.build_index.output.persons,
@@ -80,7 +88,7 @@ rule build_explorer:
         everyone=all_shards(rules.search_everyone.output.neighbours),
     output:
         explorer=directory("<results>/report/explorer"),
-        settings=settings_file(BUILD_EXPLORER),
+        settings=record_file(BUILD_EXPLORER),
     log:
         "<logs>/build_explorer.log",
     benchmark:

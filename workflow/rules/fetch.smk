@@ -15,7 +15,7 @@ rule fetch_annotations:
         annotations=ANNOTATIONS,
         images="<results>/dataset/images.parquet",
         skipped="<results>/dataset/listed_skipped.tsv",
-        settings=settings_file(FETCH_ANNOTATIONS),
+        settings=record_file(FETCH_ANNOTATIONS),
     log:
         "<logs>/fetch_annotations.log",
     benchmark:
@@ -37,18 +37,21 @@ FETCH_IMAGES = record(
     "dataset",
     "shards",
     fingerprint=fetch.fingerprint(user_settings.dataset),
+    after=[FETCH_ANNOTATIONS],
+    sharded=True,
 )
 
 
 rule fetch_images:
     input:
+        records_before(FETCH_IMAGES),
         user_inputs("dataset"),
         images=rules.fetch_annotations.output.images,
     output:
         pictures=branch(pictures_travel, then="<results>/dataset/pictures/{shard}.zip"),
         rows="<results>/dataset/shards/{shard}.parquet",
         skipped="<results>/dataset/shards/{shard}.skipped.tsv",
-        settings=settings_file(FETCH_IMAGES, "{shard}"),
+        settings=record_file(FETCH_IMAGES),
     log:
         "<logs>/fetch_images/{shard}.log",
     benchmark:
@@ -68,18 +71,19 @@ rule fetch_images:
         "../scripts/fetch_images.py"
 
 
-BUILD_MANIFEST = record("build_manifest")
+BUILD_MANIFEST = record("build_manifest", after=[FETCH_IMAGES])
 
 
 rule build_manifest:
     input:
+        records_before(BUILD_MANIFEST),
         rows=all_shards(rules.fetch_images.output.rows),
         skipped=all_shards(rules.fetch_images.output.skipped),
         listed_skipped=rules.fetch_annotations.output.skipped,
     output:
         manifest="<results>/dataset/manifest.parquet",
         skipped="<results>/dataset/skipped.tsv",
-        settings=settings_file(BUILD_MANIFEST),
+        settings=record_file(BUILD_MANIFEST),
     log:
         "<logs>/build_manifest.log",
     benchmark:

@@ -3,17 +3,18 @@
 # index/timing.json, the only result that depends on the clock.
 
 
-BUILD_INDEX = record("build_index", "index")
+BUILD_INDEX = record("build_index", "index", after=[REDUCE_VECTORS])
 
 
 rule build_index:
     input:
+        records_before(BUILD_INDEX),
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         index=INDEX,
         persons="<results>/index/persons.parquet",
         sidecar="<results>/index/index.json",
-        settings=settings_file(BUILD_INDEX),
+        settings=record_file(BUILD_INDEX),
     log:
         "<logs>/build_index.log",
     benchmark:
@@ -30,17 +31,18 @@ rule build_index:
         "../scripts/build_index.py"
 
 
-TIME_INDEX = record("time_index")
+TIME_INDEX = record("time_index", after=[BUILD_INDEX])
 
 
 rule time_index:
     input:
+        records_before(TIME_INDEX),
         index=INDEX,
         sidecar=rules.build_index.output.sidecar,
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         timing="<results>/index/timing.json",
-        settings=settings_file(TIME_INDEX),
+        settings=record_file(TIME_INDEX),
     log:
         "<logs>/time_index.log",
     benchmark:

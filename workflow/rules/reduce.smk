@@ -2,11 +2,12 @@
 # variance, and reduced/*.parquet, the reduced vector of each person.
 
 
-FIT_PCA = record("fit_pca", "reduction")
+FIT_PCA = record("fit_pca", "reduction", after=[EMBED_PERSONS])
 
 
 rule fit_pca:
     input:
+        records_before(FIT_PCA),
         embeddings=all_shards(rules.embed_persons.output.embeddings),
     output:
         model="<results>/pca/model.npz",
@@ -17,7 +18,7 @@ rule fit_pca:
             category="How it was made",
             labels={"figure": "Variance kept by the reduction"},
         ),
-        settings=settings_file(FIT_PCA),
+        settings=record_file(FIT_PCA),
     log:
         "<logs>/fit_pca.log",
     benchmark:
@@ -34,16 +35,17 @@ rule fit_pca:
         "../scripts/fit_pca.py"
 
 
-REDUCE_VECTORS = record("reduce_vectors")
+REDUCE_VECTORS = record("reduce_vectors", after=[FIT_PCA], sharded=True)
 
 
 rule reduce_vectors:
     input:
+        records_before(REDUCE_VECTORS),
         embeddings=rules.embed_persons.output.embeddings,
         model=rules.fit_pca.output.model,
     output:
         reduced="<results>/reduced/{shard}.parquet",
-        settings=settings_file(REDUCE_VECTORS, "{shard}"),
+        settings=record_file(REDUCE_VECTORS),
     log:
         "<logs>/reduce_vectors/{shard}.log",
     benchmark:
@@ -64,3 +66,4 @@ rule reduce:
     input:
         rules.fit_pca.output,
         all_shards(rules.reduce_vectors.output.reduced),
+        expand(record_file(REDUCE_VECTORS), shard=SHARDS),

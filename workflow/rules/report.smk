@@ -8,11 +8,22 @@
 TIMINGS = settings.report.timings
 
 
-RENDER_REPORT = record("render_report", *deciding_settings())
+RENDER_REPORT = record(
+    "render_report",
+    *deciding_settings(),
+    after=[
+        SEARCH_PERSONS,
+        EVALUATE_SEARCH,
+        GATHER_DETECTIONS,
+        *([EVALUATE_DETECTIONS] if ANNOTATED else []),
+        *([TIME_INDEX] if TIMINGS else []),
+    ],
+)
 
 
 rule render_report:
     input:
+        records_before(RENDER_REPORT),
         picture_archives(),
         branch(pictures_travel, then=user_pictures()),
         detection_numbers=branch(
@@ -59,7 +70,7 @@ rule render_report:
             category="Galleries",
             labels={"query": "{query}"},
         ),
-        settings=settings_file(RENDER_REPORT),
+        settings=record_file(RENDER_REPORT),
     log:
         "<logs>/render_report.log",
     benchmark:
@@ -83,15 +94,18 @@ rule report:
     input:
         rules.render_report.output,
         # The page links to it.
-        branch(settings.report.explorer, then="<results>/report/explorer"),
+        branch(settings.report.explorer, then=rules.build_explorer.output),
 
 
 NOTEBOOK_TEXT = str(SCRIPTS.parents[1] / "notebooks/walkthrough.py")
-RUN_NOTEBOOK = record("run_notebook", "search", text=sha256_file(NOTEBOOK_TEXT))
+RUN_NOTEBOOK = record(
+    "run_notebook", "search", text=sha256_file(NOTEBOOK_TEXT), after=[SEARCH_PERSONS]
+)
 
 
 rule run_notebook:
     input:
+        records_before(RUN_NOTEBOOK),
         picture_archives(),
         branch(pictures_travel, then=user_pictures()),
         own_pictures=branch(
@@ -112,7 +126,7 @@ rule run_notebook:
         hits=rules.search_persons.output.hits,
     output:
         notebook="<results>/notebook/walkthrough.ipynb",
-        settings=settings_file(RUN_NOTEBOOK),
+        settings=record_file(RUN_NOTEBOOK),
     log:
         "<logs>/run_notebook.log",
     benchmark:

@@ -16,11 +16,13 @@ EMBED_QUERY_IMAGES = record(
     "embedding",
     "queries.images",
     "queries.boxes",
+    after=[FIT_PCA],
 )
 
 
 rule embed_query_images:
     input:
+        records_before(EMBED_QUERY_IMAGES),
         weights(),
         pictures=user_pictures(),
         detector=rules.fetch_weights.output.detector,
@@ -29,7 +31,7 @@ rule embed_query_images:
         queries="<results>/search/query_images.parquet",
         full_length="<results>/search/query_images_full_length.parquet",
         skipped="<results>/search/skipped_query_images.tsv",
-        settings=settings_file(EMBED_QUERY_IMAGES),
+        settings=record_file(EMBED_QUERY_IMAGES),
     log:
         "<logs>/embed_query_images.log",
     benchmark:
@@ -48,11 +50,16 @@ rule embed_query_images:
         "../scripts/embed_query_images.py"
 
 
-SELECT_QUERIES = record("select_queries", "queries")
+SELECT_QUERIES = record(
+    "select_queries",
+    "queries",
+    after=[BUILD_INDEX, *([EMBED_QUERY_IMAGES] if QUERIES.images else [])],
+)
 
 
 rule select_queries:
     input:
+        records_before(SELECT_QUERIES),
         query_images=branch(
             QUERIES.images, then=rules.embed_query_images.output.queries
         ),
@@ -65,7 +72,7 @@ rule select_queries:
         reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         queries="<results>/search/queries.parquet",
-        settings=settings_file(SELECT_QUERIES),
+        settings=record_file(SELECT_QUERIES),
     log:
         "<logs>/select_queries.log",
     benchmark:
@@ -80,11 +87,12 @@ rule select_queries:
         "../scripts/select_queries.py"
 
 
-SEARCH_PERSONS = record("search_persons", "search")
+SEARCH_PERSONS = record("search_persons", "search", after=[SELECT_QUERIES])
 
 
 rule search_persons:
     input:
+        records_before(SEARCH_PERSONS),
         embeddings=branch(
             RERANK, then=all_shards(rules.embed_persons.output.embeddings)
         ),
@@ -98,7 +106,7 @@ rule search_persons:
         queries=rules.select_queries.output.queries,
     output:
         hits="<results>/search/hits.parquet",
-        settings=settings_file(SEARCH_PERSONS),
+        settings=record_file(SEARCH_PERSONS),
     log:
         "<logs>/search_persons.log",
     benchmark:

@@ -36,7 +36,7 @@ def test_every_rule_has_its_script_and_its_modules() -> None:
         assert f"rule {rule}:" in text
         name = rule.upper()
         assert re.search(rf'{name} = record\(\s*"{rule}"', text)
-        assert f"settings=settings_file({name}" in text and f"settings={name}.values" in text
+        assert f"settings=record_file({name})" in text and f"settings={name}.values" in text
         assert f'"../scripts/{rule}.py"' in text
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,27 @@ CODE = "code"
 class Record:
     """What decides the results of a rule: its settings, and a digest of its code.
 
-    values: as JSON can hold them; no path of the results and nothing else that may differ between
-    two runs that give the same results.
+    values: as JSON can hold them; no path of the results, and nothing else that may differ between
+    two runs that give the same results. after: the records of the rules whose results it uses.
+    sharded: the rule has a job for each shard.
     """
 
     rule: str
     values: dict[str, Any]
+    after: tuple["Record", ...] = ()
+    sharded: bool = False
 
-    def file(self, *wildcards: str) -> str:
-        """Return the file's path in the results folder. wildcards: such as "{shard}"."""
-        text = json.dumps(self.values, sort_keys=True, default=str)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return "/".join([FOLDER, self.rule, *wildcards, f"{digest}.json"])
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hex digits that change when this record or one before it does."""
+        text = json.dumps([self.values, [before.digest for before in self.after]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def file(self) -> str:
+        """The file's path in the results folder, with the wildcard {shard} if there is one."""
+        parts = [FOLDER, self.rule, *(["{shard}"] if self.sharded else []), f"{self.digest}.json"]
+        return "/".join(parts)
 
 
 def select(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
@@ -56,7 +66,7 @@ def changes(results: Path, records: list[Record]) -> Iterator[str]:
     for record in records:
         folder = results / FOLDER / record.rule
         for file in sorted(folder.rglob("*.json")):
-            if file.name == Path(record.file()).name:
+            if file.name == f"{record.digest}.json":
                 continue
             try:
                 before = json.loads(file.read_text(encoding="utf-8"))
