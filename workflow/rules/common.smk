@@ -2,10 +2,18 @@
 # need of them.
 import atexit
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
+
+# Snakemake runs every job whose script is newer than its results, as all are in a fresh clone. The
+# records of settings have the digest of the code.
+LONG_AGO = 400_000_000
+for script in SCRIPTS.glob("*.py"):
+    with suppress(OSError):
+        os.utime(script, (LONG_AGO, LONG_AGO))
 
 from visualsearch import fetch
 from visualsearch.core.errors import InputError
@@ -59,6 +67,9 @@ wildcard_constraints:
     shard=r"\d+",
 
 
+RECORDS = []
+
+
 def record(rule_name, *keys, after=(), sharded=False, **facts):
     """What decides a rule's results: settings, by their keys in the configuration; other facts; the
     digest of its script and the library modules it uses; and the records of the rules before it.
@@ -66,7 +77,8 @@ def record(rule_name, *keys, after=(), sharded=False, **facts):
     code = digests.digest(SCRIPTS / f"{rule_name}.py")
     values = records.select(deciding_settings(), keys)
     values |= {**facts, records.CODE: code}
-    return records.Record(rule_name, values, tuple(after), sharded)
+    RECORDS.append(records.Record(rule_name, values, tuple(after), sharded))
+    return RECORDS[-1]
 
 
 def record_file(record):
@@ -110,6 +122,10 @@ def say_what_will_run():
     if not named and not (results / "report/index.html").exists():
         for line in opening.unasked_hours(settings):
             logger.warning(line)
+    if changes := records.changes(results, RECORDS):
+        logger.info("Changed since these results were made, so that their jobs run again:")
+        for line in changes:
+            logger.info(f"    {line}")
 
 
 def before_the_first_job():

@@ -4,7 +4,13 @@ from visualsearch.core.job import job
 from visualsearch.core.progress import progress
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import in_person_order
-from visualsearch.data.tables import common_metadata, count_rows, vector_length, vectors_of
+from visualsearch.data.tables import (
+    common_metadata,
+    count_rows,
+    remove_other_shards,
+    vector_length,
+    vectors_of,
+)
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import write_explained_variance
 from visualsearch.report.charts import draw_explained_variance
@@ -13,6 +19,7 @@ from visualsearch.settings import ReductionSettings
 with job(snakemake):
     shards = list(snakemake.input.embeddings)
     settings = ReductionSettings.of(snakemake.params.settings["reduction"])
+    remove_other_shards(shards)
     common_metadata(shards)
     persons = evenly_spaced(count_rows(shards), settings.fit_persons)
     tables = in_person_order(shards, settings.batch_size, ["vector"], persons)

@@ -53,9 +53,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def fingerprint_of(paths: Sequence[str | Path]) -> str:
-    """Hash the path, size and time of change of files, and of the pictures in folders.
+    """Hash the size and time of change of files, and of the pictures in folders with their names.
 
-    Returns "" for no paths. A missing path changes the hash; the job that needs it reports it.
+    It does not depend on how a path is written. Returns "" for no paths. A missing path changes the
+    hash; the job that needs it reports it.
     """
     total = hashlib.sha256()
     for path in map(Path, paths):
@@ -63,7 +64,7 @@ def fingerprint_of(paths: Sequence[str | Path]) -> str:
             names = pictures_in(path) if path.is_dir() else [""]
         except InputError:
             names = []
-        total.update(f"{path}\0{len(names)}\0".encode("utf-8", "surrogateescape"))
+        total.update(f"{len(names)}\0".encode())
         for name in names:
             try:
                 status = (path / name).stat()

@@ -17,8 +17,13 @@ from typing import Any
 from visualsearch.core.text import one_line
 
 FOLDER = "settings"
-# Also decides a result, but means nothing to a reader.
 CODE = "code"
+# What also decides a result, and what to say in place of two hashes.
+MEANT = {
+    CODE: "the code of this workflow",
+    "fingerprint": "your files: pictures, annotations or weights",
+    "text": "the text of the notebook",
+}
 
 
 @dataclass(frozen=True)
@@ -60,32 +65,26 @@ def select(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     return part
 
 
-def changes(results: Path, records: list[Record]) -> Iterator[str]:
-    """Yield a line for each setting that differs from the one which made the results there."""
-    seen = set()
+def changes(results: Path, records: Iterable[Record]) -> list[str]:
+    """Return a line for each setting that is no longer the one that made the results there."""
+    lines: dict[str, None] = {}
     for record in records:
-        folder = results / FOLDER / record.rule
-        for file in sorted(folder.rglob("*.json")):
-            if file.name == f"{record.digest}.json":
-                continue
+        for file in sorted((results / FOLDER / record.rule).rglob("*.json")):
             try:
                 before = json.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            for key, old, new in differences(before, record.values):
-                line = f"{key}: was {old}, is {new}"
-                if line not in seen:
-                    seen.add(line)
-                    yield one_line(line)
+            for key, old, new in _differences(before, record.values):
+                line = f"{key}: {json.dumps(old)}, now {json.dumps(new)}"
+                lines[MEANT.get(key, one_line(line))] = None
+    return list(lines)
 
 
-def differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted keys whose values differ, with both values; the code's digest is no key."""
+def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted keys whose values differ, with both values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
-            if key or name != CODE:
-                yield from differences(
-                    before.get(name), now.get(name), f"{key}.{name}" if key else str(name)
-                )
+            dotted = f"{key}.{name}" if key else str(name)
+            yield from _differences(before.get(name), now.get(name), dotted)
     elif before != now:
         yield key, before, now
