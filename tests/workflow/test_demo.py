@@ -140,9 +140,8 @@ def test_a_stage_runs_again_by_itself(demo: Workspace, stage: str) -> None:
 def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: Path) -> None:
     """The same results under a copy of the workflow, one module of it edited."""
     copy = tmp_path / "copy"
-    shutil.copytree(ROOT / "workflow", copy / "workflow")
-    shutil.copytree(ROOT / "envs", copy / "envs")
-    shutil.copytree(ROOT / "resources", copy / "resources")
+    for folder in ("workflow", "envs", "resources", "notebooks"):
+        shutil.copytree(ROOT / folder, copy / folder)
     shutil.copy(ROOT / "Snakefile", copy)
     there = Workspace(demo.folder, demo.config, root=copy)
     assert there.planned() == set()

@@ -2,18 +2,10 @@
 # need of them.
 import atexit
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 SCRIPTS = ON_DISK / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-
-# Snakemake runs every job whose script is newer than its results, as all are in a fresh clone. The
-# records of settings have the digest of the code.
-LONG_AGO = 400_000_000
-for script in SCRIPTS.glob("*.py"):
-    with suppress(OSError):
-        os.utime(script, (LONG_AGO, LONG_AGO))
 
 from visualsearch import fetch
 from visualsearch.core.errors import InputError
@@ -55,6 +47,7 @@ except InputError as error:
 if runs_jobs_here() and not is_job():
     limit_memory(memory_mb())
 
+digests.hide_times(SCRIPTS)
 SHARDS = range(settings.shards)
 ANNOTATED = fetch.has_annotations(settings.dataset)
 # A job on a GPU takes one of those that `resources: gpu` in the profile allows.
@@ -123,7 +116,9 @@ def say_what_will_run():
         for line in opening.unasked_hours(settings):
             logger.warning(line)
     if changes := records.changes(results, RECORDS):
-        logger.info("Changed since these results were made, so that their jobs run again:")
+        logger.info(
+            "Changed since these results were made, so that their jobs run again:"
+        )
         for line in changes:
             logger.info(f"    {line}")
 
