@@ -4,6 +4,8 @@ import csv
 import html
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +13,7 @@ import pytest
 
 from conftest import ROOT
 from running import Workspace, demo_config, results_without_clock, sampled, without_shards
+from visualsearch.workflow.machine import memory_mb
 
 AFTER_INDEX = {"select_queries", "search_persons", "render_report"}
 AFTER_REDUCTION = {"build_index", "time_index"} | AFTER_INDEX
@@ -86,6 +89,26 @@ def test_embeddings_name_where_they_come_from(demo: Workspace) -> None:
 
 def test_a_second_run_has_nothing_to_do(demo: Workspace) -> None:
     assert "Nothing to be done" in demo.run()
+
+
+def test_jobs_share_the_memory_of_this_machine(demo: Workspace) -> None:
+    logs = "".join(path.read_text() for path in demo.folder.glob(".snakemake/log/*.log"))
+    assert f'mem_mb=Resource("mem_mb", {memory_mb()})' in logs
+
+
+def test_a_python_in_a_path_with_a_space_is_one_line(tmp_path: Path) -> None:
+    """The environment of these tests, under another path."""
+    there = tmp_path / "my environment"
+    (there / "bin").mkdir(parents=True)
+    (there / "bin/python").symlink_to(sys.executable)
+    for name in ("lib", "pyvenv.cfg"):
+        (there / name).symlink_to(Path(sys.prefix, name))
+    command = Workspace(tmp_path / "run", demo_config()).command("--dry-run")
+    command[0] = str(there / "bin/python")
+    done = subprocess.run(command, cwd=tmp_path / "run", capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if "cannot start scripts" in line]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert len(said) == 1 and "install into a folder without it" in said[0]
 
 
 def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:

@@ -65,7 +65,7 @@ rule detect_persons:
     conda:
         "../../envs/detect.yaml"
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(NETWORK_MB),
         gpu=GPUS,
     params:
         settings=DETECT_PERSONS.values,

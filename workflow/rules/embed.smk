@@ -32,7 +32,7 @@ rule embed_persons:
     conda:
         "../../envs/embed.yaml"
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(NETWORK_MB),
         gpu=GPUS,
     params:
         settings=EMBED_PERSONS.values,
@@ -72,7 +72,7 @@ rule embed_distorted:
     conda:
         "../../envs/embed.yaml"
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(NETWORK_MB),
         gpu=GPUS,
     params:
         settings=EMBED_DISTORTED.values,
