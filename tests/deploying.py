@@ -2,20 +2,24 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
 
-# What a workflow that is used as a module needs. Tests may run outside of a clone.
+# What a workflow needs that is used as a module, or installed. Tests may run outside of a clone.
 SHIPPED = (
     "LICENSE",
+    "Makefile",
     "Snakefile",
     "config",
     "envs",
     "notebooks",
     "profiles",
+    "pyproject.toml",
+    "requirements-lock.txt",
     "resources",
     "workflow",
 )
@@ -24,8 +28,11 @@ NAME = "somebody/visual-search"
 TAG = "v1"
 
 
-def publish(folder: Path) -> Path:
-    """Make a repository of the workflow with the tag TAG, and its bare clone in `host`."""
+def publish(folder: Path, changed: Mapping[str, str] | None = None) -> Path:
+    """Make a repository of the workflow with the tag TAG, and its bare clone in `host`.
+
+    changed: texts of files that are other ones in it.
+    """
     work, bare = folder / "work", folder / "host" / f"{NAME}.git"
     ignored = shutil.ignore_patterns("__pycache__")
     for name in SHIPPED:
@@ -35,6 +42,8 @@ def publish(folder: Path) -> Path:
             shutil.copytree(source, copy, ignore=ignored)
         else:
             shutil.copy(source, copy)
+    for name, text in (changed or {}).items():
+        (work / name).write_text(text)
     git(work, "init", "--quiet", "--initial-branch", "main")
     git(work, "add", "--all")
     git(work, "-c", "user.name=Test", "-c", "user.email=test@localhost", "commit", "--quiet", "-m1")

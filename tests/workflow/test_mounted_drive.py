@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from deploying import publish
+from deploying import NAME, git, publish
 from mounted_drive import MountedDrive
 from running import SHORT, Workspace, results_of, without_pictures
 
 PACKED = SHORT | {"dataset": SHORT["dataset"] | {"packed": True}}
+
+
+def cloned(folder: Path, name: str) -> Path:
+    """A new clone, whose files are newer than all results."""
+    git(folder, "clone", "--quiet", f"host/{NAME}.git", name)
+    return folder / name
 
 
 @pytest.fixture
@@ -50,7 +56,8 @@ def test_a_new_machine_goes_on(drive: MountedDrive, short_run: Workspace, tmp_pa
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     shutil.rmtree(drive.folder / "results/report")
     machine = drive.workspace(tmp_path / "new", PACKED)
-    machine.root = publish(tmp_path)
+    publish(tmp_path)
+    machine.root = cloned(tmp_path, "clone")
     with drive.mounted():
         planned = machine.planned()
     assert {"embed_persons", "fit_pca", "build_index", "render_report"} <= planned
@@ -63,10 +70,11 @@ def test_machines_are_taken_away(
     drive: MountedDrive, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
     """Each machine is a new clone with an empty working directory, killed within some stage."""
-    root, done = publish(tmp_path), set()
+    publish(tmp_path)
+    done: set[str] = set()
     for within in ("Fetching", "Detecting", "Embedding, shard", "Building the index", ""):
         machine = drive.workspace(tmp_path / f"before {within}", PACKED)
-        machine.root = shutil.copytree(root, tmp_path / f"clone before {within}")
+        machine.root = cloned(tmp_path, f"clone before {within}")
         with drive.mounted():
             assert not machine.planned() & done
             run = machine.start()
