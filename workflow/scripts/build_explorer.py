@@ -1,13 +1,11 @@
 """Build the explorer: thumbnails, data and the page that shows them."""
 
 from visualsearch.core.job import job, without_code
-from visualsearch.data.tables import remove_other_shards
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.settings import Settings
 
 with job(snakemake):
     files = snakemake.input
-    remove_other_shards(files.everyone)
     write_explorer(
         ExplorerFiles(files.manifest, files.persons, files.queries, files.map, files.everyone),
         Settings.of(without_code(snakemake.params.settings)),

@@ -1,13 +1,11 @@
 """Build the index over all reduced vectors, tuned to the recall asked for."""
 
 from visualsearch.core.job import job
-from visualsearch.data.tables import remove_other_shards
 from visualsearch.index.building import build_index, remove_other_backends
 from visualsearch.settings import IndexSettings
 
 with job(snakemake):
     outputs = snakemake.output
-    remove_other_shards(snakemake.input.reduced)
     build_index(
         list(snakemake.input.reduced),
         IndexSettings.of(snakemake.params.settings["index"]),

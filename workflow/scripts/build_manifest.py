@@ -2,10 +2,16 @@
 
 import logging
 
-from visualsearch.core.job import job, remove_other_records, results_on_disk
-from visualsearch.data.manifest import check_skipped, merge_manifests, read_skipped, write_skipped
+from visualsearch.core.job import job, results_on_disk
+from visualsearch.data.manifest import (
+    check_skipped,
+    merge_manifests,
+    read_skipped,
+    remove_other_shards,
+    write_skipped,
+)
 from visualsearch.data.row_cache import prune
-from visualsearch.data.tables import read_table, remove_other_shards
+from visualsearch.data.tables import read_table
 
 log = logging.getLogger("build_manifest")
 
@@ -23,8 +29,7 @@ with job(snakemake):
     check_skipped(
         kept, skipped, snakemake.config["dataset"]["max_skipped_fraction"], snakemake.log[0]
     )
-    remove_other_shards(snakemake.input.rows)
     if results := results_on_disk(snakemake):
-        remove_other_records(results, len(snakemake.input.rows))
+        remove_other_shards(results, len(snakemake.input.rows))
         prune(results, read_table(snakemake.output.manifest, ["sha256"])["sha256"].to_pylist())
     log.info("%d pictures, %d left out", kept, len(skipped))

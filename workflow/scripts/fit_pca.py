@@ -7,7 +7,6 @@ from visualsearch.data.person_order import in_person_order
 from visualsearch.data.tables import (
     common_metadata,
     count_rows,
-    remove_other_shards,
     vector_length,
     vectors_of,
 )
@@ -19,7 +18,6 @@ from visualsearch.settings import ReductionSettings
 with job(snakemake):
     shards = list(snakemake.input.embeddings)
     settings = ReductionSettings.of(snakemake.params.settings["reduction"])
-    remove_other_shards(shards)
     common_metadata(shards)
     persons = evenly_spaced(count_rows(shards), settings.fit_persons)
     tables = in_person_order(shards, settings.batch_size, ["vector"], persons)

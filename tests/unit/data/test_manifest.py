@@ -13,6 +13,7 @@ from visualsearch.data.manifest import (
     person_id,
     read_listed,
     read_skipped,
+    remove_other_shards,
     write_listed,
     write_skipped,
 )
@@ -58,3 +59,20 @@ def test_skipped_fraction() -> None:
         check_skipped(0, one, 1.0, "the.log")
     with pytest.raises(InputError, match="no usable picture"):
         check_skipped(0, [], 1.0, "the.log")
+
+
+def test_fewer_shards_leave_nothing_and_pictures_stay(tmp_path: Path) -> None:
+    kept = ["dataset/images/7.jpg", "dataset/shards/1.parquet", "logs/fit_pca.log"]
+    kept += ["settings/fit_pca/123456789012.json", "settings/detect_persons/0/a.json"]
+    gone = [
+        "dataset/shards/2.skipped.tsv",
+        "dataset/shards/.2.parquet.sha256",
+        "logs/detect/10.log",
+    ]
+    gone += ["embeddings/3.parquet", "settings/detect_persons/2/a.json", "dataset/pictures/2.zip"]
+    for name in kept + gone:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    remove_other_shards(tmp_path, 2)
+    left = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert left == set(kept)

@@ -5,7 +5,6 @@ import ctypes
 import gc
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -108,13 +107,6 @@ def results_on_disk(snakemake: Any) -> Path | None:
         return None
     parts = Path(snakemake.output.settings)
     return next(folder.parent for folder in parts.parents if folder.name == "settings")
-
-
-def remove_other_records(results: Path, shards: int) -> None:
-    """Remove the records of a run with more shards."""
-    for folder in results.glob("settings/*/*"):
-        if folder.is_dir() and int(folder.name) >= shards:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def return_free_memory() -> None:

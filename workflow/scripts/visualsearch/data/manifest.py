@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -121,6 +122,22 @@ def split_person_id(person: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.in
     """Return image_id and det_index of person ids; the inverse of `person_id`."""
     image_id, det_index = np.divmod(np.asarray(person, np.int64), DETECTIONS_PER_IMAGE)
     return image_id, det_index
+
+
+# Where the results have a file, or a folder, for each shard.
+SHARDED = ("dataset/shards", "dataset/pictures", "detections/shards", "embeddings", "reduced")
+SHARDED += ("search/everyone", "settings/*", "logs/*", "benchmarks/*")
+# A shard's number, as a folder or with a suffix; a checksum is a hidden file.
+SHARD_NAME = re.compile(r"\.?(\d{1,3})(\..+)?")
+
+
+def remove_other_shards(results: Path, shards: int) -> None:
+    """Remove what a run with more shards has left in the results. No later stage may run meanwhile."""
+    for folder in (folder for pattern in SHARDED for folder in results.glob(pattern)):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            shard = SHARD_NAME.fullmatch(path.name)
+            if shard and int(shard[1]) >= shards:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_listed(path: str | Path, images: Iterable[ListedImage]) -> None:

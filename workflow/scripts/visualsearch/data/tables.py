@@ -195,20 +195,6 @@ def count_rows(paths: Sequence[str | Path]) -> int:
     return total
 
 
-def remove_other_shards(files: Sequence[str | Path]) -> None:
-    """Remove the files of a run with more shards beside `files`, which are those of all shards.
-
-    A shard's files begin with its number and a dot; their checksums are hidden files.
-    """
-    names = {Path(file).name for file in files}
-    shards = {name.partition(".")[0] for name in names}
-    for folder in {Path(file).parent for file in files}:
-        for path in folder.iterdir():
-            shard = path.name.removeprefix(".").partition(".")[0]
-            if shard.isdecimal() and shard not in shards:
-                path.unlink(missing_ok=True)
-
-
 def boxes_of(table: pa.Table) -> NDArray[np.float32]:
     """Return the columns x, y, w and h as float32 [N, 4]."""
     return np.column_stack([table[name].to_numpy() for name in BOX_COLUMNS])

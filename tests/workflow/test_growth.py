@@ -1,0 +1,90 @@
+"""Pictures that come, go, and change their names: only new content is detected and embedded."""
+
+import os
+import re
+import shutil
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from running import Workspace
+
+PACKAGE = Path(str(resources.files("openpeople"))) / "data/curated"
+PICTURES = sorted(PACKAGE.glob("P00[1-3]/assets/*.jpg"))
+KNOWN = re.compile(r"(\d+) of (\d+) are known from an earlier run")
+
+
+def config(pictures: Path, **sections: object) -> dict:
+    return {
+        "dataset": {"source": "folder", "folder": {"path": str(pictures)}},
+        "detector": {"name": "ssdlite_mobilenet_v2_person", "precision": "fp32"},
+        "search_set": {"min_height": 64},
+        "reduction": {"n_components": 16},
+        "shards": 2,
+        **sections,
+    }
+
+
+def new_items(workspace: Workspace, rule: str) -> int:
+    """How many pictures the jobs of a rule computed, by their logs: all but the known ones."""
+    total = 0
+    for shard in range(workspace.config["shards"]):
+        text = (workspace.results / f"logs/{rule}/{shard}.log").read_text()
+        done = re.findall(r": (\d+) images in", text)
+        total += int(done[0]) if done else 0
+        assert done or KNOWN.search(text), text
+    return total
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for path in PICTURES[:14]:
+        shutil.copy(path, folder / f"{path.parent.parent.name} {path.name}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grown(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A run, then one after pictures were added, removed, renamed, moved, touched and changed, and
+    `shards` too."""
+    workspace = Workspace(tmp_path_factory.mktemp("grown"), config(pictures))
+    workspace.run("evaluate", "search")
+    assert new_items(workspace, "detect_persons") == 14
+    files = sorted(pictures.iterdir())
+    shutil.copy(PICTURES[14], pictures / "added.jpg")
+    files[0].unlink()
+    files[1].rename(pictures / "renamed.jpg")
+    (pictures / "folder").mkdir()
+    files[2].rename(pictures / "folder" / files[2].name)
+    os.utime(files[3])
+    Image.open(files[4]).rotate(180).save(files[4])
+    workspace.config["shards"] = 1
+    workspace.run("evaluate", "search")
+    return workspace
+
+
+def test_only_new_content_is_computed(grown: Workspace) -> None:
+    """The picture that was added, and the one that was changed."""
+    assert new_items(grown, "detect_persons") == 2
+    assert new_items(grown, "embed_persons") <= 2
+
+
+def test_results_are_the_bytes_of_a_run_from_nothing(
+    grown: Workspace, pictures: Path, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path, config(pictures, shards=1))
+    workspace.run("evaluate", "search")
+    expected, found = workspace.hashes(), grown.hashes()
+    assert {"search/hits.parquet", "embeddings/0.parquet"} <= expected.keys()
+    # No shard of the former number is left either.
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if expected[name] != found[name]] == []
+
+
+def test_no_row_of_other_settings_is_used(grown: Workspace, pictures: Path) -> None:
+    grown.config["detector"] = {**grown.config["detector"], "score_threshold": 0.3}
+    grown.run("detect")
+    assert new_items(grown, "detect_persons") == 14
