@@ -125,14 +125,16 @@ def split_person_id(person: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 # Where the results have a file, or a folder, for each shard.
-SHARDED = ("dataset/shards", "dataset/pictures", "detections/shards", "embeddings", "reduced")
-SHARDED += ("search/everyone", "settings/*", "logs/*", "benchmarks/*")
+SHARDED = (
+    *("dataset/shards", "dataset/pictures", "detections/shards", "embeddings", "reduced"),
+    *("search/everyone", "settings/*", "logs/*", "benchmarks/*"),
+)
 # A shard's number, as a folder or with a suffix; a checksum is a hidden file.
 SHARD_NAME = re.compile(r"\.?(\d{1,3})(\..+)?")
 
 
 def remove_other_shards(results: Path, shards: int) -> None:
-    """Remove what a run with more shards has left in the results. No later stage may run meanwhile."""
+    """Remove what a run with more shards left in the results. No later stage may run meanwhile."""
     for folder in (folder for pattern in SHARDED for folder in results.glob(pattern)):
         for path in folder.iterdir() if folder.is_dir() else ():
             shard = SHARD_NAME.fullmatch(path.name)
