@@ -5,8 +5,10 @@ RUN apt-get update && apt-get install --yes --no-install-recommends g++ make
 WORKDIR /build
 COPY Makefile requirements-lock.txt ./
 COPY install install
-# As on any machine: the lock's very files, and annoy compiled to run anywhere.
-RUN PIP_NO_CACHE_DIR=1 make VENV=/opt/venv /opt/venv/.packages-installed
+# As on any machine: the lock's very files, and annoy compiled to run anywhere. With --build-arg CPU=1
+# PyTorch comes without CUDA.
+ARG CPU
+RUN PIP_NO_CACHE_DIR=1 make CPU=$CPU VENV=/opt/venv /opt/venv/.packages-installed
 
 FROM docker.io/library/python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="visual-search" org.opencontainers.image.licenses="MIT"

@@ -13,7 +13,7 @@ PYTHON ?= $(shell sh install/find_python.sh $(VENV))
 # with TORCH=there, the one that PYTHON has already. An environment keeps what it was made with.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 MADE_WITH := $(or $(shell cat $(VENV)/.torch 2> /dev/null),$(if $(wildcard $(VENV)/.installed),locked))
-TORCH ?= $(or $(if $(CPU),cpu),$(MADE_WITH),locked)
+TORCH ?= $(or $(if $(filter 1,$(CPU)),cpu),$(MADE_WITH),locked)
 ifeq ($(filter locked cpu there,$(TORCH)),)
 $(error TORCH is "$(TORCH)": it may be locked, cpu or there)
 endif
@@ -34,7 +34,7 @@ endif
 # another machine that shares this folder, as cluster nodes do. These run anywhere.
 export ANNOY_COMPILER_ARGS ?= -O3,-std=c++14,-fpermissive,-DANNOYLIB_MULTITHREADED_BUILD
 
-.PHONY: demo test golden test-all test-beyond test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
+.PHONY: demo test test-library golden test-all test-beyond test-slurm test-s3 test-isolated test-container torture fuzz bench lint docs example lock clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python install/check_machine.py
@@ -45,6 +45,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		tests/workflow tests/browser tests/unit
+
+# The library without what needs PyTorch, for a second Python: with TORCH=there and a VENV of its own.
+test-library: $(VENV)/.installed
+	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-hnsw.txt
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \
+		$(patsubst %,--ignore tests/unit/%,detect embed core/test_fuzz.py report/test_hostile_pages.py) \
+		--deselect tests/unit/settings/test_configuration.py::test_categories_are_those_of_coco \
+		--deselect tests/unit/workflow/test_supply_chain.py::test_no_import_asks_the_network
 
 # All tests there are.
 test-all: test torture fuzz test-beyond test-slurm test-s3 test-isolated test-container

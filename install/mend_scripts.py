@@ -10,7 +10,7 @@ import venv
 from pathlib import Path
 
 # pip's own way where a path is too long for a first line. To Python, two of the lines are a text.
-HEADER = "#!/bin/sh\n'''exec' {python} \"$0\" \"$@\"\n' '''\n"
+HEADER = "#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n"
 
 
 def mend(folder: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from conftest import ROOT
 
 # What a `make` outside, such as `make test VENV=...`, hands down.
-OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "PYTHON", "VENV", "CPU")
+OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS")
+OF_MAKE += ("PYTHON", "VENV", "CPU", "TORCH", "TORCH_INDEX")
 
 
 def small_checkout(folder: Path) -> Path:
@@ -23,15 +24,22 @@ def small_checkout(folder: Path) -> Path:
 
 
 def make(
-    folder: Path, *arguments: str, python: str | None = sys.executable, **variables: str | None
+    folder: Path,
+    *arguments: str,
+    python: str | None = sys.executable,
+    before: tuple[str, ...] = (),
+    **variables: str | None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run make in a folder with a Python. `variables`: of the environment, None for unset."""
+    """Run make in a folder with a Python.
+
+    before: words of a command that starts make. variables: of the environment, None for unset.
+    """
     given = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
     for name, value in variables.items():
         given.pop(name, None)
         if value is not None:
             given[name] = value
-    command = ["make", *arguments]
+    command = [*before, "make", *arguments]
     if python is not None:
         command.append(f"PYTHON={python}")
     return subprocess.run(

@@ -103,6 +103,18 @@ def test_own_pictures_as_anybody_and_nothing_written_elsewhere(
     assert {path.stat().st_uid for path in ran.results.rglob("*")} == {STRANGER}
 
 
+def test_the_image_for_the_cloud_is_built_from_the_clone(docker: Docker, tmp_path: Path) -> None:
+    """With the lines of docs/past-one-machine.md."""
+    page = (ROOT / "docs/past-one-machine.md").read_text()
+    (lines,) = re.findall(r"^```dockerfile\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "Dockerfile").write_text(lines.replace("FROM visual-search", f"FROM {IMAGE}"))
+    tag = f"{IMAGE}-cloud"
+    docker("build", "--network=host", "--tag", tag, "--file", tmp_path / "Dockerfile", ROOT)
+    code = "import snakemake_storage_plugin_s3"
+    docker("run", "--rm", "--network", "none", tag, "python", "-c", code)
+    docker("rmi", tag)
+
+
 def test_what_is_in_the_image(docker: Docker) -> None:
     def inside(script: str) -> str:
         return docker("run", "--rm", "--network", "none", IMAGE, "sh", "-c", script)
@@ -111,7 +123,7 @@ def test_what_is_in_the_image(docker: Docker) -> None:
     assert not inside("command -v cc gcc g++ make || true")
     assert not inside("find /opt -writable -not -type l")
     shipped = {"LICENSE", "Makefile", "Snakefile", "config", "envs", "notebooks", "profiles"}
-    shipped |= {"requirements-lock.txt", "resources", "workflow"}
+    shipped |= {"install", "requirements-lock.txt", "requirements-s3.txt", "resources", "workflow"}
     assert set(inside("ls -A /opt/visual-search").split()) == shipped
     lock = (ROOT / "requirements-lock.txt").read_text()
     locked = set(re.findall(r"^(\S+)==(\S+)", lock, re.MULTILINE))

@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Any, TypeGuard
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import (
+    ZIP_BZIP2,
+    ZIP_DEFLATED,
+    ZIP_LZMA,
+    ZIP_STORED,
+    BadZipFile,
+    ZipFile,
+    is_zipfile,
+)
 from zlib import error as ZlibError
 
 from visualsearch.core.errors import InputError
@@ -20,6 +28,8 @@ Hook = Callable[[dict[str, Any]], dict[str, Any]]
 MAX_UNPACKED_BYTES = 2**30
 # zipfile raises these for archives that are broken, encrypted or compressed in an unknown way.
 ARCHIVE_ERRORS = (BadZipFile, ZlibError, LZMAError, EOFError, RuntimeError, struct.error)
+# Those of Python 3.11. Later ones know more, with errors of their own.
+METHODS = (ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA)
 
 
 def read_json(path: Path, member: str | None, kind: str, hook: Hook) -> Any:
@@ -35,7 +45,10 @@ def read_json(path: Path, member: str | None, kind: str, hook: Hook) -> Any:
         with ZipFile(path) as archive:
             if member not in archive.namelist():
                 raise InputError(f"{path}: the archive has no {member}")
-            if archive.getinfo(member).file_size > MAX_UNPACKED_BYTES:
+            entry = archive.getinfo(member)
+            if entry.compress_type not in METHODS:
+                raise BadZipFile(f"compression method {entry.compress_type} is not supported")
+            if entry.file_size > MAX_UNPACKED_BYTES:
                 raise InputError(
                     f"{path}: {member} has more than {MAX_UNPACKED_BYTES // 2**20} MB unpacked;"
                     " give COCO's own archive, or the JSON file itself"
