@@ -57,7 +57,7 @@ test-library: $(VENV)/.installed
 # All tests there are.
 test-all: test torture fuzz test-beyond test-slurm test-s3 test-isolated test-container
 
-# More of use as a module, deployed or from git.
+# More of use as a module, deployed or from git, and the installation from an index of small packages.
 test-beyond: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -m beyond -n $(WORKERS) --dist loadfile
 
