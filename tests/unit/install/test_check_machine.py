@@ -110,6 +110,21 @@ def test_too_small_a_disk(checkout: Path, tmp_path: Path, cpu: list[str]) -> Non
     assert ("or install without CUDA: make CPU=1" in said) == (not cpu)
 
 
+def test_before_a_run_too(tmp_path: Path) -> None:
+    """`make demo` asks for what a run needs, where everything is installed already."""
+    check = shlex.join([sys.executable, str(ROOT / "install/check_machine.py")])
+    disk = tmp_path / "disk"
+    for before, expected in (
+        ("", ""),
+        (f"export HOME={disk} XDG_CACHE_HOME=; disk ro", "set HOME or XDG_CACHE_HOME"),
+        (f"cd {disk}; disk ro", "clone into a folder of your own"),
+        (f"export TMPDIR={disk} CXX=none", "set TMPDIR"),
+    ):
+        done = in_shell_with_disk(disk, 1, f"{before}\n{check}")
+        assert done.returncode == bool(expected), done.stdout
+        assert expected in done.stdout and done.stdout.count("\n") == bool(expected)
+
+
 def check_machine() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         "check_machine", ROOT / "install/check_machine.py"
