@@ -12,7 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
-from running import Workspace, demo_config, results_without_clock, sampled, without_shards
+from running import (
+    Workspace,
+    demo_config,
+    results_without_clock,
+    sampled,
+    with_results_in,
+    without_shards,
+)
 from visualsearch.workflow.machine import memory_mb
 
 AFTER_INDEX = {"select_queries", "search_persons", "render_report"}
@@ -116,6 +123,61 @@ def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
         assert len(list(csv.DictReader(file))) == 50
 
 
+@pytest.fixture(scope="module")
+def unremembered(demo: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The demo's results under another name, in a folder where Snakemake has no record of them."""
+    folder = tmp_path_factory.mktemp("unremembered")
+    shutil.copytree(demo.results, folder / "results/renamed", copy_function=shutil.copy2)
+    return with_results_in("results/renamed", Workspace(folder, demo.config))
+
+
+def test_renamed_results_are_complete(unremembered: Workspace) -> None:
+    assert unremembered.planned() == set()
+
+
+def test_results_by_their_absolute_path_from_elsewhere(demo: Workspace, tmp_path: Path) -> None:
+    elsewhere = Workspace(tmp_path, demo.config)
+    assert with_results_in(str(demo.results), elsewhere).planned() == set()
+
+
+def test_a_fresh_clone_of_the_same_commit_runs_nothing(demo: Workspace, tmp_path: Path) -> None:
+    """Its files are newer than all results."""
+    clone = copy_of_the_workflow(tmp_path / "clone")
+    for path in clone.rglob("*"):
+        path.touch()
+    assert Workspace(demo.folder, demo.config, root=clone).planned() == set()
+    beside = Workspace(clone, demo.config, root=clone)
+    assert with_results_in(str(demo.results), beside).planned() == set()
+
+
+def test_as_a_module_on_the_results_of_a_run_by_itself(demo: Workspace, tmp_path: Path) -> None:
+    section = demo.config | {"pathvars": {"results": str(demo.results)}}
+    (tmp_path / "Snakefile").write_text(
+        f"""
+module visual_search:
+    snakefile: "{ROOT}/workflow/Snakefile"
+    config: config["search"]
+
+use rule * from visual_search as their_*
+"""
+    )
+    for path in (ROOT / "workflow/scripts").glob("*.py"):
+        path.touch()
+    workspace = Workspace(tmp_path, {"search": section}, root=tmp_path)
+    assert workspace.planned("their_all") <= {"their_all"}
+
+
+def test_changed_settings_are_named(unremembered: Workspace) -> None:
+    changed = demo_config(reduction={"n_components": 32}, report={"title": "Another"})
+    said = with_results_in("results/renamed", Workspace(unremembered.folder, changed))
+    lines = said.run("--dry-run").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("Changed since"))
+    assert [line.strip() for line in lines[start + 1 : start + 3]] == [
+        "reduction.n_components: 64, now 32",
+        'report.title: "Ten people who do not exist", now "Another"',
+    ]
+
+
 @pytest.mark.parametrize(
     ("section", "change", "rerun"),
     [
@@ -132,10 +194,11 @@ def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
     ],
 )
 def test_a_changed_parameter_reruns_what_depends_on_it(
-    demo: Workspace, section: str, change: dict, rerun: set[str]
+    unremembered: Workspace, section: str, change: dict, rerun: set[str]
 ) -> None:
-    changed = Workspace(demo.folder, demo_config(**{section: change}))
-    assert changed.planned() == rerun
+    """Also where Snakemake does not know what the results were made with."""
+    changed = Workspace(unremembered.folder, demo_config(**{section: change}))
+    assert with_results_in("results/renamed", changed).planned() == rerun
 
 
 LAST_RULES = {
@@ -160,12 +223,16 @@ def test_a_stage_runs_again_by_itself(demo: Workspace, stage: str) -> None:
     assert last in demo.planned(stage, "--forcerun", last)
 
 
+def copy_of_the_workflow(folder: Path) -> Path:
+    for name in ("workflow", "envs", "resources", "notebooks", "profiles"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy(ROOT / "Snakefile", folder)
+    return folder
+
+
 def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: Path) -> None:
     """The same results under a copy of the workflow, one module of it edited."""
-    copy = tmp_path / "copy"
-    for folder in ("workflow", "envs", "resources", "notebooks"):
-        shutil.copytree(ROOT / folder, copy / folder)
-    shutil.copy(ROOT / "Snakefile", copy)
+    copy = copy_of_the_workflow(tmp_path / "copy")
     there = Workspace(demo.folder, demo.config, root=copy)
     assert there.planned() == set()
     module = copy / "workflow/scripts/visualsearch/index/annoy_backend.py"
