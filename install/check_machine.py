@@ -156,6 +156,8 @@ def first_problem(venv: str | None, torch: str) -> str | None:
     if not os.environ.get("PIP_NO_CACHE_DIR"):
         in_cache = existing(cache_folder()), "make room, or set PIP_NO_CACHE_DIR=1"
         needs.append((*in_cache, DOWNLOADED[torch]))
+    if os.path.exists(os.path.join(venv, ".packages-installed")):
+        needs = []  # Only what a new lock changes is installed, and that is less by far.
     return (
         platform_problem()
         or path_problem(venv)

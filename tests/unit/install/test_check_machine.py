@@ -110,6 +110,14 @@ def test_too_small_a_disk(checkout: Path, tmp_path: Path, cpu: list[str]) -> Non
     assert ("or install without CUDA: make CPU=1" in said) == (not cpu)
 
 
+def test_a_new_lock_needs_no_room_for_everything(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    check = shlex.join([sys.executable, str(ROOT / "install/check_machine.py"), "--install"])
+    there = f"mkdir {disk}/venv; touch {disk}/venv/.packages-installed"
+    done = in_shell_with_disk(disk, 200, f"{there}; {check} {disk}/venv")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_before_a_run_too(tmp_path: Path) -> None:
     """`make demo` asks for what a run needs, where everything is installed already."""
     check = shlex.join([sys.executable, str(ROOT / "install/check_machine.py")])
