@@ -169,7 +169,7 @@ $(VENV)/.packages-installed: requirements-lock.txt
 		|| { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed; name it: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) install/check_machine.py --install $(VENV) --torch $(TORCH)
 	$(BIN)/python -m pip --version > /dev/null 2>&1 \
-		|| $(PYTHON) -m venv --clear $(if $(filter there,$(TORCH)),--system-site-packages) $(VENV)
+		|| $(PYTHON) -m venv --clear $(VENV_$(TORCH)) $(VENV)
 	echo $(TORCH) > $(VENV)/.torch
 	sed -n '/^setuptools==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
 	sed -n '/^annoy==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
@@ -178,6 +178,9 @@ $(VENV)/.packages-installed: requirements-lock.txt
 	$(LOCKED) --no-cache-dir --no-binary annoy -r $(VENV)/annoy.txt
 	$(INSTALL_$(TORCH))
 	touch $@
+
+# With the packages of PYTHON, its pip too where the system has split venv, as on Colab.
+VENV_there = --system-site-packages $(shell $(PYTHON) -c 'from ensurepip import version' 2> /dev/null || echo --without-pip)
 
 define INSTALL_locked
 $(LOCKED) -r requirements-lock.txt

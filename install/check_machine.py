@@ -7,6 +7,7 @@ It needs no package.
 """
 
 import argparse
+import importlib.util
 import os
 import platform
 import re
@@ -59,12 +60,14 @@ def path_problem(venv: str) -> str | None:
     )
 
 
-def missing_problem() -> str | None:
+def missing_problem(torch: str) -> str | None:
     """Name what is missing to make an environment and to compile annoy."""
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     missing = {}
     # Debian keeps it in a package of its own, beside the module venv.
-    if not os.path.isfile(os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "__main__.py")):
+    ensurepip = os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "__main__.py")
+    has_pip = torch == "there" and importlib.util.find_spec("pip") is not None
+    if not os.path.isfile(ensurepip) and not has_pip:
         missing["venv"] = f"{python}-venv"
     if not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")):
         missing["Python.h"] = f"{python}-dev"
@@ -161,7 +164,7 @@ def first_problem(venv: str | None, torch: str) -> str | None:
     return (
         platform_problem()
         or path_problem(venv)
-        or missing_problem()
+        or missing_problem(torch)
         or writing_problem(venv)
         or room_problem(needs)
     )
