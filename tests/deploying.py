@@ -16,6 +16,7 @@ SHIPPED = (
     "Snakefile",
     "config",
     "envs",
+    "install",
     "notebooks",
     "profiles",
     "pyproject.toml",
