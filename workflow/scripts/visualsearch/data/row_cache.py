@@ -16,8 +16,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,8 +38,8 @@ SECONDS_BETWEEN_FILES = 30.0
 ROWS_OF_A_FILE = 1024
 FILES_TO_JOIN = 64
 SHA256_LENGTH = 64
-# Packages that decode pictures and compute rows. Those of the detector are in detector.json.
-PACKAGES = ("pillow", "numpy")
+# Packages that decode pictures and compute rows. Not every stage has all.
+PACKAGES = ("pillow", "numpy", "torch", "torchvision")
 
 Item = TypeVar("Item")
 
@@ -71,8 +72,7 @@ class RowCache:
         self._written = time.monotonic()
         if results is None:
             return
-        packages = {name: version(name) for name in PACKAGES}
-        text = json.dumps([made_by, packages, str(self._schema)], sort_keys=True)
+        text = json.dumps([made_by, _versions(), str(self._schema)], sort_keys=True)
         self._folder = Path(results, FOLDER, stage, hashlib.sha256(text.encode()).hexdigest()[:16])
         for other in self._folder.parent.glob("*"):
             if other != self._folder:
@@ -145,6 +145,15 @@ class RowCache:
             next(computed, None)
         finally:
             self.write()
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of PACKAGES that are installed, without importing them."""
+    versions = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def prune(results: str | Path, pictures: Iterable[str]) -> None:

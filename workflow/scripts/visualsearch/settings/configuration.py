@@ -33,7 +33,7 @@ class Settings(Section):
         "Number of jobs into which fetching, detecting, embedding and reducing are split, by image "
         "id. Choose it so that a job takes minutes, and no lower than the number of cores: the "
         "default is for thousands of pictures, and 4 is quicker for some hundreds. Results do not "
-        "depend on it, but changing it runs these stages again.",
+        "depend on it, and changing it detects and embeds nothing again.",
         minimum=1,
         maximum=512,
     )
