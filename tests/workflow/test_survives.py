@@ -142,7 +142,7 @@ def stopped(workspace: Workspace, number: int, whole_group: bool, within: str) -
 def test_stopped_by_sigterm(demo: Workspace, tmp_path: Path) -> None:
     """As a system does that shuts down, or a cluster whose time is up: to Snakemake alone."""
     workspace = demo.copy(tmp_path / "stopped", demo.config)
-    for folder in ("embeddings", "evaluation", "reduced", "index", "search", "report"):
+    for folder in ("cache", "embeddings", "evaluation", "reduced", "index", "search", "report"):
         shutil.rmtree(workspace.results / folder)
     stopped(workspace, signal.SIGTERM, False, "Embedding, shard")
     workspace.run()

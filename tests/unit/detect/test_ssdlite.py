@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from safetensors import safe_open
 from torch import Tensor
-from torchvision.ops import box_iou
+from torchvision.ops import box_iou, nms
 
 from helpers import one_line
 from visualsearch.core.errors import InputError
@@ -113,6 +113,22 @@ def test_a_batch_answers_as_its_images_do_alone(
         [(alone_boxes, alone_scores)] = model.detect(image)
         check_close(boxes, alone_boxes)
         check_close(scores, alone_scores)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_suppression_is_torchvisions(seed: int) -> None:
+    """Boxes at any scale, some equal, some empty, with equal scores."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(0, 400))
+    corners = rng.uniform(-0.2, 1.2, (n, 2)).astype(np.float32)
+    sides = rng.exponential(rng.uniform(0.02, 0.5), (n, 2)).astype(np.float32)
+    sides[rng.random(n) < 0.05] = 0
+    boxes = np.concatenate([corners, corners + sides], axis=1)
+    boxes[: n // 8] = boxes[n - n // 8 :]
+    scores = rng.integers(1, 50, n).astype(np.float32) / 50
+    for threshold in (0.1, ssd_boxes.NMS_IOU_THRESHOLD):
+        expected = nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold).numpy()
+        assert ssd_boxes.suppress(boxes, scores, threshold, 100).tolist() == expected[:100].tolist()
 
 
 def test_select_boxes_suppresses_before_it_clips_and_drops_empty_boxes() -> None:

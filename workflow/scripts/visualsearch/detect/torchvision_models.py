@@ -185,7 +185,7 @@ def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     RoIAlign. Whatever places and scores boxes stays in fp32: anchors, the last layer of a two-stage
     model, decoding and NMS.
     """
-    fold_norms(model).to(device)
+    fold_norms(model, (torch.nn.BatchNorm2d, FrozenBatchNorm2d)).to(device)
     if device.type == "cpu":
         with_winograd(model, dtype)
     compute_in(model.backbone, dtype)

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torchvision.ops import roi_align
 
 from visualsearch.data.boxes import Boxes, clip_to_image, grow_to_aspect, mirror
 from visualsearch.detect.base import STRIDES, Detector
@@ -97,6 +96,9 @@ def _align(
     factors from these to pixels of the network's input. Returns
     [N, C, ceil(height / stride), ceil(width / stride)], as large as the map of a crop of this size.
     """
+    # Crops need no torchvision, whose import takes more than a second.
+    from torchvision.ops import roi_align
+
     corners = torch.from_numpy(boxes * np.array(scale * 2, dtype=np.float32)).to(features)
     grid = (-(-size[0] // stride), -(-size[1] // stride))
     return roi_align(features, [corners], grid, spatial_scale=1 / stride, aligned=True)
