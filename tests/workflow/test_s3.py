@@ -99,7 +99,12 @@ def test_fetched_into_a_bucket(server: S3Server, tmp_path: Path) -> None:
     assert f"results in s3://{BUCKET}/fetched/results/test; " in said
     assert "Report" not in said
     assert workspace.planned("fetch") == set()
-    assert workspace.elsewhere("there").planned("fetch") == set()
+    there = workspace.elsewhere("there")
+    assert there.planned("fetch") == set()
+    # A machine without a record of the results notices that they were made with other settings.
+    there.config = {**SHORT, "dataset": SHORT["dataset"] | {"max_images": 13}}
+    there.config["pathvars"] = workspace.config["pathvars"]
+    assert {"fetch_annotations", "fetch_images", "build_manifest"} <= there.planned("fetch")
 
 
 @whole

@@ -22,15 +22,9 @@ NEEDED = {
     "project_persons": FITTING,
     "render_report": {"matplotlib"},
 }
-# These load the detector; what else they import, test_environments compares with envs/.
-WITH_TORCH = {
-    "detect_persons",
-    "embed_distorted",
-    "embed_persons",
-    "embed_query_images",
-    "fetch_weights",
-    "measure_parity",
-}
+# These load the detector; what else they import, test_environments compares with envs/. The others
+# that use it load it when a picture is new.
+WITH_TORCH = {"embed_query_images", "fetch_weights", "measure_parity"}
 WITHOUT_TORCH = {path.stem for path in SCRIPTS.glob("*.py")} - WITH_TORCH
 
 
