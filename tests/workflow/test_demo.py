@@ -15,10 +15,8 @@ from conftest import ROOT
 from running import (
     Workspace,
     demo_config,
-    results_without_clock,
     sampled,
     with_results_in,
-    without_shards,
 )
 from visualsearch.workflow.machine import memory_mb
 
@@ -243,35 +241,6 @@ def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: P
     template = copy / "workflow/scripts/visualsearch/report/templates/report.css"
     template.write_text(template.read_text() + "\n")
     assert "render_report" in there.planned()
-
-
-def test_results_are_the_same_bytes_for_any_shards_and_cores(
-    demo: Workspace, tmp_path: Path
-) -> None:
-    """In two shards on two cores, and in one on one core; what a clock measured is left out."""
-    assert demo.config["shards"] == 2
-    more = {"search": {"rerank": 20}, "report": {"explorer": True}}
-    two = demo.copy(tmp_path / "two", demo_config(**more))
-    two.run(cores=2)
-    one = Workspace(tmp_path / "one", demo_config(**more, shards=1))
-    one.run(cores=1)
-    expected, found = (without_shards(results_without_clock(workspace)) for workspace in (two, one))
-    whole = {
-        "index/persons.ann",
-        "index/index.json",
-        "search/hits.parquet",
-        "search/map.parquet",
-        "pca/model.npz",
-        "evaluation/search.json",
-        "report/index.html",
-        "report/report.md",
-        "report/explorer/index.html",
-        "report/explorer/data/persons.js",
-        "report/explorer/data/neighbours-0000.js",
-        "report/explorer/thumbnails/0000.webp",
-    }
-    assert whole <= expected.keys() == found.keys()
-    assert [name for name in expected if expected[name] != found[name]] == []
 
 
 def test_snakemake_report_is_written_offline(demo: Workspace) -> None:

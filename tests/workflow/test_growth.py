@@ -1,4 +1,5 @@
-"""Pictures that come, go, and change their names: only new content is detected and embedded."""
+"""Pictures that come, go, and change their names: only new content is detected and embedded, and
+the results are those of a run from nothing, for any shards and cores."""
 
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from running import Workspace
+from running import Workspace, results_of, without_shards
 
 PACKAGE = Path(str(resources.files("openpeople"))) / "data/curated"
 PICTURES = sorted(PACKAGE.glob("P00[1-3]/assets/*.jpg"))
@@ -22,6 +23,8 @@ def config(pictures: Path, **sections: object) -> dict:
         "detector": {"name": "ssdlite_mobilenet_v2_person", "precision": "fp32"},
         "search_set": {"min_height": 64},
         "reduction": {"n_components": 16},
+        "search": {"rerank": 20},
+        "report": {"timings": False, "explorer": True},
         "shards": 2,
         **sections,
     }
@@ -51,7 +54,7 @@ def grown(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
     """A run, then one after pictures were added, removed, renamed, moved, touched and changed, and
     `shards` too."""
     workspace = Workspace(tmp_path_factory.mktemp("grown"), config(pictures))
-    workspace.run("evaluate", "search")
+    workspace.run("embed")
     assert new_items(workspace, "detect_persons") == 14
     files = sorted(pictures.iterdir())
     shutil.copy(PICTURES[14], pictures / "added.jpg")
@@ -62,7 +65,7 @@ def grown(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
     os.utime(files[3])
     Image.open(files[4]).rotate(180).save(files[4])
     workspace.config["shards"] = 1
-    workspace.run("evaluate", "search")
+    workspace.run()
     return workspace
 
 
@@ -72,15 +75,34 @@ def test_only_new_content_is_computed(grown: Workspace) -> None:
     assert new_items(grown, "embed_persons") <= 2
 
 
-def test_results_are_the_bytes_of_a_run_from_nothing(
+def test_a_former_number_of_shards_leaves_nothing(grown: Workspace) -> None:
+    names = {path.name.removeprefix(".").partition(".")[0] for path in grown.results.rglob("*")}
+    assert "0" in names and "1" not in names
+
+
+def test_results_are_the_bytes_of_a_run_from_nothing_for_any_shards_and_cores(
     grown: Workspace, pictures: Path, tmp_path: Path
 ) -> None:
-    workspace = Workspace(tmp_path, config(pictures, shards=1))
-    workspace.run("evaluate", "search")
-    expected, found = workspace.hashes(), grown.hashes()
-    assert {"search/hits.parquet", "embeddings/0.parquet"} <= expected.keys()
-    # No shard of the former number is left either.
-    assert expected.keys() == found.keys()
+    """In one shard on two cores, and in three on one."""
+    nothing = Workspace(tmp_path, config(pictures, shards=3))
+    nothing.run(cores=1)
+    expected, found = (without_shards(results_of(workspace)) for workspace in (nothing, grown))
+    whole = {
+        "detections/persons.json",
+        "index/persons.ann",
+        "index/index.json",
+        "search/hits.parquet",
+        "search/map.parquet",
+        "pca/model.npz",
+        "evaluation/search.json",
+        "report/index.html",
+        "report/report.md",
+        "report/explorer/index.html",
+        "report/explorer/data/persons.js",
+        "report/explorer/data/neighbours-0000.js",
+        "report/explorer/thumbnails/0000.webp",
+    }
+    assert whole <= expected.keys() == found.keys()
     assert [name for name in expected if expected[name] != found[name]] == []
 
 
