@@ -148,6 +148,16 @@ def test_a_fresh_clone_of_the_same_commit_runs_nothing(demo: Workspace, tmp_path
     assert with_results_in(str(demo.results), beside).planned() == set()
 
 
+def test_touched_results_run_nothing(demo: Workspace, tmp_path: Path) -> None:
+    """A file of the size of a real table too: Snakemake compares the content of small files only."""
+    touched = demo.copy(tmp_path / "touched", demo.config)
+    for path in touched.results.rglob("*"):
+        if path.is_file() and path.parts[-2] in ("dataset", "embeddings", "reduced", "index"):
+            path.touch()
+    assert touched.planned() == set()
+    assert touched.planned("--max-checksum-file-size", "1000") != set()
+
+
 def test_as_a_module_on_the_results_of_a_run_by_itself(demo: Workspace, tmp_path: Path) -> None:
     section = demo.config | {"pathvars": {"results": str(demo.results)}}
     (tmp_path / "Snakefile").write_text(
