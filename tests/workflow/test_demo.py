@@ -149,7 +149,7 @@ def test_a_fresh_clone_of_the_same_commit_runs_nothing(demo: Workspace, tmp_path
 
 
 def test_touched_results_run_nothing(demo: Workspace, tmp_path: Path) -> None:
-    """A file of the size of a real table too: Snakemake compares the content of small files only."""
+    """Also files of a table's size: Snakemake by itself compares the content of small ones only."""
     touched = demo.copy(tmp_path / "touched", demo.config)
     for path in touched.results.rglob("*"):
         if path.is_file() and path.parts[-2] in ("dataset", "embeddings", "reduced", "index"):
