@@ -33,6 +33,7 @@ def packed_results(workspace: Workspace) -> dict[str, str]:
     return hashes
 
 
+@pytest.mark.beyond
 def test_pictures_are_kept_in_archives(
     drive: MountedDrive, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
@@ -48,6 +49,7 @@ def test_pictures_are_kept_in_archives(
     assert drive.workspace(workspace.folder, SHORT).planned("fetch") == set()
 
 
+@pytest.mark.beyond
 def test_a_new_machine_goes_on(drive: MountedDrive, short_run: Workspace, tmp_path: Path) -> None:
     """The old one was taken away after it had described the persons of one of two shards."""
     shutil.copytree(short_run.results, drive.folder / "results")

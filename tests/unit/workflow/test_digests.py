@@ -50,7 +50,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clear_caches() -> None:
-    for cached in (digests.imported_names, digests._modules, digests._meaning):
+    for cached in (digests._modules, digests._read):
         cached.cache_clear()
 
 

@@ -15,7 +15,8 @@ VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 
 
 def expand_path(key: str, path: str) -> str:
-    """Return `path` with `~`, `~user`, `$NAME` and `${NAME}` expanded. URLs and addresses stay.
+    """Return `path` with `~`, `~user`, `$NAME` and `${NAME}` expanded. URLs and addresses stay, and
+    so does the name of a file that is there and has a dollar in it.
 
     Raises InputError, with the name of the key, for unknown users and variables that are not set.
     """
@@ -31,6 +32,8 @@ def expand_path(key: str, path: str) -> str:
         raise InputError(not_allowed(key, path, expected))
     for name in map("".join, VARIABLE.findall(of_user)):
         if name not in os.environ:
+            if os.path.exists(of_user):
+                return of_user
             expected = f"variables that are set, and {name} is not; set it or write the path"
             raise InputError(not_allowed(key, path, expected))
     return VARIABLE.sub(lambda found: os.environ[found[1] or found[2]], of_user)

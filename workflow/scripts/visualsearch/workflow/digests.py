@@ -6,10 +6,11 @@ Snakemake notices an edit of a rule's script, but not of the modules that the sc
 import ast
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 LONG_AGO = 1_000_000_000  # in 2001
 PACKAGE = Path(__file__).parents[1]
@@ -39,7 +40,8 @@ def digest(script: Path) -> str:
     templates = {file for module in modules for file in module.parent.glob("templates/*")}
     for file in [script, *modules, *sorted(templates)]:
         name = file.relative_to(PACKAGE.parent).as_posix()
-        total.update(name.encode() + b"\0" + _meaning(file))
+        meaning = _read(file).meaning if file.suffix == ".py" else file.read_bytes()
+        total.update(name.encode() + b"\0" + meaning)
     return total.hexdigest()[:16]
 
 
@@ -76,25 +78,12 @@ def modules_of(script: Path, without: Collection[str] = ()) -> list[Path]:
     return sorted(found)
 
 
-@cache
 def imported_names(file: Path, whole: bool = True) -> frozenset[str]:
     """Dotted names that a module imports, without those that only type checkers import.
 
     whole: with the imports inside functions.
     """
-    names: set[str] = set()
-    waiting: list[ast.AST] = [_parsed(file)]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if whole or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            waiting.extend(ast.iter_child_nodes(node))
-    return frozenset(names)
+    return _read(file).imports if whole else _read(file).imports_at_top
 
 
 @cache
@@ -113,19 +102,38 @@ def _modules(name: str) -> list[tuple[Path, bool]]:
     return [(file, file == files[-1]) for file in files]
 
 
+class _Module(NamedTuple):
+    """What a module imports, anywhere and outside of functions, and what it does."""
+
+    imports: frozenset[str]
+    imports_at_top: frozenset[str]
+    meaning: bytes
+
+
 @cache
-def _meaning(file: Path) -> bytes:
-    if file.suffix != ".py":
-        return file.read_bytes()
-    tree = _parsed(file)
+def _read(file: Path) -> _Module:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imports, at_top = set(_imports(tree, True)), set(_imports(tree, False))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 del node.body[0]
     # Without line numbers, and so without blank lines and comments.
-    return ast.dump(tree).encode()
+    return _Module(frozenset(imports), frozenset(at_top), ast.dump(tree).encode())
 
 
-def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"))
+def _imports(tree: ast.Module, whole: bool) -> Iterator[str]:
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if whole or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            # Imports are statements, and an expression holds none.
+            inner = ast.iter_child_nodes(node)
+            waiting.extend(child for child in inner if not isinstance(child, ast.expr))
