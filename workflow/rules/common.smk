@@ -62,9 +62,6 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-RECORDS = []
-
-
 def record(rule_name, *keys, after=(), sharded=False, **facts):
     """What decides a rule's results: settings, by their keys in the configuration; other facts; the
     digest of its script and the library modules it uses; and the records of the rules before it.
@@ -72,8 +69,7 @@ def record(rule_name, *keys, after=(), sharded=False, **facts):
     code = digests.digest(SCRIPTS / f"{rule_name}.py")
     values = records.select(deciding_settings(), keys)
     values |= {**facts, records.CODE: code}
-    RECORDS.append(records.Record(rule_name, values, tuple(after), sharded))
-    return RECORDS[-1]
+    return records.Record(rule_name, values, tuple(after), sharded)
 
 
 def record_file(record):
@@ -117,7 +113,9 @@ def say_what_will_run():
     if not named and not (results / "report/index.html").exists():
         for line in opening.unasked_hours(settings):
             logger.warning(line)
-    if changes := records.changes(results, RECORDS):
+    # What was made on request, such as the notebook, may be older.
+    wanted = [RENDER_REPORT, *([BUILD_EXPLORER] if settings.report.explorer else [])]
+    if changes := records.changes(results, wanted):
         logger.info(
             "Changed since these results were made, so that their jobs run again:"
         )

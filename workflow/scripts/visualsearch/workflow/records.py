@@ -66,9 +66,12 @@ def select(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
 
 
 def changes(results: Path, records: Iterable[Record]) -> list[str]:
-    """Return a line for each setting that is no longer the one that made the results there."""
+    """Return a line for each setting that is no longer the one that made the results there.
+
+    records: of the rules whose results are wanted; those before them count too.
+    """
     lines: dict[str, None] = {}
-    for record in records:
+    for record in _with_those_before(records).values():
         for file in sorted((results / FOLDER / record.rule).rglob("*.json")):
             try:
                 before = json.loads(file.read_text(encoding="utf-8"))
@@ -78,6 +81,15 @@ def changes(results: Path, records: Iterable[Record]) -> list[str]:
                 line = f"{key}: {json.dumps(old)}, now {json.dumps(new)}"
                 lines[MEANT.get(key, one_line(line))] = None
     return list(lines)
+
+
+def _with_those_before(records: Iterable[Record]) -> dict[str, Record]:
+    """Return these records and all before them, by rule, in the order of the stages."""
+    found: dict[str, Record] = {}
+    for record in records:
+        found |= _with_those_before(record.after)
+        found[record.rule] = record
+    return found
 
 
 def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
