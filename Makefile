@@ -46,11 +46,11 @@ test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		tests/workflow tests/browser tests/unit
 
-# The library without what needs PyTorch, for a second Python: with TORCH=there and a VENV of its own.
+# The library without what needs PyTorch, and without pages and installation, for a second Python: with TORCH=there and a VENV of its own.
 test-library: $(VENV)/.installed
 	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-hnsw.txt
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \
-		$(patsubst %,--ignore tests/unit/%,detect embed core/test_fuzz.py report/test_hostile_pages.py) \
+		$(patsubst %,--ignore tests/unit/%,detect embed report install core/test_fuzz.py) \
 		--deselect tests/unit/settings/test_configuration.py::test_categories_are_those_of_coco \
 		--deselect tests/unit/workflow/test_supply_chain.py::test_no_import_asks_the_network
 

@@ -175,6 +175,7 @@ def test_the_set_is_complete_through_faults_and_a_kill(
     assert fetching.trap.requests == []
 
 
+@pytest.mark.beyond
 def test_packed_pictures_are_asked_for_once(
     fetching: Fetching, undisturbed: dict[str, str]
 ) -> None:

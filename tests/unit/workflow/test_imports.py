@@ -1,9 +1,12 @@
 """No script imports a heavy package that its work does not need: each costs a job up to seconds."""
 
 import ast
+import importlib.util
 import json
 import subprocess
 import sys
+
+import pytest
 
 from conftest import ROOT
 
@@ -66,6 +69,8 @@ def test_no_script_loads_a_heavy_package_that_it_does_not_need() -> None:
 
 
 def test_the_bundled_detector_does_without_torchvision() -> None:
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("without PyTorch, as on a second Python")
     modules = "visualsearch.detect.bundled, visualsearch.embed.embedding, visualsearch.detect.run"
     assert loaded(f"import {modules}") == [{"torch"}]
 
