@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from visualsearch.core.errors import InputError
 from visualsearch.data import row_cache
 from visualsearch.data.row_cache import RowCache, prune
 
@@ -105,8 +104,6 @@ def test_damaged_files_are_deleted_and_computed_again(tmp_path: Path, damage: st
         column = pq.read_metadata(file).row_group(0).column(1)
         data[column.data_page_offset + column.total_compressed_size - 2] ^= 4
         file.write_bytes(data)
-        with pytest.raises(InputError, match=r"damaged.*run the same command again"):
-            fill(tmp_path, PICTURES)
     assert fill(tmp_path, PICTURES) == list(PICTURES)
 
 

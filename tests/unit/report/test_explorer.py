@@ -335,7 +335,7 @@ def test_a_failed_build_leaves_the_old_one(tmp_path: Path) -> None:
     folder = run.build()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     (tmp_path / "pictures" / file_of(1)).write_bytes(b"no picture any more")
-    with pytest.raises(InputError, match="rerun fetch"):
+    with pytest.raises(InputError, match="forcerun fetch_images"):
         run.build()
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert not list(tmp_path.glob(".explorer*"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from visualsearch.core import checksums
 from visualsearch.core.errors import InputError
-from visualsearch.core.files import write_json
+from visualsearch.core.files import write_json, writing
 from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
@@ -73,7 +73,8 @@ def job(snakemake: Any) -> Iterator[None]:
         checksums.delete_checksums(results)
         # Those of other settings. With one left, going back to it would look done.
         for other in Path(record).parent.glob("*.json") if record else ():
-            other.unlink()
+            with writing(other):
+                other.unlink()
         yield
         checksums.write(results)
         if record:

@@ -19,6 +19,7 @@ WINDOW_BATCHES = 16
 # Most pixels in a window, 3 bytes each. The next window is read meanwhile.
 WINDOW_PIXELS = 50_000_000
 READERS = 8
+FETCH_AGAIN = "run the same command again with --forcerun fetch_images"
 
 
 class Picture(NamedTuple):
@@ -40,14 +41,16 @@ class Picture(NamedTuple):
         try:
             data = self.archive.read(self.file) if self.archive else read_file(self.path)
             if self.sha256 and hashlib.sha256(data).hexdigest() != self.sha256:
-                raise InputError(f"{self.path} is not the file that was fetched; rerun fetch")
+                raise InputError(f"{self.path} is not the file that was fetched; {FETCH_AGAIN}")
             image = decode_image(data)
         except UnreadableImage as error:
             raise InputError(
-                f"{self.path} was usable when fetched and is not now ({error}); rerun fetch"
+                f"{self.path} was usable when fetched and is not now ({error}); {FETCH_AGAIN}"
             ) from error
         if image.size != (self.width, self.height):
-            raise InputError(f"{self.path} has another size than when it was fetched; rerun fetch")
+            raise InputError(
+                f"{self.path} has another size than when it was fetched; {FETCH_AGAIN}"
+            )
         return image
 
 

@@ -115,6 +115,19 @@ class RowCache:
             _write(self._folder, [pa.concat_tables(self._new)], self._schema)
         self._new, self._written = [], time.monotonic()
 
+    def _forget_damaged(self, keys: Iterable[str]) -> None:
+        """Delete the files that hold rows of these keys and are damaged."""
+        damaged: set[Path] = set()
+        wanted = [self._places[key] for key in keys if key in self]
+        for file, group in dict.fromkeys((place.file, place.group) for place in wanted):
+            if file not in damaged:
+                try:
+                    _row_group(file, group)
+                except InputError as error:
+                    log.warning("%s", error)
+                    damaged.add(file)
+        self._places = {k: place for k, place in self._places.items() if place.file not in damaged}
+
     def complete(
         self,
         items: Iterable[tuple[str, Item]],
@@ -126,6 +139,7 @@ class RowCache:
         are not kept, unless there are none, and yields the rows of each in order.
         """
         items = list(items)
+        self._forget_damaged([key for key, _ in items])
         known = {key for key, _ in items if key in self}
         missing = [item for key, item in items if key not in known]
         if known:
@@ -172,7 +186,11 @@ def prune(results: str | Path, pictures: Iterable[str]) -> None:
             files = [file for file in places if file.exists()]
             schema = pq.read_schema(files[0])
             groups = (_row_group(file, place) for file in files for place in range(_groups(file)))
-            _write(folder, (group.filter(_is_live(group, live)) for group in groups), schema)
+            try:
+                _write(folder, (group.filter(_is_live(group, live)) for group in groups), schema)
+            except InputError as error:
+                log.warning("%s", error)
+                continue
             for file in files:
                 file.unlink()
     _row_group.cache_clear()
@@ -227,7 +245,7 @@ def _row_group(file: Path, group: int) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         file.unlink(missing_ok=True)
         raise InputError(
-            f"{file} is damaged ({error}) and was deleted; run the same command again"
+            f"{file} is damaged ({error}) and was deleted; its rows are computed again"
         ) from error
 
 
