@@ -24,7 +24,7 @@ rule fetch_weights:
         gpu=GPUS,
     params:
         settings=FETCH_WEIGHTS.values,
-        weights=config["detector"]["weights"],
+        detector=config["detector"],
     message:
         "Fetching and checking the detector's weights"
     script:
@@ -32,11 +32,9 @@ rule fetch_weights:
 
 
 # A job on another machine has only its inputs.
-WEIGHTS_FILE = (
-    str(rules.fetch_weights.output.weights)
-    if pictures_travel
-    else config["detector"]["weights"]
-)
+DETECTOR = dict(config["detector"])
+if pictures_travel:
+    DETECTOR["weights"] = str(rules.fetch_weights.output.weights)
 
 
 DETECT_PERSONS = record(
@@ -70,7 +68,7 @@ rule detect_persons:
     params:
         settings=DETECT_PERSONS.values,
         pictures=picture_folder(),
-        weights=WEIGHTS_FILE,
+        detector=DETECTOR,
     message:
         "Detecting, shard {wildcards.shard}"
     script:

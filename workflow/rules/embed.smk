@@ -37,7 +37,7 @@ rule embed_persons:
     params:
         settings=EMBED_PERSONS.values,
         pictures=picture_folder(),
-        weights=WEIGHTS_FILE,
+        detector=DETECTOR,
     message:
         "Embedding, shard {wildcards.shard}"
     script:
@@ -77,7 +77,7 @@ rule embed_distorted:
     params:
         settings=EMBED_DISTORTED.values,
         pictures=picture_folder(),
-        weights=WEIGHTS_FILE,
+        detector=DETECTOR,
     message:
         "Embedding distorted crops"
     script:

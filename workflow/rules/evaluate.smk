@@ -121,7 +121,7 @@ rule measure_parity:
     params:
         settings=MEASURE_PARITY.values,
         pictures=picture_folder(),
-        weights=WEIGHTS_FILE,
+        detector=DETECTOR,
     message:
         "Comparing the run's precision with fp32"
     script:

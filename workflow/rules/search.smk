@@ -43,7 +43,7 @@ rule embed_query_images:
         gpu=GPUS,
     params:
         settings=EMBED_QUERY_IMAGES.values,
-        weights=WEIGHTS_FILE,
+        detector=DETECTOR,
     message:
         "Describing your own pictures"
     script:

@@ -22,8 +22,7 @@ with job(snakemake):
     cache = RowCache(results_on_disk(snakemake), "detect", made_by, DETECTIONS_OF_A_PICTURE)
 
     def detect(new: list[Picture]) -> Iterator[pa.Table]:
-        settings = {**params.settings["detector"], "weights": params.weights}
-        detector = load_described(DetectorSettings.of(settings), described)
+        detector = load_described(DetectorSettings.of(params.detector), described)
         return detect_images(detector, new, category, f"detect {shard}")
 
     found = cache.complete([(picture.sha256, picture) for picture in pictures], detect)

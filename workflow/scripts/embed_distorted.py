@@ -39,9 +39,8 @@ with job(snakemake):
         # torch takes seconds to import.
         from visualsearch.embed.embedding import embed_items_both_ways
 
-        detector = {**params.settings["detector"], "weights": params.weights}
-        loaded = load_described(DetectorSettings.of(detector), described)
-        return embed_items_both_ways(loaded, new, settings, "embed distorted")
+        detector = load_described(DetectorSettings.of(params.detector), described)
+        return embed_items_both_ways(detector, new, settings, "embed distorted")
 
     embedded = cache.complete([(item.key(), item) for item in items], embed)
     metadata = embedding_metadata(described, settings)

@@ -37,9 +37,8 @@ with job(snakemake):
         # torch takes seconds to import.
         from visualsearch.embed.embedding import embed_items
 
-        detector = {**params.settings["detector"], "weights": params.weights}
-        loaded = load_described(DetectorSettings.of(detector), described)
-        return embed_items(loaded, new, settings, f"embed {shard}")
+        detector = load_described(DetectorSettings.of(params.detector), described)
+        return embed_items(detector, new, settings, f"embed {shard}")
 
     schema = with_full_length(PERSONS, length)
     embedded = cache.complete([(item.key(), item) for item in persons], embed)

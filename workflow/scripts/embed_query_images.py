@@ -11,11 +11,10 @@ from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSet
 
 with job(snakemake):
     settings = snakemake.params.settings
-    detector = {**settings["detector"], "weights": snakemake.params.weights}
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
     table, full_length, skipped = embed_query_images(
-        load_described(DetectorSettings.of(detector), described),
+        load_described(DetectorSettings.of(snakemake.params.detector), described),
         list(snakemake.input.pictures),
         reduction,
         category=settings["dataset"]["category"],

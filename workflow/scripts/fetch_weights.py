@@ -8,9 +8,7 @@ from visualsearch.detect import load_detector
 from visualsearch.settings import DetectorSettings
 
 with job(snakemake):
-    params = snakemake.params
-    settings = DetectorSettings.of({**params.settings["detector"], "weights": params.weights})
-    detector = load_detector(settings)
+    detector = load_detector(DetectorSettings.of(snakemake.params.detector))
     if copy := snakemake.output.get("weights"):
         with replacing(copy) as temporary:
             shutil.copyfile(detector.weights_file, temporary)

@@ -4,12 +4,7 @@ from visualsearch.core.job import job
 from visualsearch.core.progress import progress
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import in_person_order
-from visualsearch.data.tables import (
-    common_metadata,
-    count_rows,
-    vector_length,
-    vectors_of,
-)
+from visualsearch.data.tables import common_metadata, count_rows, vector_length, vectors_of
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import write_explained_variance
 from visualsearch.report.charts import draw_explained_variance

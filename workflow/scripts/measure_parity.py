@@ -17,7 +17,7 @@ with job(snakemake):
             "set detector.precision to bf16"
         )
     settings = snakemake.params.settings
-    detector = DetectorSettings.of({**settings["detector"], "weights": snakemake.params.weights})
+    detector = DetectorSettings.of(snakemake.params.detector)
     pictures = list(Pictures(snakemake.input.manifest, snakemake.params.pictures))
     parity = measure_parity(
         load_described(detector, described | {"precision": "fp32"}),
