@@ -124,10 +124,10 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
 def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
     """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
     from visualsearch.embed.embedding import embed_items
-    from visualsearch.embed.persons import persons_of, vector_length, with_vectors
+    from visualsearch.embed.persons import embedding_length, persons_of, with_vectors
 
     detector, embedding = load_detector(settings), EmbeddingSettings()
-    schema = with_full_length(PERSONS, vector_length(settings.name, embedding))
+    schema = with_full_length(PERSONS, embedding_length(detector.map_lengths, embedding))
 
     def run() -> None:
         persons = persons_of(

@@ -11,13 +11,13 @@ from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.row_cache import RowCache
 from visualsearch.data.tables import write_table
-from visualsearch.detect import load_described
+from visualsearch.detect import DETECTORS, load_described
 from visualsearch.embed.distortion import DISTORTED, VECTORS, with_two_vectors
 from visualsearch.embed.persons import (
     PictureBoxes,
     distorted_persons,
+    embedding_length,
     embedding_metadata,
-    vector_length,
     with_vectors,
 )
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
@@ -30,7 +30,9 @@ with job(snakemake):
     sample = persons.take(evenly_spaced(len(persons), evaluation["persons"]))
     pictures = Pictures(snakemake.input.manifest, params.pictures)
     items = distorted_persons(pictures, sample, evaluation["seed"])
-    schema = with_two_vectors(vector_length(described["name"], settings))
+    schema = with_two_vectors(
+        embedding_length(DETECTORS[described["name"]].featurizer.lengths, settings)
+    )
     made_by = {"settings": params.settings, "detector": described}
     vectors = pa.schema([schema.field(name) for name in VECTORS])
     cache = RowCache(results_on_disk(snakemake), "embed_distorted", made_by, vectors)

@@ -9,12 +9,12 @@ from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.row_cache import RowCache
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
-from visualsearch.detect import load_described
+from visualsearch.detect import DETECTORS, load_described
 from visualsearch.embed.persons import (
     PictureBoxes,
+    embedding_length,
     embedding_metadata,
     persons_of,
-    vector_length,
     with_vectors,
 )
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
@@ -28,7 +28,7 @@ with job(snakemake):
         read_table(snakemake.input.detections, DETECTIONS.names),
         SearchSetSettings.of(params.settings["search_set"]),
     )
-    length = vector_length(described["name"], settings)
+    length = embedding_length(DETECTORS[described["name"]].featurizer.lengths, settings)
     made_by = {"settings": params.settings, "detector": described}
     vectors = with_full_length(pa.schema([]), length)
     cache = RowCache(results_on_disk(snakemake), "embed", made_by, vectors)

@@ -23,8 +23,8 @@ from visualsearch.embed.embedding import (
     embed_boxes,
     embed_pictures,
 )
-from visualsearch.embed.persons import MAPS, embedding_metadata, vector_length
-from visualsearch.embed.pooling import POOLINGS, embedding_length
+from visualsearch.embed.persons import MAPS, embedding_length, embedding_metadata
+from visualsearch.embed.pooling import POOLINGS
 from visualsearch.embed.regions import REGIONS, crop_boxes
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
@@ -132,7 +132,7 @@ def test_vectors_have_the_same_bits_whatever_else_is_embedded(
     assert list(together) == [n for n, _, _ in pictures]
     turned = dict(embed_pictures(detector, pictures[::-1], settings))
     for n, image, corners in pictures:
-        assert together[n].shape == (len(corners), embedding_length(detector, settings))
+        assert together[n].shape == (len(corners), embedding_length(detector.map_lengths, settings))
         assert np.array_equal(together[n], turned[n])
         if len(corners):
             row = len(corners) // 2
@@ -152,12 +152,16 @@ def test_every_setting_gives_vectors_of_the_length_it_promises(
     for maps in MAPS:
         settings = replace(PLAIN, region=region, maps=maps, size=(64, 32))
         nobody = embed_boxes(detector, image, boxes(), settings)
-        assert vector_length(BUNDLED, settings) == lengths[maps]
+        assert embedding_length(DETECTORS[BUNDLED].featurizer.lengths, settings) == lengths[maps]
         assert nobody.shape == (0, lengths[maps]) and nobody.dtype == np.float32
         for pooling, mirrored in product(POOLINGS, (False, True)):
             settings = replace(settings, pooling=pooling, mirrored=mirrored)
             vectors = embed_boxes(detector, image, corners, settings)
-            assert vectors.shape == (2, embedding_length(detector, settings)) == (2, lengths[maps])
+            assert (
+                vectors.shape
+                == (2, embedding_length(detector.map_lengths, settings))
+                == (2, lengths[maps])
+            )
             assert np.isfinite(vectors).all() and vectors.std() > 0
             assert not np.array_equal(vectors[0], vectors[1])
 

@@ -17,8 +17,8 @@ from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror
 from visualsearch.data.tables import vector_column
 from visualsearch.detect.base import Detector
 from visualsearch.embed.distortion import VECTORS
-from visualsearch.embed.persons import PictureBoxes
-from visualsearch.embed.pooling import embedding_length, pool
+from visualsearch.embed.persons import PictureBoxes, embedding_length
+from visualsearch.embed.pooling import pool
 from visualsearch.embed.regions import REGIONS, Tensors
 from visualsearch.settings import EmbeddingSettings
 
@@ -50,7 +50,7 @@ def embed_pictures(
 
     pictures: for each image a tag of any kind, the upright RGB image, and its boxes, corners
     [N, 4] in pixels. Yields for each image, in order, its tag and float32
-    [N, embedding_length(detector, settings)].
+    [N, embedding_length(...)].
 
     Batches hold regions of several images and always have the same size; the last is filled up. A
     network gives a row of such a batch the same bits whatever the other rows are, so vectors
@@ -64,7 +64,7 @@ def embed_pictures(
             boxes = clip_to_image(grow(boxes, settings.margin), *image.size)
             yield from REGIONS[settings.region].inputs(detector, image, boxes, settings)
 
-    ready = np.empty((0, embedding_length(detector, settings)), np.float32)
+    ready = np.empty((0, embedding_length(detector.map_lengths, settings)), np.float32)
     # The last, empty batch gives images without boxes at the end their turn.
     for vectors in chain(_vectors(detector, inputs(), settings), [ready]):
         ready = np.concatenate([ready, vectors])

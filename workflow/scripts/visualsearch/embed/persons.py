@@ -3,7 +3,7 @@ import and which a job does not need when all its vectors are known.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from visualsearch.data.boxes import Boxes, clip_to_image, xywh_to_xyxy, xyxy_to_
 from visualsearch.data.manifest import person_id
 from visualsearch.data.pictures import Picture, Pictures
 from visualsearch.data.tables import BOX_COLUMNS, PERSONS, boxes_of
-from visualsearch.detect import DETECTORS
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.settings import EmbeddingSettings, SearchSetSettings
 
@@ -35,10 +34,12 @@ class PictureBoxes(NamedTuple):
         return f"{self.picture.sha256} {hashlib.sha256(self.boxes.tobytes()).hexdigest()[:32]}"
 
 
-def vector_length(detector_name: str, settings: EmbeddingSettings) -> int:
-    """Return the length of the vectors that these settings give."""
-    lengths = DETECTORS[detector_name].featurizer.lengths
-    return sum(lengths[name] for name in MAPS[settings.maps])
+def embedding_length(map_lengths: Mapping[str, int], settings: EmbeddingSettings) -> int:
+    """Return the length of the vectors that these settings give.
+
+    map_lengths: channels of the featurizer's maps, by the names of detect.base.STRIDES.
+    """
+    return sum(map_lengths[name] for name in MAPS[settings.maps])
 
 
 def in_search_set(scores: Any, heights: Any, search_set: SearchSetSettings) -> Any:

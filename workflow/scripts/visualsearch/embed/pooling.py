@@ -3,8 +3,6 @@
 import torch
 from torch.nn import functional
 
-from visualsearch.detect.base import Detector
-from visualsearch.embed.persons import MAPS
 from visualsearch.settings import EmbeddingSettings
 
 # Radenović, Tolias and Chum 2018, arXiv:1711.02512: their exponent, and their smallest activation.
@@ -29,11 +27,6 @@ def generalised_mean(maps: torch.Tensor) -> torch.Tensor:
 
 # The values of embedding.pooling.
 POOLINGS = {"average": average, "max": maximum, "gem": generalised_mean}
-
-
-def embedding_length(detector: Detector, settings: EmbeddingSettings) -> int:
-    """Length of the vectors that these settings give."""
-    return sum(detector.map_lengths[name] for name in MAPS[settings.maps])
 
 
 def pool(maps: tuple[torch.Tensor, ...], settings: EmbeddingSettings) -> torch.Tensor:
