@@ -104,6 +104,13 @@ def test_damaged_files_are_deleted_and_computed_again(tmp_path: Path, damage: st
         column = pq.read_metadata(file).row_group(0).column(1)
         data[column.data_page_offset + column.total_compressed_size - 2] ^= 4
         file.write_bytes(data)
+        # As the check of pictures reads them.
+        assert len(cache(tmp_path).table()) == 0
+        fill(tmp_path, PICTURES)
+        (file,) = files(tmp_path)
+        data = bytearray(file.read_bytes())
+        data[column.data_page_offset + column.total_compressed_size - 2] ^= 4
+        file.write_bytes(data)
     assert fill(tmp_path, PICTURES) == list(PICTURES)
 
 

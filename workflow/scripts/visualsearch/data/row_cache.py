@@ -15,7 +15,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +24,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visualsearch.core.errors import InputError
@@ -92,7 +91,8 @@ class RowCache:
 
     def table(self) -> pa.Table:
         """Return all rows, with their `key`."""
-        groups = dict.fromkeys((place.file, place.group) for place in self._places.values())
+        self._forget_damaged(list(self._places))
+        groups = _groups(self._places.values())
         return pa.concat_tables([self._schema.empty_table(), *(_row_group(*g) for g in groups)])
 
     def add(self, key: str, rows: pa.Table) -> None:
@@ -118,8 +118,7 @@ class RowCache:
     def _forget_damaged(self, keys: Iterable[str]) -> None:
         """Delete the files that hold rows of these keys and are damaged."""
         damaged: set[Path] = set()
-        wanted = [self._places[key] for key in keys if key in self]
-        for file, group in dict.fromkeys((place.file, place.group) for place in wanted):
+        for file, group in _groups(self._places[key] for key in keys if key in self):
             if file not in damaged:
                 try:
                     _row_group(file, group)
@@ -175,29 +174,32 @@ def prune(results: str | Path, pictures: Iterable[str]) -> None:
 
     pictures: the sha256 of each picture of the set. No other job may use the cache meanwhile.
     """
-    shown = set(pictures)
-    live = pa.array(sorted(shown), pa.string())
+    live = set(pictures)
     for folder in sorted(Path(results, FOLDER).glob("*/*")):
-        places = {file: _places(file) for file in sorted(folder.glob("*.parquet"))}
-        sizes = [(key, p.stop - p.start) for found in places.values() for key, p in found.items()]
-        total = sum(size for _, size in sizes)
-        kept = sum(size for key, size in sizes if key[:SHA256_LENGTH] in shown)
-        if 2 * kept < total or len(places) > FILES_TO_JOIN:
-            files = [file for file in places if file.exists()]
-            schema = pq.read_schema(files[0])
-            groups = (_row_group(file, place) for file in files for place in range(_groups(file)))
+        files = sorted(folder.glob("*.parquet"))
+        places = [(key, place) for file in files for key, place in _places(file).items()]
+        sizes = [(_picture(key) in live, place.stop - place.start) for key, place in places]
+        total, kept = sum(size for _, size in sizes), sum(size for shown, size in sizes if shown)
+        if places and (2 * kept < total or len(files) > FILES_TO_JOIN):
+            groups = list(_groups(place for _, place in places))
+            schema = pq.read_schema(groups[0][0])
             try:
-                _write(folder, (group.filter(_is_live(group, live)) for group in groups), schema)
+                _write(folder, (_live_rows(_row_group(*group), live) for group in groups), schema)
             except InputError as error:
                 log.warning("%s", error)
                 continue
             for file in files:
-                file.unlink()
+                file.unlink(missing_ok=True)
     _row_group.cache_clear()
 
 
-def _is_live(group: pa.Table, live: pa.Array) -> pa.ChunkedArray:
-    return pc.is_in(pc.utf8_slice_codeunits(group["key"], 0, SHA256_LENGTH), value_set=live)
+def _picture(key: str) -> str:
+    """Return the sha256 of a key's picture."""
+    return key[:SHA256_LENGTH]
+
+
+def _live_rows(group: pa.Table, live: Set[str]) -> pa.Table:
+    return group.filter(pa.array([_picture(key) in live for key in group["key"].to_pylist()]))
 
 
 def _write(folder: Path, groups: Iterable[pa.Table], schema: pa.Schema) -> None:
@@ -231,9 +233,9 @@ def _places(file: Path) -> dict[str, _Place]:
     return places
 
 
-def _groups(file: Path) -> int:
-    with _open(file) as table:
-        return table.num_row_groups
+def _groups(places: Iterable[_Place]) -> Iterable[tuple[Path, int]]:
+    """Return each row group that holds one of these places, once, as a file and a number."""
+    return dict.fromkeys((place.file, place.group) for place in places)
 
 
 # Rows are read in about the order in which they were written.
