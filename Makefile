@@ -46,7 +46,8 @@ test: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		tests/workflow tests/browser tests/unit
 
-# The library without what needs PyTorch, and without pages and installation, for a second Python: with TORCH=there and a VENV of its own.
+# The library without what needs PyTorch, and without pages and installation, for a second Python: with
+# TORCH=there and a VENV of its own.
 test-library: $(VENV)/.installed
 	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-hnsw.txt
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \

@@ -10,6 +10,7 @@ sys.path.insert(0, str(SCRIPTS))
 from visualsearch import fetch
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import remove_leftovers, sha256_file, warn_if_full
+from visualsearch.core.job import CODE
 from visualsearch.detect import uses_gpu
 from visualsearch.fetch.walk import fingerprint_of
 from visualsearch.index import check_backend, index_file
@@ -68,7 +69,7 @@ def record(rule_name, *keys, after=(), sharded=False, **facts):
     """
     code = digests.digest(SCRIPTS / f"{rule_name}.py")
     values = records.select(deciding_settings(), keys)
-    values |= {**facts, records.CODE: code}
+    values |= {**facts, CODE: code}
     return records.Record(rule_name, values, tuple(after), sharded)
 
 

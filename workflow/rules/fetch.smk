@@ -32,14 +32,8 @@ rule fetch_annotations:
         "../scripts/fetch_annotations.py"
 
 
-FETCH_IMAGES = record(
-    "fetch_images",
-    "dataset",
-    "shards",
-    fingerprint=fetch.fingerprint(user_settings.dataset),
-    after=[FETCH_ANNOTATIONS],
-    sharded=True,
-)
+# Which pictures there are is in the record before.
+FETCH_IMAGES = record("fetch_images", "shards", after=[FETCH_ANNOTATIONS], sharded=True)
 
 
 rule fetch_images:

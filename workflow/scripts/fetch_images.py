@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from pathlib import Path
 
-from visualsearch.core.job import job, results_on_disk
+from visualsearch.core.job import CODE, job, results_on_disk
 from visualsearch.core.progress import progress
 from visualsearch.data.manifest import (
     FetchedImage,
@@ -34,7 +34,7 @@ with job(snakemake):
     packed = settings.packed and not travels and not own_folder
     archive = Path(snakemake.output.rows).parents[1] / "pictures" / f"{shard}.zip"
     files = [image.file for image in images]
-    code = {"code": snakemake.params.settings["code"]}
+    code = {CODE: snakemake.params.settings[CODE]}
     cache = RowCache(results_on_disk(snakemake), "fetch", code, SIZES)
     with kept_in_archive(archive, files) if packed else nullcontext(root) as folder:
         results = load(settings).fetch(images, folder, settings, known_sizes(cache))

@@ -20,6 +20,9 @@ from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The folder of the settings that made each result, and the key of the code's digest in them.
+SETTINGS = "settings"
+CODE = "code"
 # A message may hold text from outside of any length, such as all categories of a file.
 MAX_CHARACTERS = 20_000
 
@@ -99,15 +102,15 @@ def job(snakemake: Any) -> Iterator[None]:
 
 def without_code(settings: dict[str, Any]) -> dict[str, Any]:
     """Return a job's settings without the digest of its code."""
-    return {key: value for key, value in settings.items() if key != "code"}
+    return {key: value for key, value in settings.items() if key != CODE}
 
 
 def results_on_disk(snakemake: Any) -> Path | None:
     """Return the folder of the results; None if they are in object storage."""
     if os.environ.get(checksums.IN_STORAGE):
         return None
-    parts = Path(snakemake.output.settings)
-    return next(folder.parent for folder in parts.parents if folder.name == "settings")
+    above = Path(snakemake.output.settings).parents
+    return next(folder.parent for folder in above if folder.name == SETTINGS)
 
 
 def return_free_memory() -> None:

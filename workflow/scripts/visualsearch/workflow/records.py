@@ -14,10 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from visualsearch.core.job import CODE, SETTINGS
 from visualsearch.core.text import one_line
 
-FOLDER = "settings"
-CODE = "code"
 # What also decides a result, and what to say in place of two hashes.
 MEANT = {
     CODE: "the code of this workflow",
@@ -49,7 +48,7 @@ class Record:
     @property
     def file(self) -> str:
         """The file's path in the results folder, with the wildcard {shard} if there is one."""
-        parts = [FOLDER, self.rule, *(["{shard}"] if self.sharded else []), f"{self.digest}.json"]
+        parts = [SETTINGS, self.rule, *(["{shard}"] if self.sharded else []), f"{self.digest}.json"]
         return "/".join(parts)
 
 
@@ -72,7 +71,7 @@ def changes(results: Path, records: Iterable[Record]) -> list[str]:
     """
     lines: dict[str, None] = {}
     for record in _with_those_before(records).values():
-        for file in sorted((results / FOLDER / record.rule).rglob("*.json")):
+        for file in sorted((results / SETTINGS / record.rule).rglob("*.json")):
             try:
                 before = json.loads(file.read_text(encoding="utf-8"))
             except (OSError, ValueError):
