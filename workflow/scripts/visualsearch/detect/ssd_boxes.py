@@ -70,21 +70,25 @@ def suppress(
     boxes: x0 y0 x1 y1 [A, 4]. scores: [A]. Of two boxes with a higher IoU than iou_threshold the
     one of lower score goes. Returns row numbers by falling score.
     """
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    waiting = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")
+    left, top, right, bottom = np.ascontiguousarray(boxes[order].T)
+    area = (right - left) * (bottom - top)
+    waiting = np.ones(len(order), bool)
     kept: list[int] = []
-    while len(waiting) and len(kept) < most:
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        others = boxes[waiting]
-        corners = np.maximum(boxes[best, :2], others[:, :2])
-        sides = np.maximum(np.minimum(boxes[best, 2:], others[:, 2:]) - corners, 0)
-        common = sides[:, 0] * sides[:, 1]
-        # Boxes without area have no IoU, and suppress nothing.
-        with np.errstate(invalid="ignore"):
-            iou = common / (area[best] + area[waiting] - common)
-        waiting = waiting[~(iou > iou_threshold)]
-    return np.array(kept, np.int64)
+    for best in range(len(order)):
+        if len(kept) == most:
+            break
+        if waiting[best]:
+            kept.append(best)
+            rest = slice(best + 1, None)
+            width = np.minimum(right[best], right[rest]) - np.maximum(left[best], left[rest])
+            height = np.minimum(bottom[best], bottom[rest]) - np.maximum(top[best], top[rest])
+            common = np.maximum(width, 0) * np.maximum(height, 0)
+            # Boxes without area have no IoU, and suppress nothing.
+            with np.errstate(invalid="ignore"):
+                iou = common / (area[best] + area[rest] - common)
+            waiting[rest] &= ~(iou > iou_threshold)
+    return order[np.array(kept, np.int64)]
 
 
 def select_boxes(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
