@@ -115,6 +115,14 @@ def finish(command: list[str], folder: Path, seconds: float) -> tuple[int, str]:
         return status, output.read()
 
 
+def copy_of_the_workflow(folder: Path) -> Path:
+    """Copy what `snakemake` reads of this project, with new times of all files."""
+    for name in ("workflow", "envs", "resources", "notebooks", "profiles"):
+        shutil.copytree(ROOT / name, folder / name, copy_function=shutil.copyfile)
+    shutil.copyfile(ROOT / "Snakefile", folder / "Snakefile")
+    return folder
+
+
 def demo_config(**sections: object) -> dict[str, Any]:
     """config/demo.yaml without the explorer, with some sections, or keys of them, changed."""
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())

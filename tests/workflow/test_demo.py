@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import ROOT
 from running import (
     Workspace,
+    copy_of_the_workflow,
     demo_config,
     sampled,
     with_results_in,
@@ -141,8 +141,6 @@ def test_results_by_their_absolute_path_from_elsewhere(demo: Workspace, tmp_path
 def test_a_fresh_clone_of_the_same_commit_runs_nothing(demo: Workspace, tmp_path: Path) -> None:
     """Its files are newer than all results."""
     clone = copy_of_the_workflow(tmp_path / "clone")
-    for path in clone.rglob("*"):
-        path.touch()
     assert Workspace(demo.folder, demo.config, root=clone).planned() == set()
     beside = Workspace(clone, demo.config, root=clone)
     assert with_results_in(str(demo.results), beside).planned() == set()
@@ -156,23 +154,6 @@ def test_touched_results_run_nothing(demo: Workspace, tmp_path: Path) -> None:
             path.touch()
     assert touched.planned() == set()
     assert touched.planned("--max-checksum-file-size", "1000") != set()
-
-
-def test_as_a_module_on_the_results_of_a_run_by_itself(demo: Workspace, tmp_path: Path) -> None:
-    section = demo.config | {"pathvars": {"results": str(demo.results)}}
-    (tmp_path / "Snakefile").write_text(
-        f"""
-module visual_search:
-    snakefile: "{ROOT}/workflow/Snakefile"
-    config: config["search"]
-
-use rule * from visual_search as their_*
-"""
-    )
-    for path in (ROOT / "workflow/scripts").glob("*.py"):
-        path.touch()
-    workspace = Workspace(tmp_path, {"search": section}, root=tmp_path)
-    assert workspace.planned("their_all") <= {"their_all"}
 
 
 def test_changed_settings_are_named(unremembered: Workspace) -> None:
@@ -229,13 +210,6 @@ def test_each_stage_is_a_target(demo: Workspace) -> None:
 def test_a_stage_runs_again_by_itself(demo: Workspace, stage: str) -> None:
     last = LAST_RULES[stage]
     assert last in demo.planned(stage, "--forcerun", last)
-
-
-def copy_of_the_workflow(folder: Path) -> Path:
-    for name in ("workflow", "envs", "resources", "notebooks", "profiles"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "Snakefile", folder)
-    return folder
 
 
 def test_a_changed_library_file_reruns_what_uses_it(demo: Workspace, tmp_path: Path) -> None:

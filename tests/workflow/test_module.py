@@ -161,6 +161,14 @@ def test_prefix_and_pathvars_of_the_module(tmp_path: Path) -> None:
         assert "their_embed_query_images" in said
 
 
+def test_on_the_results_of_a_run_by_itself(demo: Workspace, tmp_path: Path) -> None:
+    """Nothing runs, though all scripts are newer."""
+    search = demo.config | {"pathvars": {"results": str(demo.results)}}
+    for path in (ROOT / "workflow/scripts").glob("*.py"):
+        path.touch()
+    assert importing(tmp_path, module(CLONE), search=search).planned("their_all") <= {"their_all"}
+
+
 def test_modules_may_share_a_configuration(tmp_path: Path) -> None:
     """Defaults that one module fills in do not reach the other."""
     shared = {key: value for key, value in SHORT.items() if key != "pathvars"}

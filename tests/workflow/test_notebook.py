@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT
-from running import Workspace, demo_config
+from running import Workspace, copy_of_the_workflow, demo_config
 from visualsearch.core.errors import InputError
 from visualsearch.core.job import job
 from visualsearch.report import notebook
@@ -167,10 +167,7 @@ def test_a_package_that_is_missing_is_told_before_the_first_job(
 
 def an_edit_of_the_text_runs_it_again(copy: Workspace, root: Path) -> None:
     """`copy`: its notebook has been run."""
-    for name in ("workflow", "envs", "resources", "notebooks"):
-        shutil.copytree(ROOT / name, root / name)
-    shutil.copy(ROOT / "Snakefile", root)
-    there = Workspace(copy.folder, copy.config, root=root)
+    there = Workspace(copy.folder, copy.config, root=copy_of_the_workflow(root))
     # The text is another file now, of the same content.
     there.run("notebook", "--touch", "--forcerun", "run_notebook")
     assert there.planned("notebook") == set()
