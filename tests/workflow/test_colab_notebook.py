@@ -1,7 +1,7 @@
 """notebooks/colab.ipynb, run as a notebook with other addresses, on an imitated Drive.
 
 What Colab brings is played by a module `google.colab`, and the installation is a dry run of make.
-test_installation_beside_torch.py installs for real.
+test_beside_torch.py installs for real.
 """
 
 import json
