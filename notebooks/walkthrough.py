@@ -31,6 +31,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image, ImageOps
+from pillow_heif import register_heif_opener
+
+register_heif_opener()  # a phone's HEIC
+Image.MAX_IMAGE_PIXELS = None  # the run has checked its pictures
 
 # %% [markdown]
 # ## Where things lie
