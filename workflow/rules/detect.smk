@@ -1,5 +1,6 @@
 # Requires: dataset/manifest.parquet and the pictures. Gives: detections/persons.json (COCO results
-# format), detections/shards/*.parquet (the same rows) and detections/detector.json.
+# format), detections/shards/*.parquet (the same rows), detections/skipped.tsv, one row for each
+# picture that the detector cannot take, and detections/detector.json.
 
 
 FETCH_WEIGHTS = record("fetch_weights", "detector", fingerprint=weights_fingerprint())
@@ -55,6 +56,7 @@ rule detect_persons:
         detector=rules.fetch_weights.output.detector,
     output:
         detections="<results>/detections/shards/{shard}.parquet",
+        skipped="<results>/detections/shards/{shard}.skipped.tsv",
         settings=record_file(DETECT_PERSONS),
     log:
         "<logs>/detect_persons/{shard}.log",
@@ -82,8 +84,10 @@ rule gather_detections:
     input:
         records_before(GATHER_DETECTIONS),
         detections=all_shards(rules.detect_persons.output.detections),
+        skipped=all_shards(rules.detect_persons.output.skipped),
     output:
         persons="<results>/detections/persons.json",
+        skipped="<results>/detections/skipped.tsv",
         settings=record_file(GATHER_DETECTIONS),
     log:
         "<logs>/gather_detections.log",

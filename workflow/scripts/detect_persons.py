@@ -6,8 +6,9 @@ import pyarrow as pa
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job, results_on_disk
+from visualsearch.data.manifest import Skipped, write_skipped
 from visualsearch.data.pictures import Picture, Pictures
-from visualsearch.data.row_cache import RowCache
+from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.run import DETECTIONS_OF_A_PICTURE, detect_images, with_image_id
@@ -20,11 +21,19 @@ with job(snakemake):
     pictures = Pictures(snakemake.input.manifest, params.pictures, shard=shard)
     made_by = {"settings": params.settings, "detector": described}
     cache = RowCache(results_on_disk(snakemake), "detect", made_by, DETECTIONS_OF_A_PICTURE)
+    skipped: list[Skipped] = []
 
-    def detect(new: list[Picture]) -> Iterator[pa.Table]:
+    def detect(new: list[Picture]) -> Iterator[pa.Table | LeftOut]:
         detector = load_described(DetectorSettings.of(params.detector), described)
         return detect_images(detector, new, category, f"detect {shard}")
 
-    found = cache.complete([(picture.sha256, picture) for picture in pictures], detect)
-    tables = (with_image_id(rows, picture.image_id) for picture, rows in found)
-    write_table(snakemake.output.detections, tables, DETECTIONS)
+    def tables() -> Iterator[pa.Table]:
+        keyed = [(picture.sha256, picture) for picture in pictures]
+        for picture, rows in cache.complete(keyed, detect):
+            if isinstance(rows, LeftOut):
+                skipped.append(Skipped(picture.image_id, picture.file, rows.reason))
+            else:
+                yield with_image_id(rows, picture.image_id)
+
+    write_table(snakemake.output.detections, tables(), DETECTIONS)
+    write_skipped(snakemake.output.skipped, skipped)

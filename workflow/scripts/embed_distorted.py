@@ -9,7 +9,7 @@ from visualsearch.core.job import job, results_on_disk
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.pictures import Pictures
-from visualsearch.data.row_cache import RowCache
+from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.tables import write_table
 from visualsearch.detect import DETECTORS, load_described
 from visualsearch.embed.distortion import DISTORTED, VECTORS, with_two_vectors
@@ -37,7 +37,7 @@ with job(snakemake):
     vectors = pa.schema([schema.field(name) for name in VECTORS])
     cache = RowCache(results_on_disk(snakemake), "embed_distorted", made_by, vectors)
 
-    def embed(new: list[PictureBoxes]) -> Iterator[pa.Table]:
+    def embed(new: list[PictureBoxes]) -> Iterator[pa.Table | LeftOut]:
         # torch takes seconds to import.
         from visualsearch.embed.embedding import embed_items_both_ways
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.pictures import Pictures
-from visualsearch.data.row_cache import RowCache
+from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
 from visualsearch.detect import DETECTORS, load_described
 from visualsearch.embed.persons import (
@@ -33,7 +33,7 @@ with job(snakemake):
     vectors = with_full_length(pa.schema([]), length)
     cache = RowCache(results_on_disk(snakemake), "embed", made_by, vectors)
 
-    def embed(new: list[PictureBoxes]) -> Iterator[pa.Table]:
+    def embed(new: list[PictureBoxes]) -> Iterator[pa.Table | LeftOut]:
         # torch takes seconds to import.
         from visualsearch.embed.embedding import embed_items
 

@@ -38,9 +38,15 @@ ROWS_OF_A_FILE = 1024
 FILES_TO_JOIN = 64
 SHA256_LENGTH = 64
 # Packages that decode pictures and compute rows. Not every stage has all.
-PACKAGES = ("pillow", "numpy", "torch", "torchvision")
+PACKAGES = ("pillow", "pillow-heif", "numpy", "torch", "torchvision")
 
 Item = TypeVar("Item")
+
+
+class LeftOut(NamedTuple):
+    """What is computed of an item that has no rows, as it cannot be used. It is not kept."""
+
+    reason: str
 
 
 class _Place(NamedTuple):
@@ -130,8 +136,8 @@ class RowCache:
     def complete(
         self,
         items: Iterable[tuple[str, Item]],
-        compute: Callable[[list[Item]], Iterator[pa.Table]],
-    ) -> Iterator[tuple[Item, pa.Table]]:
+        compute: Callable[[list[Item]], Iterator[pa.Table | LeftOut]],
+    ) -> Iterator[tuple[Item, pa.Table | LeftOut]]:
         """Yield each item with its rows, and keep those that had to be computed.
 
         items: a key, and what its rows are computed from. compute: is given the items whose rows
@@ -152,6 +158,10 @@ class RowCache:
                     yield item, self.rows(key)
                 else:
                     rows = next(computed)
+                    if isinstance(rows, LeftOut):
+                        # Tried again by the next run, which has the reason again.
+                        yield item, rows
+                        continue
                     self.add(key, rows)
                     yield item, rows.select(self._columns)
             # So that the progress of `compute` ends with its last line.

@@ -60,7 +60,10 @@ class Detector(Protocol):
     precision: str
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
-        """Detect every category in upright RGB images of one size, at most batch_size of them."""
+        """Detect every category in upright RGB images of one size, at most batch_size of them.
+
+        Raises failures.TooThin for a size that the network cannot take.
+        """
         ...
 
     def normalise(self, crops: torch.Tensor) -> torch.Tensor:

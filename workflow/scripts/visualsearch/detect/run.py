@@ -18,7 +18,9 @@ from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, xyxy_to_xywh
 from visualsearch.data.manifest import DETECTIONS_PER_IMAGE
 from visualsearch.data.pictures import Picture, read_ahead
+from visualsearch.data.row_cache import LeftOut
 from visualsearch.data.tables import BOX_COLUMNS, DETECTIONS, open_table
+from visualsearch.detect.failures import Failures
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -62,34 +64,58 @@ def detect_category(
 
 def detect_images(
     detector: Detector, pictures: Collection[Picture], category: str, description: str
-) -> Iterator[pa.Table]:
+) -> Iterator[pa.Table | LeftOut]:
     """Detect one category in each picture; yields rows of tables.DETECTIONS, picture by picture.
 
-    description: for the line that shows progress.
+    A picture on which the network fails is left out. description: for the line that shows progress.
     """
     detected = _detected(detector, pictures, category)
-    for picture, (boxes, scores, category_id) in progress(
-        detected, description, "images", len(pictures)
-    ):
-        yield detections_table(picture.image_id, xyxy_to_xywh(boxes), scores, category_id)
+    for picture, found in progress(detected, description, "images", len(pictures)):
+        if isinstance(found, LeftOut):
+            yield found
+        else:
+            boxes, scores, category_id = found
+            yield detections_table(picture.image_id, xyxy_to_xywh(boxes), scores, category_id)
 
 
 def _detected(
     detector: Detector, pictures: Iterable[Picture], category: str
-) -> Iterator[tuple[Picture, CategoryDetections]]:
+) -> Iterator[tuple[Picture, CategoryDetections | LeftOut]]:
     """Yield each picture with its detections, in order.
 
     A batch holds images of one size only: padding to the largest image of a batch would change the
     detections in the others.
     """
+    failures = Failures()
     for window in read_ahead(pictures, detector.batch_size):
-        by_image: dict[int, CategoryDetections] = {}
+        by_image: dict[int, CategoryDetections | LeftOut] = {}
         for _, group in groupby(sorted(window, key=_size), key=_size):
             while batch := list(islice(group, detector.batch_size)):
-                results = detect_category(detector, [image for _, image in batch], category)
+                results = _detect_batch(detector, batch, category, failures)
                 by_image |= {p.image_id: r for (p, _), r in zip(batch, results, strict=True)}
         for picture, _ in window:
             yield picture, by_image[picture.image_id]
+
+
+def _detect_batch(
+    detector: Detector,
+    batch: Sequence[tuple[Picture, Image.Image]],
+    category: str,
+    failures: Failures,
+) -> Sequence[CategoryDetections | LeftOut]:
+    """Return the detections of each picture, or why it is left out.
+
+    The pictures of a batch that fails are tried one by one, so that only the guilty are left out.
+    """
+    try:
+        found = detect_category(detector, [image for _, image in batch], category)
+    except Exception as error:
+        if len(batch) == 1:
+            return [failures.left_out(error, batch[0][0].path)]
+        failures.raise_unless_of_a_picture(error)
+        return [_detect_batch(detector, [one], category, failures)[0] for one in batch]
+    failures.succeeded()
+    return found
 
 
 def _size(read: tuple[Picture, Image.Image]) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from visualsearch.detect.base import (
     count_parameters,
     torch_device,
 )
+from visualsearch.detect.failures import TooThin
 from visualsearch.detect.folding import fold_norms
 from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
 from visualsearch.detect.roi_pooling import RowRoIAlign
@@ -81,6 +82,7 @@ class TorchvisionDetector:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
+        self._check_shape(images[0].size)
         results = []
         for output in self.model([self._pixels(image) for image in images]):
             scores = output["scores"].cpu().numpy()
@@ -88,6 +90,13 @@ class TorchvisionDetector:
             boxes, labels = (output[key].cpu().numpy()[order] for key in ("boxes", "labels"))
             results.append(Detections(boxes, scores[order], labels))
         return results
+
+    def _check_shape(self, size: tuple[int, int]) -> None:
+        """Raise TooThin for a picture whose shorter side would have no pixel left when scaled."""
+        transform = self.model.transform
+        scale = min(transform.min_size[-1] / min(size), transform.max_size / max(size))
+        if int(min(size) * scale) < 1:
+            raise TooThin
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
         return pil_to_tensor(image).to(self.device).float() / 255

@@ -1,7 +1,7 @@
 """Embed boxes in batches, and write tables of embeddings. Needs torch and torchvision."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -14,8 +14,10 @@ from PIL import Image, ImageOps
 from visualsearch.core.job import return_free_memory
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror
+from visualsearch.data.row_cache import LeftOut
 from visualsearch.data.tables import vector_column
 from visualsearch.detect.base import Detector
+from visualsearch.detect.failures import Failures
 from visualsearch.embed.distortion import VECTORS
 from visualsearch.embed.persons import PictureBoxes, embedding_length
 from visualsearch.embed.pooling import pool
@@ -91,37 +93,71 @@ def _vectors(
 
 def embed_items(
     detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
-) -> Iterator[pa.Table]:
+) -> Iterator[pa.Table | LeftOut]:
     """Embed the boxes of each picture; yields a table with the column `vector`, item by item.
 
-    description: for the line that shows progress. Each picture is decoded once.
+    A picture on which the network fails is left out. description: for the line that shows progress.
     """
-    pictures = _trimmed(progress(items, description, "images"))
-    embedded = embed_pictures(
-        detector, ((None, item.picture.read(), item.boxes) for item in pictures), settings
-    )
-    for _, vectors in embedded:
-        yield pa.table({"vector": vector_column(vectors)})
+
+    def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
+        pictures = ((None, item.picture.read(), item.boxes) for item in _trimmed(some))
+        for _, vectors in embed_pictures(detector, pictures, settings):
+            yield pa.table({"vector": vector_column(vectors)})
+
+    return progress(_without_failing(items, embed), description, "images", len(items))
 
 
 def embed_items_both_ways(
     detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
-) -> Iterator[pa.Table]:
+) -> Iterator[pa.Table | LeftOut]:
     """Embed the boxes of each picture, in its mirror image and in the picture itself.
 
-    Yields a table with the columns distortion.VECTORS, item by item; each picture is decoded once.
+    Yields a table with the columns distortion.VECTORS, item by item, as `embed_items` does.
     """
 
-    def views() -> Iterator[tuple[None, Image.Image, Boxes]]:
-        for item in _trimmed(progress(items, description, "images")):
+    def views(some: Sequence[PictureBoxes]) -> Iterator[tuple[None, Image.Image, Boxes]]:
+        for item in _trimmed(some):
             image = item.picture.read()
             yield None, ImageOps.mirror(image), mirror(item.boxes, image.width)
             yield None, image, item.boxes
 
-    embedded = embed_pictures(detector, views(), settings)
-    for (_, mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
-        both = map(vector_column, (mirrored, unmirrored))
-        yield pa.table(dict(zip(VECTORS, both, strict=True)))
+    def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
+        embedded = embed_pictures(detector, views(some), settings)
+        for (_, mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
+            both = map(vector_column, (mirrored, unmirrored))
+            yield pa.table(dict(zip(VECTORS, both, strict=True)))
+
+    return progress(_without_failing(items, embed), description, "images", len(items))
+
+
+def _without_failing(
+    items: Sequence[PictureBoxes],
+    embed: Callable[[Sequence[PictureBoxes]], Iterator[pa.Table]],
+) -> Iterator[pa.Table | LeftOut]:
+    """Yield what `embed` makes of each item; one on which the network fails is left out.
+
+    A batch holds regions of several pictures. When it fails, the first of them is embedded alone,
+    which gives the same vectors, and the others together again.
+    """
+    failures = Failures()
+    done = 0
+    while done < len(items):
+        try:
+            for rows in embed(items[done:]):
+                failures.succeeded()
+                yield rows
+                done += 1
+            return
+        except Exception as error:
+            failures.raise_unless_of_a_picture(error)
+        try:
+            (alone,) = embed(items[done : done + 1])
+        except Exception as error:
+            yield failures.left_out(error, items[done].picture.path)
+        else:
+            failures.succeeded()
+            yield alone
+        done += 1
 
 
 def _trimmed(items: Iterable[PictureBoxes]) -> Iterator[PictureBoxes]:

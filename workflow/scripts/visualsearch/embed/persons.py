@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from visualsearch.data.boxes import Boxes, clip_to_image, xywh_to_xyxy, xyxy_to_xywh
 from visualsearch.data.manifest import person_id
 from visualsearch.data.pictures import Picture, Pictures
+from visualsearch.data.row_cache import LeftOut
 from visualsearch.data.tables import BOX_COLUMNS, PERSONS, boxes_of
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.settings import EmbeddingSettings, SearchSetSettings
@@ -84,10 +85,12 @@ def distorted_persons(pictures: Pictures, persons: pa.Table, seed: int) -> list[
 
 
 def with_vectors(
-    items: Iterable[tuple[PictureBoxes, pa.Table]], schema: pa.Schema
+    items: Iterable[tuple[PictureBoxes, pa.Table | LeftOut]], schema: pa.Schema
 ) -> Iterator[pa.Table]:
-    """Yield the rows of each item with its vectors, as a table of `schema`."""
+    """Yield the rows of each item with its vectors, as a table of `schema`; none if left out."""
     for item, vectors in items:
+        if isinstance(vectors, LeftOut):
+            continue
         columns = {name: item.rows[name] for name in item.rows.column_names}
         columns |= {name: vectors[name] for name in vectors.column_names}
         yield pa.table({name: columns[name] for name in schema.names}).cast(schema)

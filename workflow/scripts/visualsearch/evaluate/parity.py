@@ -13,6 +13,7 @@ from visualsearch.data.boxes import Boxes, iou, xyxy_to_xywh
 from visualsearch.data.pictures import Picture
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect.base import Detector
+from visualsearch.detect.failures import Failures
 from visualsearch.detect.run import detect_category, detections_table, write_coco_results
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.evaluate.detections import evaluate_detections
@@ -33,6 +34,8 @@ def measure_parity(
 ) -> dict[str, Any]:
     """Detect and embed the same pictures with both detectors, and compare.
 
+    A picture on which a network fails is left out.
+
     annotations: COCO instances JSON, or None to leave out the AP. min_score: persons of at least
     this score in fp32 are compared one by one. Returns, JSON-ready: images; AP of both detectors;
     persons, and persons_lost, which the fast detector does not find; for the others
@@ -44,29 +47,37 @@ def measure_parity(
     scores: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
     cosines: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
     persons = 0
+    compared = []
+    failures = Failures()
     for picture in progress(pictures, "parity", "images"):
         image = picture.read()
-        [slow] = detect_category(exact, [image], category)
-        [quick] = detect_category(fast, [image], category)
+        try:
+            [slow] = detect_category(exact, [image], category)
+            [quick] = detect_category(fast, [image], category)
+            certain = slow.boxes[slow.scores >= min_score]
+            one, other = (
+                embed_boxes(detector, image, certain, embedding) for detector in (exact, fast)
+            )
+        except Exception as error:
+            failures.left_out(error, picture.path)
+            continue
+        failures.succeeded()
+        compared.append(picture)
         for name, (boxes, confidence, category_id) in (("exact", slow), ("fast", quick)):
             rows = detections_table(picture.image_id, xyxy_to_xywh(boxes), confidence, category_id)
             tables[name].append(rows)
-        certain = slow.boxes[slow.scores >= min_score]
         persons += len(certain)
         mine, theirs = _same_persons(certain, quick.boxes)
         shifts.append(np.abs(certain[mine] - quick.boxes[theirs]).max(axis=1, initial=0))
         scores.append(np.abs(slow.scores[mine] - quick.scores[theirs]))
-        one, other = (
-            embed_boxes(detector, image, certain, embedding) for detector in (exact, fast)
-        )
         lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosines.append((one * other).sum(axis=1) / lengths)
     return {
-        "images": len(pictures),
+        "images": len(compared),
         "AP": None
         if annotations is None
         else {
-            name: _average_precision(rows, pictures, category, annotations)
+            name: _average_precision(rows, compared, category, annotations)
             for name, rows in tables.items()
         },
         "persons": persons,

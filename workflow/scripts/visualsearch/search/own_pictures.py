@@ -22,6 +22,7 @@ from visualsearch.data.tables import (
     with_vector,
 )
 from visualsearch.detect.base import Detector
+from visualsearch.detect.failures import Failures
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.embed.persons import in_search_set
@@ -50,13 +51,18 @@ def embed_query_images(
     tables = [schema.empty_table()]
     full_length = [full_schema.empty_table()]
     skipped = []
+    failures = Failures()
     for name in progress(pictures, "own pictures", "images"):
         try:
             image = read_image(Path(name))
         except UnreadableImage as error:
             skipped.append(Skipped(None, name, str(error)))
             continue
-        [(found, scores, _)] = detect_category(detector, [image], category)
+        try:
+            [(found, scores, _)] = detect_category(detector, [image], category)
+        except Exception as error:
+            skipped.append(Skipped(None, name, failures.left_out(error, name).reason))
+            continue
         heights = (found[:, 3] - found[:, 1]).astype(np.float64)
         fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
         persons = np.flatnonzero(fit)
@@ -68,7 +74,12 @@ def embed_query_images(
             )
             skipped.append(Skipped(None, name, reason))
             continue
-        vectors = embed_boxes(detector, image, found[rows], embedding)
+        try:
+            vectors = embed_boxes(detector, image, found[rows], embedding)
+        except Exception as error:
+            skipped.append(Skipped(None, name, failures.left_out(error, name).reason))
+            continue
+        failures.succeeded()
         stored = pa.table([vector_column(vectors)], ["vector"]).cast(full_schema)
         full_length.append(stored)
         n = len(rows)
