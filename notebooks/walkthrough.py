@@ -278,12 +278,10 @@ cosines = np.einsum("nd,d->n", vectors.astype(float), np.asarray(query["vector"]
 
 
 def allowed(rows):
-    """Rows that may be hits."""
-    keep = np.ones(len(rows), dtype=bool)
-    if not query["picture"]:
-        keep &= persons["person_id"].to_numpy()[rows] != query["person_id"]
-        if not search["same_image"]:
-            keep &= persons["image_id"].to_numpy()[rows] != query["image_id"]
+    """Rows that may be hits. For a picture of your own that is not in the set, no id is equal."""
+    keep = persons["person_id"].to_numpy()[rows] != query["person_id"]
+    if not search["same_image"]:
+        keep &= persons["image_id"].to_numpy()[rows] != query["image_id"]
     if search["exclude_near_duplicates"]:
         keep &= cosines[rows] < search["near_duplicate"] - 1e-6
     return rows[keep]

@@ -48,7 +48,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "queries: {images: me.jpg}": (
         "queries.images: 'me.jpg'",
-        "a list, each a text that is not empty, no two alike",
+        "a list, each a text that is not empty",
     ),
     "queries: {persons: [true]}": ("queries.persons.0: True", PERSON_ID),
     "queries: {persons: [1, 1]}": ("queries.persons: [1, 1]", PERSON_IDS),

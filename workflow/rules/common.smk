@@ -18,7 +18,7 @@ from visualsearch.report.notebook import check_packages
 from visualsearch.settings import Settings, checking
 from visualsearch.settings.paths import expand_path
 from visualsearch.settings.places import places_of, short_path
-from visualsearch.settings.values import is_address, is_weights_file
+from visualsearch.settings.values import BOX, is_address, is_weights_file, without_box
 from visualsearch.workflow import digests, opening, records, run_lock, stopping
 from visualsearch.workflow.machine import check_python, memory_mb
 

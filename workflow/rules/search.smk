@@ -25,6 +25,7 @@ rule embed_query_images:
         records_before(EMBED_QUERY_IMAGES),
         weights(),
         pictures=user_pictures(),
+        manifest=rules.build_manifest.output.manifest,
         detector=rules.fetch_weights.output.detector,
         model=rules.fit_pca.output.model,
     output:

@@ -19,7 +19,7 @@ def addresses(values):
     if isinstance(values, (dict, list)):
         each = values.values() if isinstance(values, dict) else values
         return [address for value in each for address in addresses(value)]
-    return [values] if is_address(values) else []
+    return [without_box(values)] if is_address(values) else []
 
 
 def with_copies(values):
@@ -28,7 +28,10 @@ def with_copies(values):
         return {key: with_copies(value) for key, value in values.items()}
     if isinstance(values, list):
         return [with_copies(value) for value in values]
-    return str(storage(values)) if is_address(values) else values
+    if not is_address(values):
+        return values
+    address, mark, box = values.partition(BOX)
+    return f"{storage(address)}{mark}{box}"
 
 
 def user_inputs(section):
@@ -37,8 +40,8 @@ def user_inputs(section):
 
 
 def user_pictures():
-    """The user's query pictures as inputs, from a bucket or from this machine."""
-    names = user_config["queries"]["images"]
+    """The user's query pictures as inputs, from a bucket or from this machine, in their order."""
+    names = map(without_box, user_config["queries"]["images"])
     return [storage(name) if is_address(name) else local(name) for name in names]
 
 

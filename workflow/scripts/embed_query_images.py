@@ -2,26 +2,29 @@
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job
-from visualsearch.data.manifest import write_skipped
+from visualsearch.data.manifest import read_manifest, write_skipped
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.search.own_pictures import embed_query_images
+from visualsearch.search.own_pictures import QueryPicture, embed_query_images, tell_skipped
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 
 with job(snakemake):
     settings = snakemake.params.settings
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
+    given, paths = settings["queries"]["images"], snakemake.input.pictures
     table, full_length, skipped = embed_query_images(
         load_described(DetectorSettings.of(snakemake.params.detector), described),
-        list(snakemake.input.pictures),
+        [QueryPicture(*each) for each in zip(given, paths, strict=True)],
         reduction,
         category=settings["dataset"]["category"],
         search_set=SearchSetSettings.of(settings["search_set"]),
         embedding=EmbeddingSettings.of(settings["embedding"]),
         boxes=settings["queries"]["boxes"],
+        images=read_manifest(snakemake.input.manifest, ["image_id", "sha256"]),
     )
+    tell_skipped(skipped, len(table))
     write_table(snakemake.output.queries, [table], table.schema)
     write_table(snakemake.output.full_length, [full_length], full_length.schema)
     write_skipped(snakemake.output.skipped, skipped)

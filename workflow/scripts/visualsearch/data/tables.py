@@ -43,8 +43,9 @@ PERSONS = pa.schema(
 )
 
 # One row for each query. `role` is why it was chosen: typical, rare, small, cut-off, crowd, surest,
-# diverse, random, named or own picture. In a query from the user's own picture, person_id and
-# image_id are null; in all others `picture`, the path of that picture, is null.
+# diverse, random, named or own picture. In a query from the user's own picture, `picture` is its
+# path, person_id is null, image_id is null unless the set has a picture of the same content, and
+# score is null for a box that the user gave. In all others `picture` is null.
 QUERIES = pa.schema(
     [
         ("query", pa.int16()),

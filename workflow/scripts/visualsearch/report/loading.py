@@ -59,7 +59,7 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
         hits_of[row["query"]].append(row)
     queries = []
     for number, row in enumerate(query_rows, start=1):
-        picture = own[row["picture"]] if row["image_id"] is None else stored[row["image_id"]]
+        picture = own[row["picture"]] if row["picture"] else stored[row["image_id"]]
         hits = [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in hits_of[row["query"]]]
         labels = [Label(kind, value) for kind, value in picture.labels.items()]
         person = _person(row, picture)
@@ -109,7 +109,7 @@ def _stored_pictures(
 
 def _own_pictures(query_rows: list[dict[str, Any]]) -> dict[str, ShownPicture]:
     """Return the query pictures that the user gave, by file."""
-    files = dict.fromkeys(row["picture"] for row in query_rows if row["image_id"] is None)
+    files = dict.fromkeys(row["picture"] for row in query_rows if row["picture"])
     return {
         file: ShownPicture(f"own-{number}", PurePosixPath(file).name, file)
         for number, file in enumerate(files, start=1)

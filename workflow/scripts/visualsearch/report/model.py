@@ -57,11 +57,14 @@ class ShownPicture:
 
 @dataclass(frozen=True)
 class Person:
-    """A detection in the report. box: left, top, width, height in the picture's pixels."""
+    """A detection in the report. box: left, top, width, height in the picture's pixels.
+
+    score: None for a box that the user gave.
+    """
 
     picture: ShownPicture
     box: Box
-    score: float
+    score: float | None
     person_id: int | None = None
 
 

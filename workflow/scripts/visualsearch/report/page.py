@@ -91,13 +91,13 @@ def _ranges(results: Results) -> dict[str, tuple[float, float]] | None:
     persons = [hit.person for query in results.queries for hit in query.hits]
     if not persons:
         return None
-    scores = [_shown_score(person) for person in persons]
+    scores = [_shown_score(person.score) for person in persons if person.score is not None]
     heights = [_shown_height(person) for person in persons]
     return {"score": (min(scores), max(scores)), "height": (min(heights), max(heights))}
 
 
-def _shown_score(person: Person) -> float:
-    return float(f"{person.score:.2f}")
+def _shown_score(score: float) -> float:
+    return float(f"{score:.2f}")
 
 
 def _shown_height(person: Person) -> int:
@@ -137,7 +137,7 @@ def _large_view(
         "picture": picture.key,
         "box": _rounded(person.box),
         "person": None if person.person_id is None else str(person.person_id),
-        "score": _shown_score(person),
+        "score": None if person.score is None else _shown_score(person.score),
         "height": _shown_height(person),
         "facts": [list(fact) for fact in facts],
         "labels": [[label.kind, label.value, label.agrees] for label in labels],

@@ -29,7 +29,7 @@ CSV_COLUMNS: dict[str, Callable[[Query, Hit], Any]] = {
     "person_id": lambda query, hit: hit.person.person_id,
     "image_id": lambda query, hit: hit.person.picture.image_id,
     "file": lambda query, hit: hit.person.picture.file,
-    "score": lambda query, hit: round(hit.person.score, 6),
+    "score": lambda query, hit: hit.person.score and round(hit.person.score, 6),
     "x": lambda query, hit: round(hit.person.box[0], 3),
     "y": lambda query, hit: round(hit.person.box[1], 3),
     "w": lambda query, hit: round(hit.person.box[2], 3),

@@ -58,9 +58,10 @@ def search_all(
 ) -> pa.Table:
     """The settings.neighbours hits of every query, as rows of HITS.
 
-    persons: the index's rows (PERSONS). queries: columns query, person_id and image_id (both null
-    for one of the user's own pictures), and vector. reranker: sorts the settings.rerank nearest
-    anew before the best are taken; None leaves the index's order.
+    persons: the index's rows (PERSONS). queries: columns query, person_id (null for one of the
+    user's own pictures), image_id (null for a picture that is not in the set), and vector.
+    reranker: sorts the settings.rerank nearest anew before the best are taken; None leaves the
+    index's order.
     """
     image_ids = persons["image_id"].to_numpy()
     asked = queries.to_pylist()

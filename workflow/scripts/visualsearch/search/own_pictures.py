@@ -3,15 +3,22 @@
 It stands here and not in embed/, as it needs the reduction, which comes after embedding.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+import hashlib
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
 
+from visualsearch.core.errors import InputError
 from visualsearch.core.progress import progress
-from visualsearch.data.boxes import xyxy_to_xywh
-from visualsearch.data.images import UnreadableImage, read_image
+from visualsearch.data.boxes import Boxes, clip_to_image, xyxy_to_xywh
+from visualsearch.data.images import UnreadableImage, decode_image, read_file
 from visualsearch.data.manifest import Skipped
 from visualsearch.data.tables import (
     BOX_COLUMNS,
@@ -28,23 +35,57 @@ from visualsearch.embed.embedding import embed_boxes
 from visualsearch.embed.persons import in_search_set
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.settings import EmbeddingSettings, SearchSetSettings
+from visualsearch.settings.values import BOX, given_box
+
+log = logging.getLogger(__name__)
+
+# The terminal names at most so many pictures; the log and the table name all.
+MOST_NAMED = 10
+BY_HAND = f'give its box, as in "me.jpg{BOX}10,20,30,40", or set queries.boxes: whole'
+
+
+class GivesNoQuery(Exception):
+    """A picture gives no query. The message says why, and what to do."""
+
+
+class QueryPicture(NamedTuple):
+    """One of queries.images. given: as the user wrote it, with a box or without. path: its file."""
+
+    given: str
+    path: str
+
+
+class Chosen(NamedTuple):
+    """Boxes of a picture that become queries.
+
+    boxes: corners [N, 4]. scores: [N], null for boxes without detection. reasons: [N] texts.
+    """
+
+    boxes: Boxes
+    scores: pa.Array
+    reasons: list[str]
 
 
 def embed_query_images(
     detector: Detector,
-    pictures: Sequence[str],
+    pictures: Sequence[QueryPicture],
     reduction: Reduction,
     category: str,
     search_set: SearchSetSettings,
     embedding: EmbeddingSettings,
     boxes: str,
+    images: pa.Table,
 ) -> tuple[pa.Table, pa.Table, list[Skipped]]:
-    """Find, embed and reduce the persons in pictures that are not part of the search set.
+    """Find, embed and reduce the persons in the user's own pictures.
 
     boxes: "best" for the person of the best score in each picture, "all" for every person that
-    meets the limits of the search set. Returns rows of tables.QUERIES with reduced vectors; a table
-    of their full-length vectors, in the same order; and the pictures without a query, each with the
-    reason.
+    meets the limits of the search set, "whole" for whole pictures. A picture that is given with a
+    box is searched for with that box. images: image_id and sha256 of the manifest; a picture with
+    one of these contents gets its image_id, so that it does not find itself.
+
+    Returns rows of tables.QUERIES with reduced vectors; a table of their full-length vectors, in
+    the same order; and the pictures without a query of their own, each with the reason. Two
+    pictures of the same content and box are one query.
     """
     schema = with_vector(QUERIES, reduction.n_components)
     full_schema = with_full_length(pa.schema([]), len(reduction.mean))
@@ -52,50 +93,137 @@ def embed_query_images(
     full_length = [full_schema.empty_table()]
     skipped = []
     failures = Failures()
-    for name in progress(pictures, "own pictures", "images"):
+    first: dict[tuple[str, Sequence[float] | None], int] = {}
+    for place, picture in enumerate(progress(pictures, "own pictures", "images")):
         try:
-            image = read_image(Path(name))
-        except UnreadableImage as error:
-            skipped.append(Skipped(None, name, str(error)))
+            data = read_file(picture.path)
+            image, sha256 = decode_image(data), hashlib.sha256(data).hexdigest()
+            box = _box_without_detection(picture.given, boxes, image)
+            same = first.setdefault((sha256, box), place)
+            if same != place:
+                raise GivesNoQuery(_why_again(picture.given, pictures[same].given, pictures))
+            with _left_out_if_the_network_fails(failures, picture.path):
+                chosen = (
+                    _detected(detector, image, category, search_set, boxes)
+                    if box is None
+                    else _by_hand(box, whole=BOX not in picture.given)
+                )
+                vectors = embed_boxes(detector, image, chosen.boxes, embedding)
+        except (UnreadableImage, GivesNoQuery) as error:
+            skipped.append(Skipped(None, picture.given, str(error)))
             continue
-        try:
-            [(found, scores, _)] = detect_category(detector, [image], category)
-        except Exception as error:
-            skipped.append(Skipped(None, name, failures.left_out(error, name).reason))
-            continue
-        heights = (found[:, 3] - found[:, 1]).astype(np.float64)
-        fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
-        persons = np.flatnonzero(fit)
-        rows = persons[: 1 if boxes == "best" else None]
-        if not len(rows):
-            reason = (
-                f"no {category} of score {search_set.min_score} and "
-                f"height {search_set.min_height} px or more found in it"
-            )
-            skipped.append(Skipped(None, name, reason))
-            continue
-        try:
-            vectors = embed_boxes(detector, image, found[rows], embedding)
-        except Exception as error:
-            skipped.append(Skipped(None, name, failures.left_out(error, name).reason))
-            continue
-        failures.succeeded()
         stored = pa.table([vector_column(vectors)], ["vector"]).cast(full_schema)
         full_length.append(stored)
-        n = len(rows)
+        n, row = len(chosen.boxes), pc.index(images["sha256"], sha256).as_py()
+        in_set = "" if row < 0 else "; the picture is in the set"
         columns = {
             "query": np.zeros(n),
             "role": ["own picture"] * n,
-            "reason": [
-                f"your own picture, {category} {i + 1} of {len(persons)} by score" for i in range(n)
-            ],
+            "reason": [f"your own picture, {reason}{in_set}" for reason in chosen.reasons],
             "person_id": pa.nulls(n, pa.int64()),
-            "image_id": pa.nulls(n, pa.int64()),
-            "picture": [name] * n,
-            "score": scores[rows],
-            **dict(zip(BOX_COLUMNS, xyxy_to_xywh(found[rows]).T, strict=True)),
+            "image_id": pa.array([None if row < 0 else images["image_id"][row].as_py()] * n),
+            "picture": [picture.path] * n,
+            "score": chosen.scores,
+            **dict(zip(BOX_COLUMNS, xyxy_to_xywh(chosen.boxes).T, strict=True)),
             # From the stored float16 vectors, as for the search set.
             "vector": vector_column(reduction.transform(vectors_of(stored))),
         }
         tables.append(pa.table(columns).cast(schema))
-    return pa.concat_tables(tables), pa.concat_tables(full_length), skipped
+    queries, vectors_table = pa.concat_tables(tables), pa.concat_tables(full_length)
+    return queries, vectors_table, list(dict.fromkeys(skipped))
+
+
+def tell_skipped(skipped: Sequence[Skipped], n_queries: int) -> None:
+    """Warn of the pictures without a query. Raises InputError if no picture gives one."""
+    lines = [f"{entry.file}: {entry.reason}" for entry in skipped]
+    shown = lines[:MOST_NAMED]
+    if len(lines) > MOST_NAMED:
+        shown.append(f"{len(lines) - MOST_NAMED:,} more are in the log")
+    if not n_queries:
+        for line in lines:
+            log.info("queries.images: %s", line)
+        raise InputError(
+            f"queries.images: no picture gives a query. {'. '.join(shown)}. Put this right, or "
+            "take the pictures out of queries.images, and run the same command again"
+        )
+    for line in shown:
+        log.warning("queries.images: %s", line)
+    for line in lines[MOST_NAMED:]:
+        log.info("queries.images: %s", line)
+
+
+@contextmanager
+def _left_out_if_the_network_fails(failures: Failures, path: str) -> Iterator[None]:
+    try:
+        yield
+    except GivesNoQuery:
+        failures.succeeded()
+        raise
+    except Exception as error:
+        raise GivesNoQuery(failures.left_out(error, path).reason) from error
+    failures.succeeded()
+
+
+def _why_again(given: str, same: str, pictures: Sequence[QueryPicture]) -> str:
+    if given != same:
+        return f"the same picture as {same}; the two are one query"
+    times = sum(picture.given == given for picture in pictures)
+    return f"given {times} times; it is used once"
+
+
+def _box_without_detection(given: str, boxes: str, image: Image.Image) -> tuple[float, ...] | None:
+    """Return the corners that the user gives, within the picture; None if a person is detected."""
+    by_hand = given_box(given)
+    width, height = image.size
+    if by_hand is None:
+        return (0.0, 0.0, float(width), float(height)) if boxes == "whole" else None
+    left, top, right, bottom = by_hand.corners(width, height)
+    if min(right, width) <= max(left, 0) or min(bottom, height) <= max(top, 0):
+        raise GivesNoQuery(
+            f"its box lies outside of the picture, which is {width} px wide and {height} px high "
+            "when upright; give left, top, width and height"
+        )
+    return tuple(clip_to_image(np.array([left, top, right, bottom]), width, height)[0].tolist())
+
+
+def _by_hand(corners: Sequence[float], whole: bool) -> Chosen:
+    boxes = np.array([corners], np.float32)
+    return Chosen(boxes, pa.nulls(1, pa.float32()), ["whole" if whole else "box by hand"])
+
+
+def _detected(
+    detector: Detector,
+    image: Image.Image,
+    category: str,
+    search_set: SearchSetSettings,
+    boxes: str,
+) -> Chosen:
+    [(found, scores, _)] = detect_category(detector, [image], category)
+    heights = (found[:, 3] - found[:, 1]).astype(np.float64)
+    fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
+    persons = np.flatnonzero(fit)
+    if not len(persons):
+        best = (float(scores[0]), float(heights[0])) if len(scores) else None
+        raise GivesNoQuery(_why_nobody(category, search_set, best))
+    rows = persons[: 1 if boxes == "best" else None]
+    reasons = [f"{category} {i + 1} of {len(persons)} by score" for i in range(len(rows))]
+    return Chosen(found[rows], pa.array(scores[rows]), reasons)
+
+
+def _why_nobody(
+    category: str, search_set: SearchSetSettings, best: tuple[float, float] | None
+) -> str:
+    """best: score and height of the detection with the highest score."""
+    if best is None:
+        return f"the detector sees no {category} in it; {BY_HAND}"
+    score, height = best
+    keys = [
+        *(["search_set.min_score"] if score < search_set.min_score else []),
+        *(["search_set.min_height"] if height < search_set.min_height else []),
+    ]
+    # Rounded down, as 0.699 must not be shown as 0.7.
+    shown = f"{math.floor(score * 100) / 100:.2f} and {math.floor(height)} px"
+    return (
+        f"no {category} of score {search_set.min_score:g} and height {search_set.min_height:g} px "
+        f"or more: the best has {shown}; lower {' and '.join(keys)}, {BY_HAND}"
+    )

@@ -182,4 +182,7 @@ def _lines(error: ValidationError) -> Iterator[str]:
     if isinstance(error.instance, str) and "properties" in error.schema:
         first = next(iter(error.schema["properties"]))
         line += f", such as --config {where}='{{{first}: ...}}'"
+    if error.validator == "type" and where.rpartition(".")[2].isdecimal():
+        # YAML ends a text without quotes at a comma when its list stands in brackets.
+        line += "; a text with a comma needs quotes" if error.schema["type"] == "string" else ""
     yield line

@@ -9,8 +9,13 @@ from visualsearch.settings.configuration import Settings
 from visualsearch.settings.dataset import CocoSettings, DatasetSettings, PathvarsSettings
 from visualsearch.settings.names import BUNDLED
 from visualsearch.settings.showing import QueriesSettings
-from visualsearch.settings.values import is_address, is_url, is_weights_file
+from visualsearch.settings.values import given_box, is_address, is_url, is_weights_file, without_box
 from visualsearch.settings.wording import not_allowed
+
+BOX_IN_QUOTES = (
+    'a box of left, top, width and height after the path, in quotes: "me.jpg#xywh=10,20,30,40" in '
+    'pixels, or "me.jpg#xywh=percent:25,0,50,100"'
+)
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
@@ -75,8 +80,18 @@ def _query_contradictions(queries: QueriesSettings) -> Iterator[str]:
         if set("{}<>") & set(name):
             # In the name of an input these have a meaning for Snakemake.
             yield not_allowed("queries.images", name, "a path without any of { } < >")
-        elif not _is_file(name):
+        elif not _is_file(without_box(name)):
             yield not_allowed("queries.images", name, "the path of a picture that is there")
+        elif not _has_sound_box(name):
+            yield not_allowed("queries.images", name, BOX_IN_QUOTES)
+
+
+def _has_sound_box(picture: str) -> bool:
+    try:
+        given_box(picture)
+    except ValueError:
+        return False
+    return True
 
 
 def _coco_contradictions(coco: CocoSettings) -> Iterator[str]:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from visualsearch.core.errors import InputError
-from visualsearch.settings.values import is_address, is_url
+from visualsearch.settings.values import is_address, is_url, without_box
 from visualsearch.settings.wording import key_name, not_allowed
 
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
@@ -32,7 +32,7 @@ def expand_path(key: str, path: str) -> str:
         raise InputError(not_allowed(key, path, expected))
     for name in map("".join, VARIABLE.findall(of_user)):
         if name not in os.environ:
-            if os.path.exists(of_user):
+            if os.path.exists(without_box(of_user)):
                 return of_user
             expected = f"variables that are set, and {name} is not; set it or write the path"
             raise InputError(not_allowed(key, path, expected))

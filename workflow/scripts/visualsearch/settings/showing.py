@@ -36,15 +36,18 @@ class QueriesSettings(Section):
     images: tuple[str, ...] = key(
         (),
         "Paths of your own pictures, whose persons become queries too. The same detector detects "
-        "them.",
-        unique=True,
+        "them. A path may end in a box, for a person that the detector misses: "
+        '"me.jpg#xywh=10,20,30,40" is left, top, width and height in pixels of the upright '
+        'picture, "me.jpg#xywh=percent:25,0,50,100" in percent of it. In a list in brackets, such '
+        "a path needs its quotes.",
         min_length=1,
         path=True,
     )
     boxes: str = key(
         "best",
-        "Which persons of your own pictures: the one with the best score in each, or all.",
-        choices=("best", "all"),
+        "Which persons of your own pictures: the one with the best score in each, all, or whole "
+        "for whole pictures, without detection. A box that follows a path goes before this.",
+        choices=("best", "all", "whole"),
     )
 
 

@@ -145,7 +145,7 @@ def person_facts(person: Person) -> Facts:
     """Return the facts of a detection, for the large view."""
     x, y, w, h = person.box
     picture = person.picture
-    facts = [("detector score", decimals(person.score, 3))]
+    facts = [("detector score", decimals(person.score, 3))] if person.score is not None else []
     if person.person_id is not None:
         facts.append(("person id", str(person.person_id)))
     if picture.image_id is not None:
