@@ -214,7 +214,7 @@ def test_keypoints_come_to_their_persons(document: dict[str, Any]) -> None:
 
     def use(path: Path) -> None:
         persons = [dict(person) for person in PERSONS]
-        add_keypoints({"annotations": persons}, 1, path)
+        add_keypoints({"annotations": persons}, {1}, path)
         for person in persons:
             assert person.get("keypoints") == wanted.get(person["id"])
             if "keypoints" in person:
@@ -232,7 +232,7 @@ def test_a_broken_file_of_keypoints_is_an_input_error(
 
     def use(path: Path) -> None:
         persons = [dict(person) for person in PERSONS]
-        add_keypoints({"annotations": persons}, 1, path)
+        add_keypoints({"annotations": persons}, {1}, path)
         for person in persons:
             points = person.get("keypoints", [0] * 51)
             assert len(points) == 51 and np.isfinite(np.array(points, dtype=float)).all()

@@ -100,7 +100,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     # Free the annotations that are not wanted before the keypoints, as large a file, are read.
     del instances
     if keypoints is not None:
-        add_keypoints(kept, wanted, keypoints, keypoints_member)
+        add_keypoints(kept, {wanted}, keypoints, keypoints_member)
     return ImageList(_listed(kept, split, path), [], kept)
 
 

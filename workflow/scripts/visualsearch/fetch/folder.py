@@ -1,6 +1,7 @@
 """The user's own folder of pictures, with or without COCO annotations; nothing is copied."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,18 +9,27 @@ from pathlib import Path
 from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import web_address
 from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.fetch.categories import join_categories, wanted_categories
 from visualsearch.fetch.instances import (
-    category_id,
+    ORIGINAL,
+    Instances,
     is_utf8,
     listed_image,
     of_images,
     read_instances,
     relative_path,
 )
+from visualsearch.fetch.joining import drop_empty_boxes, join_images, same_pictures
 from visualsearch.fetch.keypoints import add_keypoints, given_file
+from visualsearch.fetch.matching import match_names
+from visualsearch.fetch.turned import turn_upright
 from visualsearch.fetch.verify import KnownSizes, check_file
-from visualsearch.fetch.walk import pictures_in
+from visualsearch.fetch.walk import PICTURE_SUFFIXES, pictures_in
 from visualsearch.settings import DatasetSettings
+
+log = logging.getLogger(__name__)
+
+IMPOSSIBLE = "its file_name in the annotations is no path within the folder"
 
 
 def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
@@ -75,34 +85,80 @@ def _annotated(
 ) -> ImageList:
     keypoints = given_file(settings.folder.keypoints, settings.category, "folder")
     instances = read_instances(path, own_annotation_ids=keypoints is not None)
-    wanted = category_id(instances, settings.category, path)
-    there = set(files)
-    named: set[str] = set()
-    images: list[ListedImage] = []
-    skipped: list[Skipped] = []
-    for image in instances["images"]:
-        file = relative_path(image["file_name"])
-        if file is None:
-            reason = "its file_name in the annotations is no path within the folder"
-            skipped.append(Skipped(image["id"], image["file_name"], reason))
-            continue
-        named.add(file)
-        if file not in there and not os.path.isfile(root / file):
-            reason = "named in the annotations, not in the folder"
-            skipped.append(Skipped(image["id"], file, reason))
-            continue
-        source_url = web_address(image.get("flickr_url")) or web_address(image.get("coco_url"))
-        images.append(listed_image(image, instances["licenses"], file, source_url))
+    wanted = wanted_categories(instances, settings.category, settings.folder.category, path)
+    named, skipped = _matched(instances, root, files)
+    found = [image for image in instances["images"] if image["id"] in named]
+    kept_ids, contradicting = same_pictures(found, named)
+    skipped += contradicting
+    used = set(named.values())
     skipped += [
-        Skipped(None, file, "in the folder, not in the annotations") for file in there - named
+        Skipped(None, file, "in the folder, not in the annotations")
+        for file in files
+        if file not in used
     ]
-    images = _lowest_ids(images, settings)
-    kept = of_images(instances, {image.image_id for image in images})
+    ids = frozenset(sorted(set(kept_ids.values()))[: settings.max_images])
+    kept_ids = {number: kept for number, kept in kept_ids.items() if kept in ids}
+    kept = of_images(instances, kept_ids)
     # Free the annotations that are not wanted before the keypoints are read.
     del instances
     if keypoints is not None:
         add_keypoints(kept, wanted, keypoints)
-    return ImageList(images, skipped, kept)
+    join_categories(kept, wanted, settings.category)
+    join_images(kept, kept_ids)
+    drop_empty_boxes(kept)
+    turn_upright(kept, root, named)
+    for image in kept["images"]:
+        image["file_name"] = named[image["id"]]
+    return ImageList(_listed(kept), skipped, kept)
+
+
+def _matched(
+    instances: Instances, root: Path, files: Sequence[str]
+) -> tuple[dict[int, str], list[Skipped]]:
+    """The file of each image of the annotations, and the images without one."""
+    names = {image["id"]: image["file_name"] for image in instances["images"]}
+    possible = {number: name for number, name in names.items() if "\0" not in name}
+    exact = {number: relative_path(name) or name for number, name in possible.items()}
+    originals = {
+        exact[image["id"]]: original
+        for image in instances["images"]
+        if (original := image.pop(ORIGINAL, None)) and image["id"] in exact
+    }
+    there = frozenset(files)
+    more = sorted({name for name in exact.values() if name not in there and _unlisted(root, name)})
+    matches = match_names(exact.values(), [*files, *more], root, originals)
+    for line in matches.ways:
+        log.warning("%s", line)
+    named = {number: matches.files[name] for number, name in exact.items() if name in matches.files}
+    skipped = [
+        Skipped(number, name, matches.reasons.get(exact.get(number, ""), IMPOSSIBLE))
+        for number, name in names.items()
+        if number not in named
+    ]
+    return named, skipped
+
+
+def _unlisted(root: Path, name: str) -> bool:
+    """Whether a name is that of a hidden file, or one with another suffix, in the folder."""
+    path = relative_path(name)
+    if path is None:
+        return False
+    parts = path.split("/")
+    hidden = any(part.startswith(".") for part in parts)
+    shown = os.path.splitext(parts[-1])[1].lower() in PICTURE_SUFFIXES
+    return (hidden or not shown) and os.path.isfile(root / path)
+
+
+def _listed(instances: Instances) -> list[ListedImage]:
+    return [
+        listed_image(
+            image,
+            instances["licenses"],
+            image["file_name"],
+            web_address(image.get("flickr_url")) or web_address(image.get("coco_url")),
+        )
+        for image in instances["images"]
+    ]
 
 
 def _lowest_ids(images: list[ListedImage], settings: DatasetSettings) -> list[ListedImage]:

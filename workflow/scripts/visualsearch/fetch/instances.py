@@ -13,13 +13,16 @@ from visualsearch.core.text import one_line
 from visualsearch.data.attribution import web_address
 from visualsearch.data.manifest import MAX_IMAGE_ID, ListedImage
 from visualsearch.fetch.coco_json import is_id, is_number, read_json
+from visualsearch.fetch.other_formats import described_json
 
 Instances = dict[str, Any]
 
+# What Roboflow calls a picture in "extra", where its export renames it.
+ORIGINAL = "original_name"
 # Only these keys are kept, so that unchecked values cannot break a later stage.
 INFO = {"description", "url", "version", "year", "contributor", "date_created"}
 LICENSE = {"id", "name", "url"}
-IMAGE = {"id", "file_name", "width", "height", "license", "flickr_url", "coco_url"}
+IMAGE = {"id", "file_name", "width", "height", "license", "flickr_url", "coco_url", ORIGINAL}
 ANNOTATION = {"id", "image_id", "category_id", "bbox", "area", "iscrowd"}
 CATEGORY = {"id", "name", "supercategory"}
 
@@ -43,9 +46,13 @@ def read_instances(
     are not unique and positive are replaced, or refused with `own_annotation_ids`, which is for
     when another file refers to them.
     """
-    document = read_json(path, member, "instances", _needed)
+    document = read_json(path, member, "instances", _needed, constants=True)
+    if seems := described_json(document):
+        raise InputError(f"{path}: it seems to be {seems}; give a COCO instances file")
     if not isinstance(document, dict):
         raise InputError(f"{path}: holds no JSON object; give a COCO instances file")
+    # FiftyOne leaves out the list when nothing is annotated.
+    document.setdefault("annotations", [])
     for key in ("images", "annotations", "categories"):
         entries = document.get(key)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -69,7 +76,7 @@ def read_instances(
 
 def read_image_ids(path: Path) -> set[int]:
     """Return the ids of the images that a COCO JSON file lists. Raises InputError."""
-    document = read_json(path, None, "instances", _needed)
+    document = read_json(path, None, "instances", _needed, constants=True)
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         raise InputError(f"{path}: has no list 'images'; give a COCO instances file")
@@ -104,35 +111,46 @@ def _plain(entry: Any, keys: set[str]) -> dict[str, Any]:
 
 
 def _check_images(images: list[dict[str, Any]], path: Path) -> None:
-    seen: set[int] = set()
+    names: dict[int, Any] = {}
     for image in images:
-        image_id = image.get("id")
-        if not is_id(image_id) or image_id in seen:
+        image_id, file = image.get("id"), image.get("file_name")
+        if not is_id(image_id):
             raise InputError(
                 f"{path}: image id {brief(image_id)} is not a unique integer from 0 to"
-                f" {MAX_IMAGE_ID}"
+                f" {MAX_IMAGE_ID}; number the images of the file anew"
             )
-        seen.add(image_id)
-        file = image.get("file_name")
+        if image_id in names:
+            raise InputError(
+                f"{path}: image id {image_id} is that of {brief(names[image_id])} and of"
+                f" {brief(file)}; give each file another name before its suffix, and export again"
+            )
+        names[image_id] = file
         if not isinstance(file, str) or not file or not is_utf8(file):
             raise InputError(f"{path}: image {image_id} has file_name {brief(file)}")
         for side in ("width", "height"):
             value = image.get(side)
-            if value is not None and not (type(value) is int and 0 < value <= MAX_INT32):
+            if value is None or value == 0:
+                # The picture says it.
+                image[side] = None
+            elif not is_number(value) or value != int(value) or not 0 < value <= MAX_INT32:
                 raise InputError(f"{path}: image {image_id} has {side} {brief(value)}")
+            else:
+                image[side] = int(value)
+        extra = image.get("extra")
+        image[ORIGINAL] = extra.get("name") if isinstance(extra, dict) else None
 
 
 def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
-    seen: set[int | str] = set()
+    seen: set[int] = set()
     for category in categories:
         number, name = category.get("id"), category.get("name")
         if type(number) is not int or not 0 <= number <= MAX_INT32 or number in seen:
             raise InputError(
                 f"{path}: category id {brief(number)} is not a unique integer from 0 to {MAX_INT32}"
             )
-        if not isinstance(name, str) or not is_utf8(name) or name in seen:
-            raise InputError(f"{path}: category {number} has name {brief(name)}, no unique text")
-        seen |= {number, name}
+        if not isinstance(name, str) or not is_utf8(name):
+            raise InputError(f"{path}: category {number} has name {brief(name)}, which is no text")
+        seen.add(number)
 
 
 def _check_annotations(instances: Instances, path: Path) -> None:
@@ -149,8 +167,9 @@ def _check_annotations(instances: Instances, path: Path) -> None:
         if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             raise InputError(f"{name} has no 'bbox' of four numbers")
         # pycocotools needs these, and some tools leave them out.
-        annotation.setdefault("iscrowd", 0)
-        annotation.setdefault("area", box[2] * box[3])
+        for key, value in (("iscrowd", 0), ("area", box[2] * box[3])):
+            if annotation.get(key) is None:
+                annotation[key] = value
         if annotation["iscrowd"] not in (0, 1) or not is_number(annotation["area"]):
             raise InputError(f"{name} has an 'iscrowd' or 'area' that is not a number")
         annotation["iscrowd"] = int(annotation["iscrowd"])
@@ -177,9 +196,13 @@ def _number_annotations(instances: Instances, path: Path, keep: bool) -> None:
 
 def category_id(instances: Instances, name: str, path: Path) -> int:
     """Return the id of the category `name`. Raises InputError if `path` does not have it."""
-    for category in instances["categories"]:
-        if category["name"] == name:
-            return category["id"]
+    ids = [entry["id"] for entry in instances["categories"] if entry["name"] == name]
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        raise InputError(
+            f"{path}: has the category {name!r} {len(ids)} times; give COCO's own file"
+        )
     names = one_line(", ".join(category["name"] for category in instances["categories"]))
     raise InputError(
         f"dataset.category: {name!r} is not a category of {path}, which has: {names[:MOST_NAMES]}"

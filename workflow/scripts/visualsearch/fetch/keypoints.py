@@ -4,6 +4,7 @@ Format: https://cocodataset.org/#format-data, "Keypoint Detection".
 """
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ def given_file(where: str | None, category: str, section: str) -> Path | None:
 
 
 def add_keypoints(
-    instances: Instances, category_id: int, path: Path, member: str | None = None
+    instances: Instances, categories: Collection[int], path: Path, member: str | None = None
 ) -> None:
-    """Add `keypoints` and `num_keypoints` to annotations of a category, from a keypoints file.
+    """Add `keypoints` and `num_keypoints` to annotations of some categories, from their file.
 
     keypoints: a flat list, 17 times x, y, v; num_keypoints: how many have v > 0. Only annotations
     that have the same id, image_id and category_id in the file get them. path: the file, or an
@@ -52,7 +53,7 @@ def add_keypoints(
     persons = {
         annotation["id"]: annotation
         for annotation in instances["annotations"]
-        if annotation["category_id"] == category_id
+        if annotation["category_id"] in categories
     }
     if not persons:
         return

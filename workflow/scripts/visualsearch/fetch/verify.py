@@ -41,9 +41,19 @@ def verified(listed: ListedImage, data: bytes, known: KnownSizes) -> FetchedImag
     promised = (listed.width or width, listed.height or height)
     if (width, height) != promised:
         raise UnreadableImage(
-            f"{width} x {height} pixels upright, {promised[0]} x {promised[1]} in the annotations"
+            f"{_difference((width, height), promised)}; give the picture that was annotated:"
+            f" {width} x {height} pixels upright, {promised[0]} x {promised[1]} in the annotations"
         )
     return FetchedImage(listed, width, height, sha256)
+
+
+def _difference(size: tuple[int, int], annotated: tuple[int, int]) -> str:
+    if size == annotated[::-1]:
+        return "it was turned after it was annotated"
+    # Of the same shape, up to the rounding of a side.
+    if abs(size[0] * annotated[1] - size[1] * annotated[0]) <= max(*size, *annotated):
+        return "it was resized after it was annotated"
+    return "it is another picture than the one annotated, or was cut"
 
 
 def verified_file(listed: ListedImage, path: Path, known: KnownSizes) -> FetchedImage:

@@ -16,6 +16,7 @@ BOX_IN_QUOTES = (
     'a box of left, top, width and height after the path, in quotes: "me.jpg#xywh=10,20,30,40" in '
     'pixels, or "me.jpg#xywh=percent:25,0,50,100"'
 )
+NO_ANNOTATIONS = "null, as dataset.folder.annotations is null"
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
@@ -42,7 +43,8 @@ def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:
     source, folder = dataset.source, dataset.folder
     if source != "folder":
         expected = f"null, as dataset.source is {source!r}"
-        for key, value in (("path", folder.path), ("keypoints", folder.keypoints)):
+        given = {"path": folder.path, "keypoints": folder.keypoints, "category": folder.category}
+        for key, value in given.items():
             if value:
                 yield not_allowed(f"dataset.folder.{key}", value, expected)
         return
@@ -55,8 +57,9 @@ def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:
     if folder.keypoints and not _is_file(folder.keypoints):
         yield not_allowed("dataset.folder.keypoints", folder.keypoints, "a file that is there")
     elif folder.keypoints and not folder.annotations:
-        expected = "null, as dataset.folder.annotations is null"
-        yield not_allowed("dataset.folder.keypoints", folder.keypoints, expected)
+        yield not_allowed("dataset.folder.keypoints", folder.keypoints, NO_ANNOTATIONS)
+    if folder.category and not folder.annotations:
+        yield not_allowed("dataset.folder.category", folder.category, NO_ANNOTATIONS)
 
 
 def _detector_contradictions(detector: DetectorSettings, category: str) -> Iterator[str]:

@@ -83,10 +83,17 @@ class FolderSettings(Section):
     )
     annotations: str | None = key(
         None,
-        "COCO instances JSON file for these pictures, with file names relative to the directory. "
-        "With it, the run measures AP.",
+        "COCO instances JSON file for these pictures, as labelling tools export it; also within a "
+        "zip archive, or packed with gzip. With it, the run measures AP. File names need not be "
+        "those of the directory: each gets the one picture that it can mean.",
         min_length=1,
         path=True,
+    )
+    category: str | None = key(
+        None,
+        "What the annotations call dataset.category, such as pedestrian; null for the same name, "
+        "in any case.",
+        min_length=1,
     )
     keypoints: str | None = key(
         None,
