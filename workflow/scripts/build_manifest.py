@@ -32,4 +32,4 @@ with job(snakemake):
     if results := results_on_disk(snakemake):
         remove_other_shards(results, len(snakemake.input.rows))
         prune(results, read_table(snakemake.output.manifest, ["sha256"])["sha256"].to_pylist())
-    log.info("%d pictures, %d left out", kept, len(skipped))
+    log.info("%d pictures, %d left out", kept, sum(entry.counts for entry in skipped))

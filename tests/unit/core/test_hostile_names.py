@@ -75,8 +75,9 @@ def test_skipped_tsv_has_neither_formulas_nor_escapes(tmp_path: Path, name: str)
     skipped = [Skipped(1, name, name), Skipped(None, f"a{name}", f"b {name}")]
     write_skipped(path, skipped)
     lines = path.read_text(encoding="utf-8").split("\n")
-    assert lines[0] == "image_id\tfile\treason" and len(lines) == 4 and not lines[-1]
-    assert all(line.count("\t") == 2 for line in lines[:-1])
+    assert lines[0] == "image_id\tfile\treason\tcounts\tfiles"
+    assert len(lines) == 4 and not lines[-1]
+    assert all(line.count("\t") == 4 for line in lines[:-1])
     assert all(line.replace("\t", "").isprintable() for line in lines)
     for row in csv.reader(io.StringIO("\n".join(lines)), delimiter="\t"):
         assert not [text for text in row if text[:1] in ("=", "+", "-", "@", "＝", "－")]

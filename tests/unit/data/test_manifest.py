@@ -61,6 +61,15 @@ def test_skipped_fraction() -> None:
         check_skipped(0, [], 1.0, "the.log")
 
 
+def test_what_was_never_meant_as_a_picture_stops_no_run(tmp_path: Path) -> None:
+    thumbnails = [Skipped(None, f"{n}/@eaDir/", "a thumbnail", False, n) for n in range(9)]
+    check_skipped(1, thumbnails, 0.0, "the.log")
+    with pytest.raises(InputError, match="dataset: 2 of 3 pictures were left out"):
+        check_skipped(1, [*thumbnails, *[Skipped(1, "a.jpg", "empty")] * 2], 0.5, "the.log")
+    write_skipped(tmp_path / "skipped.tsv", thumbnails)
+    assert read_skipped(tmp_path / "skipped.tsv") == thumbnails
+
+
 def test_fewer_shards_leave_nothing_and_pictures_stay(tmp_path: Path) -> None:
     kept = ["dataset/images/7.jpg", "dataset/shards/1.parquet", "logs/fit_pca.log"]
     kept += ["settings/fit_pca/123456789012.json", "settings/detect_persons/0/a.json"]

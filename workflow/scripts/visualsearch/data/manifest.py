@@ -87,11 +87,18 @@ class FetchedImage:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that is left out, and why."""
+    """A picture that is left out, and why.
+
+    counts: whether it counts against dataset.max_skipped_fraction. A file that was never meant to
+    be a picture of the set, such as another program's thumbnail, does not.
+    files: how many files it stands for, if `file` is a folder or a pattern.
+    """
 
     image_id: int | None
     file: str
     reason: str
+    counts: bool = True
+    files: int = 1
 
 
 @dataclass(frozen=True)
@@ -203,7 +210,9 @@ def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
     lines = ["\t".join(SKIPPED_COLUMNS)]
     for entry in sorted(skipped, key=lambda entry: (entry.file, entry.image_id or 0)):
         image_id = "" if entry.image_id is None else str(entry.image_id)
-        lines.append("\t".join([image_id, _escape(entry.file), _escape(entry.reason)]))
+        file, reason = _escape(entry.file), _escape(entry.reason)
+        counts = "yes" if entry.counts else "no"
+        lines.append("\t".join([image_id, file, reason, counts, str(entry.files)]))
     write_text(path, "\n".join(lines))
 
 
@@ -214,8 +223,14 @@ def read_skipped(path: str | Path) -> list[Skipped]:
         raise InputError(f"{path}: not a list of skipped images; delete it and rerun")
     rows = [line.split("\t") for line in lines]
     return [
-        Skipped(int(image_id) if image_id else None, _unescape(file), _unescape(reason))
-        for image_id, file, reason in rows
+        Skipped(
+            int(image_id) if image_id else None,
+            _unescape(file),
+            _unescape(reason),
+            counts == "yes",
+            int(files),
+        )
+        for image_id, file, reason, counts, files in rows
     ]
 
 
@@ -239,9 +254,10 @@ def check_skipped(
     """Raise InputError when no picture is left, or too large a share was skipped.
 
     allowed: dataset.max_skipped_fraction; the share is skipped / (kept + skipped). A single bad
-    picture stops no run, unless `allowed` is 0. listed_in: the file with every skipped picture,
-    for the message.
+    picture stops no run, unless `allowed` is 0. Entries that do not count are ignored. listed_in:
+    the file with every skipped picture, for the message.
     """
+    skipped = [entry for entry in skipped if entry.counts]
     share = len(skipped) / max(kept + len(skipped), 1)
     if kept and (share <= allowed or (len(skipped) == 1 and allowed > 0)):
         return
