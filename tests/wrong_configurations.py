@@ -250,7 +250,7 @@ TOO_LARGE = "more than 100,000 values, or nested too deeply; write less"
 OTHERS: dict[str, str] = {
     "datset: {source: folder}": f"datset: {TOP}",
     "shard: 3": f"shard: {TOP}",
-    "dataset: {folder: {pth: x}}": f"dataset.folder.pth: {UNKNOWN}path, annotations, keypoints",
+    "dataset: {folder: {pth: x}}": f"dataset.folder.pth: {UNKNOWN}path, annotations, category",
     "queries: {nmber: 5}": f"queries.nmber: {UNKNOWN}count, strategy",
     "pathvars: {reslts: x}": f"pathvars.reslts: {UNKNOWN}results, logs, benchmarks",
     "null: 1": f"None: {TOP}",

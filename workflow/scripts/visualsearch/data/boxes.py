@@ -1,5 +1,7 @@
 """Box arithmetic, float32, in pixels: xyxy are corners, as in torchvision; xywh is as in COCO."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,19 @@ def xywh_to_xyxy(boxes: Boxes) -> Boxes:
     """Convert left, top, width, height [N, 4] to corners [N, 4]."""
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def leaves_image(
+    boxes: NDArray[Any], sizes: NDArray[Any], rounding: float = 2
+) -> NDArray[np.bool_]:
+    """Whether boxes x, y, w, h [N, 4] reach outside images by more than `rounding` pixels.
+
+    sizes: width and height [N, 2]. Returns bool [N].
+    """
+    low = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)[:, :2]
+    high = low + np.asarray(boxes, dtype=np.float64).reshape(-1, 4)[:, 2:]
+    limits = np.asarray(sizes, dtype=np.float64).reshape(-1, 2) + rounding
+    return np.asarray(np.hstack([low < -rounding, high > limits]).any(axis=1))
 
 
 def clip_to_image(boxes: Boxes, width: int, height: int) -> Boxes:

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json, write_text
+from visualsearch.evaluate.annotated_boxes import check_boxes
 
 # The summary of pycocotools in its order: https://cocodataset.org/#detection-eval
 COCO_NUMBERS = (
@@ -32,13 +33,19 @@ COCO_NUMBERS = (
 
 
 def evaluate_detections(
-    annotations: str | Path, results: str | Path, category: str, image_ids: Sequence[int]
+    annotations: str | Path,
+    results: str | Path,
+    category: str,
+    image_ids: Sequence[int],
+    sizes: Mapping[int, tuple[int, int]] | None = None,
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """COCO's box evaluation for one category over all `image_ids`, crowds kept.
 
     annotations: COCO instances JSON. results: COCO results JSON; an empty list is fine.
+    sizes: width and height of each image; with them, boxes that seem to be wrong are noticed.
     Images without the category count: every detection in them is wrong.
-    Returns the 12 numbers (None where nothing of a size is annotated) with counts, and the curve
+    Returns the 12 numbers (None where nothing of a size is annotated) with counts and AP_note,
+    which says why there is no AP or what it may suffer from, or is None; and the curve
     float64 [101, 4]: recall, precision at IoU 0.50, at 0.75, and mean over 0.50 to 0.95. Raises
     InputError where the annotations lack the category.
     """
@@ -70,6 +77,11 @@ def evaluate_detections(
         "annotated_crowds": crowds,
         "detections": len(found.getAnnIds(imgIds=list(image_ids))),
     }
+    numbers["AP_note"] = None
+    if sizes is not None:
+        numbers["boxes_outside"], numbers["AP_note"] = check_boxes(annotated, sizes)
+    if numbers["AP"] is None:
+        numbers["AP_note"] = _why_unknown(numbers)
     # [IoU threshold, recall, category, area "all", 100 detections]
     precision = evaluation.eval["precision"][:, :, 0, 0, 2]
     precision = np.where(precision < 0, np.nan, precision)
@@ -83,6 +95,12 @@ def evaluate_detections(
         ]
     )
     return numbers, curve
+
+
+def _why_unknown(numbers: Mapping[str, Any]) -> str:
+    crowds = numbers["annotated_crowds"]
+    some = f" ({crowds:,} {'is a crowd' if crowds == 1 else 'are crowds'})" if crowds else ""
+    return f"no {numbers['category']} is annotated{some}"
 
 
 def _load_truth(path: str | Path) -> COCO:

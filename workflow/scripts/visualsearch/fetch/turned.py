@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
+from visualsearch.data.boxes import leaves_image
 from visualsearch.data.images import EXIF_ORIENTATION, FORMATS
 from visualsearch.fetch.instances import Instances
 
@@ -22,8 +24,6 @@ Box = tuple[float, float, float, float]
 
 # Orientations that swap width and height.
 SIDEWAYS = (5, 6, 7, 8)
-# Boxes may leave their picture by so many pixels, as tools round.
-ROUNDING = 2
 # Waiting for a drive in a network, not computing, takes the time.
 THREADS = 8
 
@@ -62,13 +62,12 @@ def turn_upright(instances: Instances, root: Path, files: Mapping[int, str]) -> 
     }
     if not sideways:
         return
-    outside_stored = outside_upright = 0
-    for annotation in instances["annotations"]:
-        if annotation["image_id"] in sideways:
-            width, height, _ = stored[annotation["image_id"]]
-            outside_stored += leaves(annotation["bbox"], width, height)
-            outside_upright += leaves(annotation["bbox"], height, width)
-    turned = outside_stored <= outside_upright
+    ids = [entry["image_id"] for entry in instances["annotations"]]
+    boxes = np.array(
+        [entry["bbox"] for entry in instances["annotations"] if entry["image_id"] in sideways]
+    )
+    sizes = np.array([stored[i][:2] for i in ids if i in sideways]).reshape(-1, 2)
+    turned = leaves_image(boxes, sizes).sum() <= leaves_image(boxes, sizes[:, ::-1]).sum()
     for annotation in instances["annotations"]:
         size = stored.get(annotation["image_id"])
         if turned and size is not None:
@@ -82,12 +81,6 @@ def turn_upright(instances: Instances, root: Path, files: Mapping[int, str]) -> 
         len(sideways),
         "were turned with them" if turned else "fit the upright pictures and were kept",
     )
-
-
-def leaves(box: list[float], width: float, height: float) -> bool:
-    """Whether a box x, y, w, h lies partly outside a picture by more than rounding."""
-    x, y, w, h = box
-    return min(x, y) < -ROUNDING or x + w > width + ROUNDING or y + h > height + ROUNDING
 
 
 def _turn(annotation: dict[str, Any], width: int, height: int, orientation: int) -> None:

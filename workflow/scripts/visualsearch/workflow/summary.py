@@ -43,12 +43,15 @@ def _average_precision(results: Path, dataset: DatasetSettings) -> str:
     if not has_annotations(dataset):
         return "not known: these pictures come without annotated boxes"
     measured = read_json(results / "evaluation/detections.json")
+    if measured["AP"] is None:
+        return f"not known: {measured['AP_note']}"
     text = f"{measured['AP']:.3f} (AP50 {measured['AP50']:.3f}) of the detections"
     if dataset.source == "coco-minitrain":
         detector = read_json(results / "detections/detector.json")
         known = detector["trained_on"] == "COCO train2017"
         text += ", trained on these pictures" if known else ", perhaps trained on these pictures"
-    return text
+    note = measured.get("AP_note")
+    return f"{text}, but {note}" if note else text
 
 
 def _recall(results: Path, dataset: DatasetSettings) -> str:

@@ -54,7 +54,11 @@ def ap_notes(results: Results) -> list[str]:
             "No average precision: these pictures come without annotated boxes to compare the "
             "detections with."
         ]
-    notes = [
+    notes = []
+    if note := numbers.get("AP_note"):
+        beginning = "AP is not known: " if numbers["AP"] is None else "Beware: "
+        notes.append(f"{beginning}{note}{'' if note.endswith('?') else '.'}")
+    notes += [
         f"Measured by pycocotools for the category {numbers['category']} over all "
         f"{count(numbers['images'], 'picture')} ({numbers['images_with_category']:,} show it): "
         f"{count(numbers['detections'], 'detection')} against "
@@ -92,7 +96,7 @@ def ap_notes(results: Results) -> list[str]:
 def ap_table(results: Results) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Return (heading, [(name, meaning, value)]) for precision and recall."""
     numbers = results.detection_numbers
-    if numbers is None:
+    if numbers is None or numbers["AP"] is None:
         return []
     return [
         (heading, [(name, meaning, decimals(numbers[name], 3)) for name, meaning in names])
