@@ -1,4 +1,4 @@
-"""Made tables, and a check, that several tests use."""
+"""Made tables, pictures and a check that several tests use."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,17 @@ import pytest
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import PERSONS, vector_column, with_vector, write_table
+from visualsearch.fetch import openpeople
 from visualsearch.index import recall
 from visualsearch.index.building import build_index
-from visualsearch.settings import IndexSettings
+from visualsearch.settings import DatasetSettings, IndexSettings
+
+
+def export_people(folder: Path, count: int) -> None:
+    """Copy some pictures of the package openpeople, of people who do not exist."""
+    settings = DatasetSettings("openpeople", max_images=count)
+    listed = openpeople.list_images(settings, folder).images
+    assert len(list(openpeople.fetch(listed, folder, settings, {}))) == count
 
 
 def persons_table(vectors: np.ndarray, per_image: int = 3) -> pa.Table:

@@ -17,6 +17,7 @@ BUNDLED = "detector: {name: ssdlite_mobilenet_v2_person"
 A_USER = "a user of this machine after ~; for a file of that name write ./~nobody-here"
 SET = "variables that are set, and NOT_SET is not; set it or write the path"
 LONG = "x" * 5000
+A_BOX = "a box of left, top, width and height after the path, in quotes: "
 
 # YAML: the key and value as the line shows them, and what is expected instead.
 NOT_ALLOWED: dict[str, tuple[str, str]] = {
@@ -149,6 +150,26 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "queries.images: '{a}.jpg'",
         "a path without any of { } < >",
     ),
+    'queries: {images: ["no.jpg#xywh=1,2,3,4"]}': (
+        "queries.images: 'no.jpg#xywh=1,2,3,4'",
+        "the path of a picture that is there",
+    ),
+    **{
+        f'queries: {{images: ["README.md#xywh={box}"]}}': (
+            f"queries.images: 'README.md#xywh={box}'",
+            A_BOX,
+        )
+        for box in (
+            "",
+            "1,2,3",
+            "1,2,0,4",
+            "1,2,3,-4",
+            "1,2,3,4,5",
+            "a,b,c,d",
+            "cm:1,2,3,4",
+            "1e3,2,3,4",
+        )
+    },
     # Only a job noticed these five.
     "dataset: {coco: {annotations: no.zip}}": (
         "dataset.coco.annotations: 'no.zip'",

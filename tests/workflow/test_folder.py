@@ -73,11 +73,14 @@ def test_every_picture_is_in_the_manifest_with_its_licence(sample: Workspace) ->
 
 
 def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path: Path) -> None:
-    """A copy of a picture of the set finds that picture's person first; others say why not."""
-    images = ["mine é.jpg", "nobody.png", "broken.jpg"]
+    """A copy of a picture of the set, in other bytes, finds that picture's person first. The same
+    bytes are that picture, whose persons are left out; others say why they give no query."""
+    images = ["mine é.jpg", "same.jpg", "nobody.png", "broken.jpg"]
     own = sample.config | {"queries": {"images": images, "count": 1, "boxes": "all"}}
     workspace = sample.copy(tmp_path / "own", own)
-    shutil.copy(coco_sample / "images/000000005001.jpg", tmp_path / "own/mine é.jpg")
+    content = (coco_sample / "images/000000005001.jpg").read_bytes()
+    (tmp_path / "own/mine é.jpg").write_bytes(content + b"\0")
+    (tmp_path / "own/same.jpg").write_bytes(content)
     Image.new("RGB", (200, 200), "white").save(tmp_path / "own/nobody.png")
     (tmp_path / "own/broken.jpg").write_bytes(b"no picture")
     after = {"select_queries", "search_persons", "render_report"}
@@ -86,10 +89,14 @@ def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path:
     queries = pq.read_table(workspace.results / "search/queries.parquet").to_pylist()
     hits = pq.read_table(workspace.results / "search/hits.parquet").to_pylist()
     own = [query for query in queries if query["picture"] == "mine é.jpg"]
-    assert len(own) > 1 and len(queries) == len(own) + 1
+    same = [query for query in queries if query["picture"] == "same.jpg"]
+    assert len(own) == len(same) > 1 and len(queries) == 2 * len(own) + 1
     for query in own:
         first = next(hit for hit in hits if hit["query"] == query["query"])
         assert first["image_id"] == 5001 and first["similarity"] > 0.999
+    for query in same:
+        of_same = [hit["image_id"] for hit in hits if hit["query"] == query["query"]]
+        assert query["image_id"] == 5001 and len(of_same) == 10 and 5001 not in of_same
     skipped = read_skipped(workspace.results / "search/skipped_query_images.tsv")
     assert {entry.file for entry in skipped} == {"nobody.png", "broken.jpg"}
     page = (workspace.results / "report/index.html").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ import pytest
 from safetensors.torch import save_file
 
 from conftest import ROOT
+from helpers import export_people
 from made_weights import random_weights
 from running import SHORT, Workspace, demo_config, results_of, without_pictures
 from s3_server import (
@@ -340,16 +341,6 @@ def skip_without_git() -> None:
 
 def untimed(hashes: dict[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in hashes.items() if name != "index/timing.json"}
-
-
-def export_people(folder: Path, count: int) -> None:
-    """Copy some pictures of the package openpeople, of people who do not exist."""
-    from visualsearch.fetch import openpeople
-    from visualsearch.settings import DatasetSettings
-
-    settings = DatasetSettings("openpeople", max_images=count)
-    listed = openpeople.list_images(settings, folder).images
-    list(openpeople.fetch(listed, folder, settings))
 
 
 def wait_for(run: subprocess.Popen[str], words: str) -> None:

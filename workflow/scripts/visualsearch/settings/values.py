@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 # A box in a picture, as in a media fragment of the W3C: https://www.w3.org/TR/media-frags/#naming-space
 BOX = "#xywh="
-NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+NUMBER = r"\d{1,9}(?:\.\d{1,30})?"
 BOX_TEXT = re.compile(
     rf"(?:(?P<unit>pixel|percent):)?(?P<x>-?{NUMBER}),(?P<y>-?{NUMBER}),(?P<w>{NUMBER}),(?P<h>{NUMBER})",
     re.ASCII,
