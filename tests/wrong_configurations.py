@@ -11,8 +11,12 @@ A_SOURCE = "one of coco-minitrain, coco-val2017, folder, openpeople"
 A_TEXT = "a text that is not empty"
 A_FILE = "a file that is there"
 A_FOLDER = "a directory that is there"
-PERSON_IDS = "a list, each an integer >= 0 and <= 9007199254740991, no two alike"
-PERSON_ID = "an integer >= 0 and <= 9007199254740991"
+PERSON_IDS = "a list, each an integer >= 0 and <= 999999999999999, no two alike"
+PERSON_ID = "an integer >= 0 and <= 999999999999999"
+NEW_IDS = (
+    "person ids have at most 15 digits now; run without it, and take the person's new id from the"
+    " report or from index/persons.parquet"
+)
 BUNDLED = "detector: {name: ssdlite_mobilenet_v2_person"
 A_USER = "a user of this machine after ~; for a file of that name write ./~nobody-here"
 SET = "variables that are set, and NOT_SET is not; set it or write the path"
@@ -77,6 +81,11 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     "search: {neighbours: 0}": ("search.neighbours: 0", "an integer >= 1 and <= 1000"),
     "search: {neighbours: 1001}": ("search.neighbours: 1001", "an integer >= 1 and <= 1000"),
     "queries: {persons: [-1]}": ("queries.persons.0: -1", PERSON_ID),
+    # An id of before they had at most 15 digits: a spreadsheet made 8123456789012350 of it.
+    "queries: {persons: [8123456789012345]}": (
+        "queries.persons.0: 8123456789012345",
+        f"{PERSON_ID}; {NEW_IDS}",
+    ),
     # Was accepted, and the job made a picture of a million pixels a side.
     "detector: {min_size: 1000000}": (
         "detector.min_size: 1000000",

@@ -26,7 +26,7 @@ from visualsearch.fetch import folder
         ("images", "id", True),
         ("images", "id", -1),
         ("images", "id", 1),
-        ("images", "id", 2**43),
+        ("images", "id", 10**12),
         ("images", "file_name", None),
         ("images", "file_name", "\ud800.jpg"),
         ("images", "width", -1),
@@ -59,6 +59,19 @@ def test_broken_annotations_are_one_clear_line(
     with pytest.raises(InputError, match=r"instances.json") as caught:
         folder.list_images(in_folder(pictures, path), tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_an_image_id_of_13_digits_is_refused_with_what_to_do(
+    pictures: Path, instances: dict[str, Any], tmp_path: Path
+) -> None:
+    instances["images"][0]["id"] = 2026112915230  # a camera's clock, as some exports have it
+    path = as_file(tmp_path / "instances.json", instances)
+    with pytest.raises(InputError) as caught:
+        folder.list_images(in_folder(pictures, path), tmp_path)
+    assert str(caught.value) == (
+        f"{path}: image id 2026112915230 has more than 12 digits; a person's id adds three, and a"
+        " spreadsheet rounds numbers of more than 15. Number the images of the file anew"
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ MANIFEST_SCHEMA = pa.schema(
 
 # person_id packs image_id and det_index in decimal, so that a reader can see both in it.
 DETECTIONS_PER_IMAGE = 1000
-# Keeps person_id below 2**53, up to which JSON readers and spreadsheets are exact.
-MAX_IMAGE_ID = 2**43 - 1
+# Twelve digits, so that a person_id has at most 15: a spreadsheet rounds longer numbers.
+MAX_IMAGE_ID = 10**12 - 1
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def shard_of(image_id: Ints, shards: int) -> Ints:
 
 
 def person_id(image_id: ArrayLike, det_index: ArrayLike) -> NDArray[np.int64]:
-    """Pack image ids (0 to 2**43 - 1) and det_index (0 to 999) into person ids, int64."""
+    """Pack image ids (0 to 10**12 - 1) and det_index (0 to 999) into person ids, int64."""
     images, detections = np.asarray(image_id, np.int64), np.asarray(det_index, np.int64)
     if np.any((images < 0) | (images > MAX_IMAGE_ID)):
         raise ValueError(f"image_id must lie in 0..{MAX_IMAGE_ID}")

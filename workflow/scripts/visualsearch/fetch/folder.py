@@ -68,16 +68,16 @@ def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:
             continue
         image_id = id_of_name(file)
         while image_id in taken:
-            image_id = (image_id + 1) & MAX_IMAGE_ID
+            image_id = (image_id + 1) % (MAX_IMAGE_ID + 1)
         taken.add(image_id)
         images.append(ListedImage(image_id, file))
     return images, skipped
 
 
 def id_of_name(file: str) -> int:
-    """Return the first 43 bits of the sha256 of a relative path, which depend on no other file."""
+    """Return an image id made of the sha256 of a relative path; it depends on no other file."""
     digest = hashlib.sha256(file.encode("utf-8")).digest()
-    return int.from_bytes(digest[:8], "big") >> 21
+    return int.from_bytes(digest[:8], "big") % (MAX_IMAGE_ID + 1)
 
 
 def _annotated(

@@ -84,7 +84,7 @@ def read_image_ids(path: Path) -> set[int]:
     for image in images:
         image_id = image.get("id") if isinstance(image, dict) else None
         if not is_id(image_id):
-            raise InputError(f"{path}: an image has no integer 'id'; give a COCO instances file")
+            raise _wrong_image_id(image_id, path)
         ids.add(image_id)
     return ids
 
@@ -115,10 +115,7 @@ def _check_images(images: list[dict[str, Any]], path: Path) -> None:
     for image in images:
         image_id, file = image.get("id"), image.get("file_name")
         if not is_id(image_id):
-            raise InputError(
-                f"{path}: image id {brief(image_id)} is not a unique integer from 0 to"
-                f" {MAX_IMAGE_ID}; number the images of the file anew"
-            )
+            raise _wrong_image_id(image_id, path)
         if image_id in names:
             raise InputError(
                 f"{path}: image id {image_id} is that of {brief(names[image_id])} and of"
@@ -138,6 +135,19 @@ def _check_images(images: list[dict[str, Any]], path: Path) -> None:
                 image[side] = int(value)
         extra = image.get("extra")
         image[ORIGINAL] = extra.get("name") if isinstance(extra, dict) else None
+
+
+def _wrong_image_id(image_id: Any, path: Path) -> InputError:
+    if type(image_id) is int and image_id > MAX_IMAGE_ID:
+        return InputError(
+            f"{path}: image id {brief(image_id)} has more than {len(str(MAX_IMAGE_ID))} digits; a"
+            " person's id adds three, and a spreadsheet rounds numbers of more than 15. Number the"
+            " images of the file anew"
+        )
+    return InputError(
+        f"{path}: image id {brief(image_id)} is not an integer of 0 or more; give a COCO instances"
+        " file, or number its images anew"
+    )
 
 
 def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:

@@ -58,6 +58,11 @@ RETIRED = {
     )
 }
 
+OLD_PERSON_ID = (
+    "person ids have at most 15 digits now; run without it, and take the person's new id from the"
+    " report or from index/persons.parquet"
+)
+
 
 def checked(
     config: dict[str, Any], elsewhere: bool = False, places: Mapping[str, str] | None = None
@@ -182,6 +187,8 @@ def _lines(error: ValidationError) -> Iterator[str]:
     if isinstance(error.instance, str) and "properties" in error.schema:
         first = next(iter(error.schema["properties"]))
         line += f", such as --config {where}='{{{first}: ...}}'"
+    if error.validator == "maximum" and where.startswith("queries.persons."):
+        line += "; " + OLD_PERSON_ID
     if error.validator == "type" and where.rpartition(".")[2].isdecimal():
         # YAML ends a text without quotes at a comma when its list stands in brackets.
         line += "; a text with a comma needs quotes" if error.schema["type"] == "string" else ""

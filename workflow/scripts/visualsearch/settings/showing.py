@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from visualsearch.settings.declaring import Section, key
 
+# Person ids have at most 15 digits, as a spreadsheet rounds longer numbers.
+MAX_PERSON_ID = 10**15 - 1
+
 
 @dataclass(frozen=True)
 class QueriesSettings(Section):
@@ -31,7 +34,7 @@ class QueriesSettings(Section):
         "index/persons.parquet.",
         unique=True,
         minimum=0,
-        maximum=9007199254740991,
+        maximum=MAX_PERSON_ID,
     )
     images: tuple[str, ...] = key(
         (),
