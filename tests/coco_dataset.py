@@ -12,7 +12,8 @@ from PIL import Image
 
 from coco_server import CocoServer
 from visualsearch import fetch
-from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage
+from visualsearch.data.skipped import Skipped
 from visualsearch.settings import CocoSettings, DatasetSettings
 
 LICENSES = [{"id": 4, "name": "Attribution License", "url": "http://creativecommons.org/by/2.0/"}]

@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
 from visualsearch.data.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
-from visualsearch.data.manifest import ImageList, write_listed, write_skipped
+from visualsearch.data.manifest import ImageList, write_listed
+from visualsearch.data.skipped import write_skipped
 from visualsearch.detect.weights import load_weights
 from visualsearch.fetch import coco, folder
 from visualsearch.fetch.instances import read_image_ids

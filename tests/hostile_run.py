@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from report_run import Run
-from visualsearch.data.manifest import MANIFEST_SCHEMA, Skipped, read_manifest, write_skipped
+from visualsearch.data.manifest import MANIFEST_SCHEMA, read_manifest
+from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.data.tables import read_table, write_table
 
 TEXTS = (

@@ -17,12 +17,8 @@ from report_inputs import (
     write_pictures,
 )
 from visualsearch.core.files import read_json, write_json
-from visualsearch.data.manifest import (
-    Skipped,
-    read_manifest,
-    write_manifest,
-    write_skipped,
-)
+from visualsearch.data.manifest import read_manifest, write_manifest
+from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.data.tables import (
     BOX_COLUMNS,
     DETECTIONS,

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from running import Workspace
-from visualsearch.data.manifest import read_skipped
+from visualsearch.data.skipped import read_skipped
 from visualsearch.evaluate.detections import evaluate_detections
 
 # In fp32, for the same boxes on every machine.

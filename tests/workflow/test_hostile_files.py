@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from running import Workspace, demo_config
-from visualsearch.data.manifest import read_manifest, read_skipped
+from visualsearch.data.manifest import read_manifest
+from visualsearch.data.skipped import read_skipped
 
 GOOD = ["\x1b]0;owned\x07.png", "two\nlines.png", "=1+1.png", '"><img src=x onerror=alert(1)>.png',
         "{shard} {input} <results>.png", "%s $(touch marker) `touch marker`.png"]  # fmt: skip

@@ -3,14 +3,9 @@
 import logging
 
 from visualsearch.core.job import job, results_on_disk
-from visualsearch.data.manifest import (
-    check_skipped,
-    merge_manifests,
-    read_skipped,
-    remove_other_shards,
-    write_skipped,
-)
+from visualsearch.data.manifest import merge_manifests, remove_other_shards
 from visualsearch.data.row_cache import prune
+from visualsearch.data.skipped import check_skipped, read_skipped, write_skipped
 from visualsearch.data.tables import read_table
 
 log = logging.getLogger("build_manifest")

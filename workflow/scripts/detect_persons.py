@@ -6,9 +6,9 @@ import pyarrow as pa
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job, results_on_disk
-from visualsearch.data.manifest import Skipped, write_skipped
 from visualsearch.data.pictures import Picture, Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
+from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.run import DETECTIONS_OF_A_PICTURE, detect_images, with_image_id

@@ -2,7 +2,8 @@
 
 from visualsearch.core.files import read_json
 from visualsearch.core.job import job
-from visualsearch.data.manifest import read_manifest, write_skipped
+from visualsearch.data.manifest import read_manifest
+from visualsearch.data.skipped import write_skipped
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.reduce.reduction import Reduction

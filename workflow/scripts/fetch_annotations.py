@@ -5,7 +5,8 @@ from pathlib import Path
 
 from visualsearch.core.files import write_json
 from visualsearch.core.job import job
-from visualsearch.data.manifest import write_listed, write_skipped
+from visualsearch.data.manifest import write_listed
+from visualsearch.data.skipped import write_skipped
 from visualsearch.fetch import load
 from visualsearch.fetch.left_out import check_listed
 from visualsearch.settings import DatasetSettings

@@ -5,16 +5,10 @@ from pathlib import Path
 
 from visualsearch.core.job import CODE, job, results_on_disk
 from visualsearch.core.progress import progress
-from visualsearch.data.manifest import (
-    FetchedImage,
-    Skipped,
-    read_listed,
-    shard_of,
-    write_manifest,
-    write_skipped,
-)
+from visualsearch.data.manifest import FetchedImage, read_listed, shard_of, write_manifest
 from visualsearch.data.picture_archive import kept_in_archive, write_archive
 from visualsearch.data.row_cache import RowCache
+from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.fetch import load, local_root
 from visualsearch.fetch.verify import SIZES, keep_sizes, known_sizes
 from visualsearch.settings import DatasetSettings

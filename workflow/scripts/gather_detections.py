@@ -1,7 +1,7 @@
 """Write all shards' detections as one file in COCO results format, and the pictures left out."""
 
 from visualsearch.core.job import job
-from visualsearch.data.manifest import read_skipped, write_skipped
+from visualsearch.data.skipped import read_skipped, write_skipped
 from visualsearch.detect.run import write_coco_results
 
 with job(snakemake):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from visualsearch.data.manifest import Skipped, read_skipped, write_skipped
+from visualsearch.data.skipped import Skipped, read_skipped, write_skipped
 from visualsearch.report.writing import cell
 
 

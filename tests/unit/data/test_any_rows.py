@@ -24,16 +24,14 @@ from visualsearch.data.manifest import (
     MAX_IMAGE_ID,
     FetchedImage,
     ListedImage,
-    Skipped,
     merge_manifests,
     person_id,
     read_manifest,
-    read_skipped,
     shard_of,
     split_person_id,
     write_manifest,
-    write_skipped,
 )
+from visualsearch.data.skipped import Skipped, read_skipped, write_skipped
 from visualsearch.fetch.folder import id_of_name
 
 image_ids = st.integers(0, MAX_IMAGE_ID)

@@ -8,15 +8,12 @@ from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import (
     MAX_IMAGE_ID,
     ListedImage,
-    Skipped,
-    check_skipped,
     person_id,
     read_listed,
-    read_skipped,
     remove_other_shards,
     write_listed,
-    write_skipped,
 )
+from visualsearch.data.skipped import Skipped, check_skipped, read_skipped, write_skipped
 
 LISTED = [
     ListedImage(90, "ü/人.jpg", 640, 480, 4, "Attribution License", "http://l/", "http://s/"),

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from made_weights import SMALL, random_state, unset_weights
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
-from visualsearch.data.manifest import Skipped, read_skipped
 from visualsearch.data.pictures import Picture, Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
+from visualsearch.data.skipped import Skipped, read_skipped
 from visualsearch.data.tables import DETECTIONS, read_table, write_table
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detections, Detector

@@ -14,7 +14,8 @@ from coco_dataset import dataset, in_folder
 from helpers import one_line
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
-from visualsearch.data.manifest import ImageList, read_skipped, write_listed, write_skipped
+from visualsearch.data.manifest import ImageList, write_listed
+from visualsearch.data.skipped import read_skipped, write_skipped
 from visualsearch.evaluate.detections import evaluate_detections
 from visualsearch.fetch import coco, folder
 

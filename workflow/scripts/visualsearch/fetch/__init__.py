@@ -18,7 +18,8 @@ from visualsearch.settings import CocoSettings, DatasetSettings
 from visualsearch.settings.values import is_address, is_url
 
 if TYPE_CHECKING:
-    from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
+    from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage
+    from visualsearch.data.skipped import Skipped
     from visualsearch.fetch.verify import KnownSizes
 
 

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import sha256_file
-from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch.coco_json import has_member
 from visualsearch.fetch.coco_pictures import check_folder, client_of, download
 from visualsearch.fetch.google_drive import get_drive_file

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
 from visualsearch.data.images import UnreadableImage
-from visualsearch.data.manifest import FetchedImage, ListedImage, Skipped
+from visualsearch.data.manifest import FetchedImage, ListedImage
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch.download import Client
 from visualsearch.fetch.http import DownloadFailed, NotServed
 from visualsearch.fetch.verify import KnownSizes, check_file, verified, verified_file

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import web_address
-from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch.categories import join_categories, wanted_categories
 from visualsearch.fetch.instances import (
     ORIGINAL,

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from visualsearch.data.manifest import Skipped
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch.instances import Instances
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from visualsearch.core.errors import InputError
-from visualsearch.data.manifest import ImageList, Skipped
+from visualsearch.data.manifest import ImageList
+from visualsearch.data.skipped import Skipped
 from visualsearch.settings import DatasetSettings
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage, Skipped
+from visualsearch.data.manifest import FetchedImage, ImageList, ListedImage
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch.verify import KnownSizes, check_file
 from visualsearch.settings import DatasetSettings
 

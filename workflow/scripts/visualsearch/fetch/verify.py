@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from visualsearch.data.images import UnreadableImage, decode_image, read_file
-from visualsearch.data.manifest import FetchedImage, ListedImage, Skipped
+from visualsearch.data.manifest import FetchedImage, ListedImage
 from visualsearch.data.row_cache import RowCache
+from visualsearch.data.skipped import Skipped
 
 # Upright width and height of pictures that decoded in full before, by the sha256 of the file.
 KnownSizes = Mapping[str, tuple[int, int]]

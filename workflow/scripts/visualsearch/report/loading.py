@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from visualsearch.core.files import read_json
 from visualsearch.data.attribution import web_address
-from visualsearch.data.manifest import MANIFEST_SCHEMA, labels_of, read_skipped, shown_name
+from visualsearch.data.manifest import MANIFEST_SCHEMA, labels_of, shown_name
 from visualsearch.data.pictures import Places
+from visualsearch.data.skipped import read_skipped
 from visualsearch.data.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, open_table, read_table
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.costs import read_costs

@@ -9,8 +9,8 @@ from PIL import Image
 from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import license_name
 from visualsearch.data.images import UnreadableImage, read_image
-from visualsearch.data.manifest import Skipped
 from visualsearch.data.pictures import Picture
+from visualsearch.data.skipped import Skipped
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.costs import Cost
 from visualsearch.settings import Settings

@@ -19,7 +19,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, xyxy_to_xywh
 from visualsearch.data.images import UnreadableImage, decode_image, read_file
-from visualsearch.data.manifest import Skipped
+from visualsearch.data.skipped import Skipped
 from visualsearch.data.tables import (
     BOX_COLUMNS,
     QUERIES,

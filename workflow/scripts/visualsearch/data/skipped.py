@@ -1,0 +1,110 @@
+"""skipped.tsv: the pictures that are left out, and why. With the standard library only.
+
+A reason says in general what is wrong and what to do; after its first ": " come details.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_text
+from visualsearch.core.text import is_formula, one_line
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that is left out, and why.
+
+    counts: whether it counts against dataset.max_skipped_fraction. A file that was never meant to
+    be a picture of the set, such as another program's thumbnail, does not.
+    files: how many files it stands for, if `file` is a folder or a pattern.
+    """
+
+    image_id: int | None
+    file: str
+    reason: str
+    counts: bool = True
+    files: int = 1
+
+
+SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
+# The escapes of `write_skipped`. Lone surrogates stay escaped, as no file could hold them.
+ESCAPED = re.compile(
+    r"\\(?:x(?P<x>[0-9a-f]{2})|u(?!d[89a-f])(?P<u>[0-9a-f]{4})|U(?P<U>[0-9a-f]{8})|(?P<one>[^xuU]))"
+)
+NAMED = {"t": "\t", "n": "\n", "r": "\r"}
+
+
+def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
+    """Write skipped.tsv, sorted by file.
+
+    Tab, newline and backslash become \\t, \\n and \\\\; other control characters \\x1b etc.
+    Text that a spreadsheet would take for a formula gets a backslash in front.
+    """
+    lines = ["\t".join(SKIPPED_COLUMNS)]
+    for entry in sorted(skipped, key=lambda entry: (entry.file, entry.image_id or 0)):
+        image_id = "" if entry.image_id is None else str(entry.image_id)
+        file, reason = _escape(entry.file), _escape(entry.reason)
+        counts = "yes" if entry.counts else "no"
+        lines.append("\t".join([image_id, file, reason, counts, str(entry.files)]))
+    write_text(path, "\n".join(lines))
+
+
+def read_skipped(path: str | Path) -> list[Skipped]:
+    """Read the pictures that `write_skipped` wrote. Raises InputError for another file."""
+    header, *lines = Path(path).read_text(encoding="utf-8").split("\n")[:-1]
+    if header.split("\t") != SKIPPED_COLUMNS:
+        raise InputError(f"{path}: not a list of skipped images; delete it and rerun")
+    rows = [line.split("\t") for line in lines]
+    return [
+        Skipped(
+            int(image_id) if image_id else None,
+            _unescape(file),
+            _unescape(reason),
+            counts == "yes",
+            int(files),
+        )
+        for image_id, file, reason, counts, files in rows
+    ]
+
+
+def _escape(text: str) -> str:
+    text = one_line(text.replace("\\", "\\\\"))
+    return f"\\{text}" if is_formula(text) else text
+
+
+def _unescape(text: str) -> str:
+    def original(found: re.Match[str]) -> str:
+        if one := found["one"]:
+            return NAMED.get(one, one)
+        return chr(int(found["x"] or found["u"] or found["U"], 16))
+
+    return ESCAPED.sub(original, text)
+
+
+def check_skipped(
+    kept: int, skipped: Sequence[Skipped], allowed: float, listed_in: str | Path
+) -> None:
+    """Raise InputError when no picture is left, or too large a share was skipped.
+
+    allowed: dataset.max_skipped_fraction; the share is skipped / (kept + skipped). A single bad
+    picture stops no run, unless `allowed` is 0. Entries that do not count are ignored. listed_in:
+    the file with every skipped picture, for the message.
+    """
+    skipped = [entry for entry in skipped if entry.counts]
+    share = len(skipped) / max(kept + len(skipped), 1)
+    if kept and (share <= allowed or (len(skipped) == 1 and allowed > 0)):
+        return
+    reasons = Counter(entry.reason for entry in skipped).most_common(1)
+    most = f"; most often: {reasons[0][0]} ({reasons[0][1]})" if reasons else ""
+    if kept:
+        what = (
+            f"{len(skipped)} of {kept + len(skipped)} pictures were left out ({share:.1%}), "
+            f"more than dataset.max_skipped_fraction {allowed} allows; repair them or raise it"
+        )
+    else:
+        what = f"no usable picture is left, {len(skipped)} were left out"
+    raise InputError(f"dataset: {what}{most}; all are listed in {listed_in}")
