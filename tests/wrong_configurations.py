@@ -210,6 +210,14 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "dataset.folder.keypoints: 'k.json'",
         "null, as dataset.source is 'coco-minitrain'",
     ),
+    "dataset: {folder: {category: people}}": (
+        "dataset.folder.category: 'people'",
+        "null, as dataset.source is 'coco-minitrain'",
+    ),
+    "dataset: {source: folder, folder: {path: config, category: people}}": (
+        "dataset.folder.category: 'people'",
+        "null, as dataset.folder.annotations is null",
+    ),
     "dataset: {source: folder, folder: {path: config, keypoints: config/config.yaml}}": (
         "dataset.folder.keypoints: 'config/config.yaml'",
         "null, as dataset.folder.annotations is null",

@@ -175,6 +175,24 @@ def test_annotations_of_absent_images(coco_sample: Path, tmp_path: Path) -> None
     assert json.loads((workspace.folder / evaluation).read_text())["images"] == 1
 
 
+def test_annotations_of_other_pictures_are_one_clear_line(
+    coco_sample: Path, tmp_path: Path
+) -> None:
+    """With the reason and a name of both sides. The log of the failed job lists every one."""
+    (tmp_path / "pictures/mine").mkdir(parents=True)
+    shutil.copy(coco_sample / "images/000000005001.jpg", tmp_path / "pictures/mine/me.jpg")
+    config = folder_config(tmp_path / "pictures", coco_sample / "instances.json")
+    workspace = Workspace(tmp_path / "run", config)
+    output = workspace.run("fetch", fails=True)
+    (line,) = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    assert "no picture is left of the 140 that" in line and "Traceback" not in output
+    assert "named in the annotations, not in the folder (140)" in line
+    assert "The annotations name 0000" in line and "the folder has mine/me.jpg" in line
+    log = workspace.results / "logs/fetch_annotations.log"
+    assert str(log.relative_to(workspace.folder)) in line
+    assert log.read_text().count("left out: ") == 141
+
+
 @pytest.mark.parametrize(
     ("content", "target", "line"),
     [({}, "fetch", "no picture"), ({"a.jpg": b""}, "fetch", "no usable picture is left")],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from page_text import Page
-from report_inputs import DETECTOR
+from report_inputs import AP, DETECTOR
 from report_run import Run
 from visualsearch.core.files import write_json
 from visualsearch.report.loading import ResultFiles
@@ -70,6 +70,26 @@ def test_ap_says_what_it_was_measured_on(run: Run, tmp_path: Path) -> None:
     write_json(tmp_path / "detector.json", unknown)
     given = run.files(detector=tmp_path / "detector.json")
     assert "perhaps on the training set" in told(given, source="coco-minitrain")
+
+
+def test_ap_that_is_not_known_or_wrong_is_told_so(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "detections.json"
+    unknown = dict.fromkeys(AP, None) | {key: AP[key] for key in AP if not key.startswith("A")}
+    note = "no person is annotated (21 are crowds)"
+    write_json(path, unknown | {"annotated": 0, "annotated_crowds": 21, "AP_note": note})
+    files = run.files(detection_numbers=path)
+    results = run.results(files)
+    assert detector.ap_notes(results)[0] == f"AP is not known: {note}."
+    assert detector.ap_table(results) == []
+    out = run.report(tmp_path / "report", files=files)
+    for name in ("index.html", "report.md"):
+        assert note in (out / name).read_text(encoding="utf-8")
+    write_json(path, AP | {"AP_note": "61 of 82 annotated boxes leave their picture"})
+    results = run.results(run.files(detection_numbers=path))
+    first = "Beware: 61 of 82 annotated boxes leave their picture."
+    assert detector.ap_notes(results)[0] == first and detector.ap_table(results)
+    # The results of an earlier version say nothing of it.
+    assert detector.ap_notes(run.results())[0].startswith("Measured by pycocotools")
 
 
 def test_generated_people_are_called_so(run: Run) -> None:

@@ -60,6 +60,16 @@ def test_training_set_ap_is_called_that(results: Path, trained_on: str, note: st
     assert ap == f"AP        0.370 (AP50 0.600) of the detections{note}"
 
 
+def test_ap_that_is_not_known_or_wrong_is_told_so(results: Path) -> None:
+    numbers = {"AP": None, "AP50": None, "AP_note": "no dog is annotated (21 are crowds)"}
+    write_json(results / "evaluation/detections.json", numbers)
+    assert summary_lines(results, MINITRAIN)[1] == f"AP        not known: {numbers['AP_note']}"
+    numbers = {"AP": 0.017, "AP50": 0.05, "AP_note": "61 of 82 annotated boxes leave their picture"}
+    write_json(results / "evaluation/detections.json", numbers)
+    _, line, *_ = summary_lines(results, DatasetSettings("coco-val2017"))
+    assert line == f"AP        0.017 (AP50 0.050) of the detections, but {numbers['AP_note']}"
+
+
 def test_a_folder_is_opened_by_the_address_whatever_its_name(results: Path) -> None:
     place = results.rename(results.with_name("a #b c"))
     address = summary_lines(place, WITHOUT)[-1].split()[-1]
