@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.files import sha256_file
 from visualsearch.data.images import read_image
-from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of, write_skipped
+from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of
 from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
+from visualsearch.data.skipped import write_skipped
 from visualsearch.data.tables import (
     DETECTIONS,
     PERSONS,

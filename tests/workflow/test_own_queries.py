@@ -8,7 +8,7 @@ from PIL import Image
 
 from page_text import page_of
 from running import Workspace, demo_config
-from visualsearch.data.manifest import read_skipped
+from visualsearch.data.skipped import read_skipped
 
 
 def test_own_pictures_without_a_person_whole_and_with_a_box(

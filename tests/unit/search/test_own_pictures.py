@@ -14,7 +14,7 @@ from PIL import Image
 from helpers import export_people
 from visualsearch.core.errors import InputError
 from visualsearch.data.images import read_image
-from visualsearch.data.manifest import Skipped
+from visualsearch.data.skipped import Skipped
 from visualsearch.data.tables import BOX_COLUMNS
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
