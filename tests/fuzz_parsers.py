@@ -1,5 +1,6 @@
 """The parsers of files from outside that tests/fuzz.py feeds, and good files for each."""
 
+import gzip
 import io
 import json
 import sys
@@ -109,7 +110,8 @@ def instances() -> dict[str, Any]:
 
 def good_json() -> list[bytes]:
     text = json.dumps(instances())
-    return [text.encode(), json.dumps(instances(), indent=1).encode(), text.encode("utf-16")]
+    indented = json.dumps(instances(), indent=1).encode()
+    return [text.encode(), indented, text.encode("utf-16"), gzip.compress(text.encode(), mtime=0)]
 
 
 def good_archives() -> list[bytes]:
@@ -207,6 +209,7 @@ def parse_configuration(path: Path) -> None:
 PARSERS = {
     "pictures": Parser(good_pictures, parse_picture, UnreadableImage),
     "annotations": Parser(good_json, in_folder, InputError),
+    "zipped annotations": Parser(good_archives, in_folder, InputError),
     "keypoints": Parser(good_json, parse_keypoints, InputError),
     "definition": Parser(good_json, read_image_ids, InputError),
     "archive": Parser(good_archives, parse_archive, InputError),

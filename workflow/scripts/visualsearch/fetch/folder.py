@@ -93,7 +93,8 @@ def _annotated(
     skipped += contradicting
     used = set(named.values())
     skipped += [
-        Skipped(None, file, "in the folder, not in the annotations")
+        # The set is what the annotations name; other pictures beside it are no fault.
+        Skipped(None, file, "in the folder, not in the annotations", counts=False)
         for file in files
         if file not in used
     ]

@@ -170,9 +170,15 @@ def _check_annotations(instances: Instances, path: Path) -> None:
         name = f"{path}: annotation {brief(annotation.get('id', number))}"
         image_id, category = annotation.get("image_id"), annotation.get("category_id")
         if not is_id(image_id) or image_id not in images:
-            raise InputError(f"{name} is of an image that the file does not list")
+            raise InputError(
+                f"{name} has image_id {brief(image_id)}, which is no integer or of no image in the"
+                " file"
+            )
         if type(category) is not int or category not in categories:
-            raise InputError(f"{name} is of a category that the file does not list")
+            raise InputError(
+                f"{name} has category_id {brief(category)}, which is no integer or of no category"
+                " in the file"
+            )
         box = annotation.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
             raise InputError(f"{name} has no 'bbox' of four numbers")
