@@ -117,7 +117,7 @@ def test_a_python_in_a_path_with_a_space_is_one_line(tmp_path: Path) -> None:
 
 
 def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
-    with (demo.results / "report/hits.csv").open(newline="", encoding="utf-8") as file:
+    with (demo.results / "report/hits.csv").open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == 50
 
 

@@ -138,7 +138,7 @@ def test_the_page_shows_where_the_index_had_a_hit(reranked: Run, tmp_path: Path)
     page = page_of(out)
     words = page.words
     views = page.data("large-views")
-    with (out / "hits.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     hits = read_table(reranked.folder / "hits.parquet").to_pylist()
     moved = [hit for hit in hits if hit["index_rank"] != hit["rank"]]
@@ -175,7 +175,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert markdown.count("same image, near-duplicate") == 2
     assert "### Query 1: own picture" in markdown
-    with (tmp_path / "hits.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["near_duplicate"] for row in rows[:3]] == ["yes", "yes", "no"]
     assert {row["query_role"] for row in rows} == {"own picture", "named"}

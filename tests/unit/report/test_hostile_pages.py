@@ -68,7 +68,7 @@ def test_addresses_are_links_or_nothing(hostile: Path) -> None:
 
 
 def test_the_table_of_hits_stays_a_table_without_formulas(hostile: Path) -> None:
-    with (hostile / "hits.csv").open(encoding="utf-8", newline="") as file:
+    with (hostile / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
         head, *rows = list(csv.reader(file))
     assert rows and {len(row) for row in rows} == {len(head)}
     for value in (value for row in [head, *rows] for value in row):

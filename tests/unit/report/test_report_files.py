@@ -134,7 +134,7 @@ def test_all_hits_lie_in_the_page(report: Path, page: Page) -> None:
     downloads = page.data("downloads")
     assert downloads["csv"].encode() == (report / "hits.csv").read_bytes()
     rows = downloads["rows"]
-    with (report / "hits.csv").open(encoding="utf-8", newline="") as file:
+    with (report / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file))
     assert len(rows) == len(table) == 30
     for values, line in zip(rows, table, strict=True):
@@ -148,7 +148,7 @@ def test_all_hits_lie_in_the_page(report: Path, page: Page) -> None:
 
 
 def test_hits_csv_is_safe_and_whole(run: Run, report: Path) -> None:
-    with (report / "hits.csv").open(encoding="utf-8", newline="") as file:
+    with (report / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     hits = read_table(run.folder / "hits.parquet").to_pylist()
     assert len(rows) == len(hits)
@@ -162,6 +162,18 @@ def test_hits_csv_is_safe_and_whole(run: Run, report: Path) -> None:
     assert "'" + HOSTILE[1] in named and HOSTILE[3] in named
     text = [row[key] for row in rows for key in row if key != "similarity"]
     assert not [value for value in text if value.startswith(("=", "+", "-", "@"))]
+
+
+def test_hits_csv_opens_right_in_a_spreadsheet(report: Path) -> None:
+    data = (report / "hits.csv").read_bytes()
+    # Excel takes a file without the mark for one in the machine's own old encoding.
+    assert data.startswith(b'\xef\xbb\xbf"query",') and data.count(b"\xef\xbb\xbf") == 1
+    lines = data.decode("utf-8-sig").split("\r\n")
+    assert lines[-1] == "" and not any("\r" in line for line in lines)
+    for row in csv.DictReader(lines, strict=True):
+        assert None not in row and None not in row.values()
+        for name in ("query_person_id", "person_id", "image_id"):
+            assert len(row[name]) <= 15
 
 
 @pytest.mark.parametrize("backend", ["annoy", "exact"])

@@ -1,6 +1,11 @@
 """Makes text from outside, such as file names, safe for terminals, log lines and spreadsheets."""
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+import re
+
+SIGNS = "=+\\-@＝＋－＠"
+# Where a spreadsheet may start a formula: at the start of a cell, and within it after `;` or a line
+# end, as a German spreadsheet splits a table with commas at semicolons, whatever is quoted.
+FORMULA = re.compile(rf"""^(?=[{SIGNS}\t\r\n])|(?<=[;\r\n])(?=["\s]*[{SIGNS}])""")
 
 
 def one_line(text: str) -> str:
@@ -15,9 +20,9 @@ def one_line(text: str) -> str:
     )
 
 
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet may read a cell with this text as a formula.
+def without_formulas(text: str, mark: str) -> str:
+    """Return `text` with `mark` wherever a spreadsheet might start a formula.
 
     https://owasp.org/www-community/attacks/CSV_Injection
     """
-    return text.startswith(FORMULAS)
+    return FORMULA.sub(lambda _: mark, text)

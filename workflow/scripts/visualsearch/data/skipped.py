@@ -11,7 +11,7 @@ from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_text
-from visualsearch.core.text import is_formula, one_line
+from visualsearch.core.text import one_line, without_formulas
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ def read_skipped(path: str | Path) -> list[Skipped]:
 
 
 def _escape(text: str) -> str:
-    text = one_line(text.replace("\\", "\\\\"))
-    return f"\\{text}" if is_formula(text) else text
+    return without_formulas(one_line(text.replace("\\", "\\\\")), "\\")
 
 
 def _unescape(text: str) -> str:

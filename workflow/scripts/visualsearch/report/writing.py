@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from visualsearch.core.files import replacing, write_text
-from visualsearch.core.text import is_formula
+from visualsearch.core.text import without_formulas
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import inline_svg, make_figures
 from visualsearch.report.loading import ResultFiles, load_results
@@ -78,10 +78,15 @@ def write_report(
 
 
 def hits_csv(results: Results) -> str:
-    """Return one line a hit, by query and rank, with a column for each kind of label at the end."""
+    """Return one line a hit, by query and rank, with a column for each kind of label at the end.
+
+    It starts with the mark of UTF-8, without which Excel misreads every name that is not English.
+    Otherwise as in RFC 4180. Text is always quoted, for spreadsheets that split at other signs too.
+    """
     kinds = sorted({kind for picture in results.pictures_shown() for kind in picture.labels})
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    out = io.StringIO("\ufeff", newline="")
+    out.seek(0, io.SEEK_END)
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow([*CSV_COLUMNS, *(cell(f"label_{kind}") for kind in kinds)])
     for row in hit_rows(results):
         values = [row[name] for name in CSV_COLUMNS] + [row["labels"].get(kind) for kind in kinds]
@@ -100,11 +105,9 @@ def hit_rows(results: Results) -> list[dict[str, Any]]:
 
 
 def cell(value: Any) -> Any:
-    """Return a value for CSV; text that a spreadsheet would take for a formula is quoted."""
+    """Return a value for CSV; where a spreadsheet might start a formula, text gets a quote."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str) and is_formula(value):
-        return "'" + value
-    return value
+    return without_formulas(value, "'") if isinstance(value, str) else value
