@@ -179,7 +179,7 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
         for _ in openpeople.fetch(listed, root, settings, {}):
             pass
         for name in names:
-            image = read_image(root / name)
+            image = read_image(root / name).image
             image.thumbnail((640, 640))
             image.save(root / name, quality=95)
     else:

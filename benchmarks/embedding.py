@@ -108,7 +108,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
                 rows = persons.filter(np.equal(persons["image_id"], picture.image_id))
                 if not len(rows):
                     continue
-                image = read_image(picture.path)
+                image = read_image(picture.path).image
                 for box in corners_of(rows):
                     crop = crop_boxes(image, box[None], settings.size, settings.fit, colour)
                     crop = ((crop - mean) / sd).contiguous()

@@ -140,7 +140,7 @@ def embedded(
     spent, timed = dict.fromkeys(MAPS, 0.0), 0
     for name in dict.fromkeys(persons.files):
         rows = np.flatnonzero(names == name)
-        image = read_image(persons.folder / name)
+        image = read_image(persons.folder / name).image
         clean.append(embed_boxes(network, image, boxes[rows], embedding))
         there = mirror(clip_to_image(moved[rows], *image.size), image.width)
         copies.append(embed_boxes(network, ImageOps.mirror(image), there, embedding))

@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 # ruff: noqa: E402
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json
-from visualsearch.data.images import FORMATS, MAX_PIXELS, UnreadableImage, decode_image
+from visualsearch.data.formats import FORMATS
+from visualsearch.data.images import UnreadableImage, decode_image
 from visualsearch.data.manifest import ImageList, write_listed
 from visualsearch.data.skipped import write_skipped
 from visualsearch.detect.weights import load_weights
@@ -81,6 +82,10 @@ def good_pictures() -> list[bytes]:
         (clear, "JPEG2000", {"irreversible": True}),
         (rgb, "AVIF", {}),
         (rgb, "AVIF", frames),
+        (rgb, "HEIF", {"exif": exif.tobytes()}),
+        (clear, "HEIF", {"quality": -1, "chroma": 444}),
+        (rgb, "HEIF", frames),
+        (grey, "HEIF", {"grid_tile_size": 16}),
     ]
     files = []
     for image, name, options in made:
@@ -152,8 +157,8 @@ def good_configurations() -> list[bytes]:
 
 
 def parse_picture(path: Path) -> None:
-    image = decode_image(path.read_bytes())
-    assert image.mode == "RGB" and 0 < image.width * image.height <= MAX_PIXELS
+    image, (width, height) = decode_image(path.read_bytes(), DatasetSettings.max_pixels)
+    assert image.mode == "RGB" and 0 < width * height <= DatasetSettings.max_pixels
     image.tobytes()
 
 

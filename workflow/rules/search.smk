@@ -12,6 +12,7 @@ EMBED_QUERY_IMAGES = record(
     "embed_query_images",
     "detector",
     "dataset.category",
+    "dataset.max_pixels",
     "search_set",
     "embedding",
     "queries.images",

@@ -24,6 +24,7 @@ with job(snakemake):
         embedding=EmbeddingSettings.of(settings["embedding"]),
         boxes=settings["queries"]["boxes"],
         images=read_manifest(snakemake.input.manifest, ["image_id", "sha256"]),
+        max_pixels=settings["dataset"]["max_pixels"],
     )
     tell_skipped(skipped, len(table))
     write_table(snakemake.output.queries, [table], table.schema)

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visualsearch.data.images import EXIF_ORIENTATION, MAX_BYTES
+from visualsearch.data.images import MAX_BYTES
 from visualsearch.data.manifest import FetchedImage
+from visualsearch.data.upright import EXIF_ORIENTATION
 from visualsearch.fetch import folder
 from visualsearch.settings import DatasetSettings, FolderSettings
 
@@ -140,8 +141,11 @@ CORPUS: dict[str, tuple[Make, tuple[int, int] | str]] = {
         data(encoded("TIFF", Image.fromarray(np.full((2, 2), 0.5, np.float32)))),
         "unknown range",
     ),
-    "bomb.png": (data(png_of(60_000, 60_000)), "more than the limit|exceeds limit"),
-    "just too large.png": (data(png_of(9_500, 9_500)), "more than the limit"),
+    "bomb.png": (
+        data(png_of(60_000, 60_000)),
+        "pixels, more than dataset.max|more pixels than data",
+    ),
+    "just too large.png": (data(png_of(16_000, 16_000)), "pixels, more than dataset.max_pixels"),
     "no pixel.png": (data(png_of(0, 5)), "cannot be decoded|not a picture"),
     "a pipe.jpg": (os.mkfifo, "a pipe, a socket or a device"),
     "a socket.jpg": (socket_at, "a pipe, a socket or a device"),

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from visualsearch.data import images
 from visualsearch.data.images import UnreadableImage, decode_image, read_image
+from visualsearch.data.upright import EXIF_ORIENTATION
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -29,7 +29,7 @@ def photograph(width: int = 96, height: int = 64) -> Image.Image:
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM"])
 def test_formats_give_rgb(format: str) -> None:
-    image = decode_image(encoded(photograph(), format))
+    image = decode_image(encoded(photograph(), format)).image
     assert (image.mode, image.size) == ("RGB", (96, 64))
     difference = np.asarray(image, int) - np.asarray(photograph(), int)
     assert abs(difference).mean() < 25
@@ -37,16 +37,16 @@ def test_formats_give_rgb(format: str) -> None:
 
 def test_cmyk_and_grayscale_keep_their_colours() -> None:
     red = Image.new("RGB", (8, 8), RED)
-    cmyk = decode_image(encoded(red.convert("CMYK"), "JPEG", quality=100))
+    cmyk = decode_image(encoded(red.convert("CMYK"), "JPEG", quality=100)).image
     assert np.abs(np.asarray(cmyk, int) - RED).max() <= 4
-    gray = decode_image(encoded(Image.new("L", (8, 8), 77), "PNG"))
+    gray = decode_image(encoded(Image.new("L", (8, 8), 77), "PNG")).image
     assert gray.getpixel((0, 0)) == (77, 77, 77)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_16_bits_are_scaled_not_clipped(format: str) -> None:
     ramp = np.array([[0, 257, 128 * 257, 40_000, 65_535]], np.uint16)
-    image = decode_image(encoded(Image.fromarray(ramp), format))
+    image = decode_image(encoded(Image.fromarray(ramp), format)).image
     assert np.asarray(image)[0, :, 0].tolist() == [0, 1, 128, 156, 255]
 
 
@@ -59,20 +59,20 @@ def test_32_bit_and_float_pixels_have_no_known_range() -> None:
 def test_transparency_is_shown_on_white() -> None:
     rgba = Image.new("RGBA", (2, 1), (*RED, 255))
     rgba.putpixel((1, 0), (0, 0, 0, 0))
-    image = decode_image(encoded(rgba, "PNG"))
+    image = decode_image(encoded(rgba, "PNG")).image
     assert [image.getpixel((x, 0)) for x in (0, 1)] == [RED, WHITE]
 
     palette = Image.new("P", (2, 1))
     palette.putpalette([*BLUE, *GREEN])
     palette.putpixel((1, 0), 1)
-    image = decode_image(encoded(palette, "PNG", transparency=1))
+    image = decode_image(encoded(palette, "PNG", transparency=1)).image
     assert [image.getpixel((x, 0)) for x in (0, 1)] == [BLUE, WHITE]
 
 
 def test_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN, BLUE)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert decode_image(data).getpixel((0, 0)) == RED
+    assert decode_image(data).image.getpixel((0, 0)) == RED
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -91,9 +91,9 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
         8: upright.transpose(1, 0, 2)[:, ::-1],
     }[orientation]
     exif = Image.Exif()
-    exif[images.EXIF_ORIENTATION] = orientation
+    exif[EXIF_ORIENTATION] = orientation
     data = encoded(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
-    assert np.array_equal(np.asarray(decode_image(data)), upright)
+    assert np.array_equal(np.asarray(decode_image(data).image), upright)
 
 
 JPEG = encoded(photograph(), "JPEG", quality=95)

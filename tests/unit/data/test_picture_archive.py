@@ -125,14 +125,14 @@ def test_a_damaged_archive_is_fetched_anew(pictures: Path, tmp_path: Path) -> No
 
 def test_pictures_are_found_in_archives_and_without_them_in_the_folder(pictures: Path) -> None:
     manifest = manifest_of(pictures, shards=2)
-    images = [picture.read().tobytes() for picture in Pictures(manifest, None)]
+    images = [picture.read().image.tobytes() for picture in Pictures(manifest, None)]
     of_shards = read_table(manifest, ["file", "shard"]).filter(pa.compute.field("shard") == 0)
     archive = manifest.parent / "pictures/0.zip"
     write_archive(archive, pictures, of_shards["file"].to_pylist())
     for name in of_shards["file"].to_pylist():
         (pictures / name).unlink()
     # Those of shard 1 are still in the folder.
-    assert [picture.read().tobytes() for picture in Pictures(manifest, None)] == images
+    assert [picture.read().image.tobytes() for picture in Pictures(manifest, None)] == images
     archived = next(iter(Pictures(manifest, None, shard=0)))
     assert archived.path == archive / NAMES[0]
     with pytest.raises(InputError, match="usable when fetched"):

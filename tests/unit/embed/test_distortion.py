@@ -114,7 +114,7 @@ def test_vectors_are_those_of_the_moved_box_both_ways_round(
     assert plain.schema == with_two_vectors(1280)
     assert plain["person_id"].to_pylist() == sorted(persons["person_id"].to_pylist())
     picture = next(p for p in pictures if p.image_id == persons["image_id"][0].as_py())
-    image = read_image(picture.path)
+    image = read_image(picture.path).image
     mine = persons.filter(pa.compute.equal(persons["image_id"], picture.image_id))
     moved = distorted_boxes(mine["person_id"].to_numpy(), corners_of(mine), 0)
     moved = clip_to_image(moved, *image.size)
@@ -159,7 +159,7 @@ def test_most_distorted_persons_find_themselves_first(
     ids = persons["image_id"].to_numpy()
     boxes = corners_of(persons)
     occupied = [picture for picture in pictures if picture.image_id in set(ids)]
-    each = [(None, picture.read(), boxes[ids == picture.image_id]) for picture in occupied]
+    each = [(None, picture.read().image, boxes[ids == picture.image_id]) for picture in occupied]
     originals = np.concatenate([vectors for _, vectors in embed_pictures(detector, each, PLAIN)])
     both = (ranks(vectors_of(plain, name), originals) for name in ("vector", "vector_unmirrored"))
     first, first_unmirrored = ((ranked == 0).mean() for ranked in both)

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from coco_dataset import as_file, changed, fetch_all, ids, in_folder
-from visualsearch.data.images import EXIF_ORIENTATION, read_image
+from visualsearch.data.images import read_image
 from visualsearch.data.manifest import ImageList
+from visualsearch.data.upright import EXIF_ORIENTATION
 from visualsearch.fetch import folder
 from visualsearch.fetch.turned import stored_size
 
@@ -59,7 +60,7 @@ def boxes_of(listed: ImageList) -> dict[int, list[list[float]]]:
 
 def white_box(path: Path) -> list[float]:
     """The white box in the upright picture: x, y, w, h."""
-    rows, columns = np.nonzero(np.asarray(read_image(path))[:, :, 0])
+    rows, columns = np.nonzero(np.asarray(read_image(path).image)[:, :, 0])
     x, y = columns.min(), rows.min()
     return [int(x), int(y), int(columns.max() - x + 1), int(rows.max() - y + 1)]
 

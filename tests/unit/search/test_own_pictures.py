@@ -78,7 +78,15 @@ class Made:
     ) -> None:
         pictures = [QueryPicture(name, str(folder / name.partition("#xywh")[0])) for name in given]
         queries, full, self.skipped = embed_query_images(
-            detector, pictures, reduction, "person", search_set, EMBEDDING, boxes, images
+            detector,
+            pictures,
+            reduction,
+            "person",
+            search_set,
+            EMBEDDING,
+            boxes,
+            images,
+            max_pixels=10**9,
         )
         self.queries: list[dict[str, Any]] = queries.to_pylist()
         self.full = full["vector"].to_pylist()
@@ -129,7 +137,7 @@ def test_a_whole_picture_is_its_own_box(made: Any, people: Path) -> None:
 
 def test_a_box_is_in_pixels_of_the_upright_picture(made: Any, people: Path) -> None:
     """A phone that was held sideways stores its picture turned, and notes that."""
-    upright = read_image(people / SOMEBODY)
+    upright = read_image(people / SOMEBODY).image
     exif = Image.Exif()
     exif[0x0112] = 6
     upright.rotate(90, expand=True).save(people / "turned.png", exif=exif)
@@ -159,7 +167,9 @@ def test_a_box_is_clipped_and_one_outside_is_refused_with_the_size(made: Any) ->
 def test_the_best_score_and_what_to_do_are_said(
     made: Any, detector: Detector, people: Path
 ) -> None:
-    [(boxes, scores, _)] = detect_category(detector, [read_image(people / SOMEBODY)], "person")
+    [(boxes, scores, _)] = detect_category(
+        detector, [read_image(people / SOMEBODY).image], "person"
+    )
     best, height = float(scores[0]), int(boxes[0, 3] - boxes[0, 1])
     shown = f"{int(best * 100) / 100:.2f} and {height} px"
     for limits, keys in {

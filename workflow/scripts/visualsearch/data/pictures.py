@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
-from PIL import Image
 
 from visualsearch.core.errors import InputError
-from visualsearch.data.images import UnreadableImage, decode_image, read_file
+from visualsearch.data.images import Decoded, UnreadableImage, decode_image, read_file
 from visualsearch.data.picture_archive import PictureArchive
 from visualsearch.data.tables import read_table
 
 # Batches in a window: enough for full batches of each of a few common sizes.
 WINDOW_BATCHES = 16
-# Most pixels in a window, 3 bytes each. The next window is read meanwhile.
+# Most pixels in a window, 4 bytes each. The next window is read meanwhile.
 WINDOW_PIXELS = 50_000_000
 READERS = 8
 FETCH_AGAIN = "run the same command again with --forcerun fetch_images"
@@ -36,22 +35,22 @@ class Picture(NamedTuple):
     file: str = ""
     sha256: str = ""
 
-    def read(self) -> Image.Image:
-        """Return the upright RGB image. Raises InputError when it has changed since the fetch."""
+    def read(self) -> Decoded:
+        """Return the upright picture. Raises InputError when it has changed since the fetch."""
         try:
             data = self.archive.read(self.file) if self.archive else read_file(self.path)
             if self.sha256 and hashlib.sha256(data).hexdigest() != self.sha256:
                 raise InputError(f"{self.path} is not the file that was fetched; {FETCH_AGAIN}")
-            image = decode_image(data)
+            decoded = decode_image(data)
         except UnreadableImage as error:
             raise InputError(
                 f"{self.path} was usable when fetched and is not now ({error}); {FETCH_AGAIN}"
             ) from error
-        if image.size != (self.width, self.height):
+        if decoded.size != (self.width, self.height):
             raise InputError(
                 f"{self.path} has another size than when it was fetched; {FETCH_AGAIN}"
             )
-        return image
+        return decoded
 
 
 class Places:
@@ -116,8 +115,8 @@ class Pictures:
 
 def read_ahead(
     pictures: Iterable[Picture], batch_size: int
-) -> Iterator[list[tuple[Picture, Image.Image]]]:
-    """Yield windows of consecutive pictures and their images; the caller sorts them into batches.
+) -> Iterator[list[tuple[Picture, Decoded]]]:
+    """Yield windows of consecutive pictures, decoded; the caller sorts them into batches.
 
     With a batch_size of 1, for a job with one core, a window is one picture and nothing is read
     ahead. Otherwise threads read the next window meanwhile, so that a GPU need not wait.
@@ -127,13 +126,13 @@ def read_ahead(
             yield [(picture, picture.read())]
         return
     with ThreadPoolExecutor(READERS) as readers:
-        waiting: list[tuple[Picture, Future[Image.Image]]] = []
+        waiting: list[tuple[Picture, Future[Decoded]]] = []
         for window in _windows(pictures, WINDOW_BATCHES * batch_size):
             ready, waiting = waiting, [(p, readers.submit(p.read)) for p in window]
             if ready:
-                yield [(picture, image.result()) for picture, image in ready]
+                yield [(picture, decoded.result()) for picture, decoded in ready]
         if waiting:
-            yield [(picture, image.result()) for picture, image in waiting]
+            yield [(picture, decoded.result()) for picture, decoded in waiting]
 
 
 def _windows(pictures: Iterable[Picture], most: int) -> Iterator[list[Picture]]:

@@ -25,6 +25,7 @@ from visualsearch.detect.failures import Failures
 if TYPE_CHECKING:
     from PIL import Image
 
+    from visualsearch.data.upright import Decoded
     from visualsearch.detect.base import Detector
 
 
@@ -99,27 +100,30 @@ def _detected(
 
 def _detect_batch(
     detector: Detector,
-    batch: Sequence[tuple[Picture, Image.Image]],
+    batch: Sequence[tuple[Picture, Decoded]],
     category: str,
     failures: Failures,
 ) -> Sequence[CategoryDetections | LeftOut]:
-    """Return the detections of each picture, or why it is left out.
+    """Return the detections of each picture, in its pixels, or why it is left out.
 
     The pictures of a batch that fails are tried one by one, so that only the guilty are left out.
     """
     try:
-        found = detect_category(detector, [image for _, image in batch], category)
+        found = detect_category(detector, [decoded.image for _, decoded in batch], category)
     except Exception as error:
         if len(batch) == 1:
             return [failures.left_out(error, batch[0][0].path)]
         failures.raise_unless_of_a_picture(error)
         return [_detect_batch(detector, [one], category, failures)[0] for one in batch]
     failures.succeeded()
-    return found
+    return [
+        each._replace(boxes=decoded.to_picture(each.boxes))
+        for each, (_, decoded) in zip(found, batch, strict=True)
+    ]
 
 
-def _size(read: tuple[Picture, Image.Image]) -> tuple[int, int]:
-    return read[1].size
+def _size(read: tuple[Picture, Decoded]) -> tuple[int, int]:
+    return read[1].image.size
 
 
 def detections_table(

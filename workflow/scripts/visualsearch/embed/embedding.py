@@ -51,7 +51,7 @@ def embed_pictures(
     """Embed boxes of images: run their regions through the backbone, and pool the maps.
 
     pictures: for each image a tag of any kind, the upright RGB image, and its boxes, corners
-    [N, 4] in pixels. Yields for each image, in order, its tag and float32
+    [N, 4] in pixels of the image. Yields for each image, in order, its tag and float32
     [N, embedding_length(...)].
 
     Batches hold regions of several images and always have the same size; the last is filled up. A
@@ -100,7 +100,8 @@ def embed_items(
     """
 
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
-        pictures = ((None, item.picture.read(), item.boxes) for item in _trimmed(some))
+        read = ((item.picture.read(), item.boxes) for item in _trimmed(some))
+        pictures = ((None, decoded.image, decoded.to_image(boxes)) for decoded, boxes in read)
         for _, vectors in embed_pictures(detector, pictures, settings):
             yield pa.table({"vector": vector_column(vectors)})
 
@@ -117,9 +118,10 @@ def embed_items_both_ways(
 
     def views(some: Sequence[PictureBoxes]) -> Iterator[tuple[None, Image.Image, Boxes]]:
         for item in _trimmed(some):
-            image = item.picture.read()
-            yield None, ImageOps.mirror(image), mirror(item.boxes, image.width)
-            yield None, image, item.boxes
+            decoded = item.picture.read()
+            image, boxes = decoded.image, decoded.to_image(item.boxes)
+            yield None, ImageOps.mirror(image), mirror(boxes, image.width)
+            yield None, image, boxes
 
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
         embedded = embed_pictures(detector, views(some), settings)

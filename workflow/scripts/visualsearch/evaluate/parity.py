@@ -50,7 +50,8 @@ def measure_parity(
     compared = []
     failures = Failures()
     for picture in progress(pictures, "parity", "images"):
-        image = picture.read()
+        decoded = picture.read()
+        image = decoded.image
         try:
             [slow] = detect_category(exact, [image], category)
             [quick] = detect_category(fast, [image], category)
@@ -64,7 +65,8 @@ def measure_parity(
         failures.succeeded()
         compared.append(picture)
         for name, (boxes, confidence, category_id) in (("exact", slow), ("fast", quick)):
-            rows = detections_table(picture.image_id, xyxy_to_xywh(boxes), confidence, category_id)
+            found = xyxy_to_xywh(decoded.to_picture(boxes))
+            rows = detections_table(picture.image_id, found, confidence, category_id)
             tables[name].append(rows)
         persons += len(certain)
         mine, theirs = _same_persons(certain, quick.boxes)

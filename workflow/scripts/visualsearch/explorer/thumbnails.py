@@ -51,9 +51,10 @@ def draw_sheets(
 
 def _thumbnails(picture: Picture, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:
     """Crop the boxes, each shrunk to fit into a cell, or at its own size if that is smaller."""
-    image = picture.read()
+    decoded = picture.read()
+    image, corners = decoded.image, decoded.to_image(xywh_to_xyxy(boxes))
     made = []
-    for left, top, right, bottom in clip_to_image(xywh_to_xyxy(boxes), *image.size).tolist():
+    for left, top, right, bottom in clip_to_image(corners, *image.size).tolist():
         wide, high = right - left, bottom - top
         scale = min(cell / wide, cell / high, 1)
         size = (max(1, round(wide * scale)), max(1, round(high * scale)))

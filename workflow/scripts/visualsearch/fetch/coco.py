@@ -215,4 +215,4 @@ def fetch(
     base = settings.coco.images or f"{BUCKET}/{SPLITS[settings.source].name}/"
     if is_url(base):
         return download(images, image_root, base, settings, known)
-    return check_folder(images, image_root, known)
+    return check_folder(images, image_root, settings, known)

@@ -23,14 +23,14 @@ NAMES_SHOWN = 5
 
 
 def check_folder(
-    images: Sequence[ListedImage], image_root: Path, known: KnownSizes
+    images: Sequence[ListedImage], image_root: Path, settings: DatasetSettings, known: KnownSizes
 ) -> Iterator[FetchedImage | Skipped]:
     """Check pictures in the user's own folder; InputError at the end when some are missing."""
     missing = []
     for image in images:
         path = image_root / image.file
         if os.path.isfile(path):
-            yield check_file(image, path, known)
+            yield check_file(image, path, known, settings.max_pixels)
         else:
             missing.append(image.file)
     if missing:
@@ -63,7 +63,7 @@ def download(
     missing: list[str] = []
 
     def obtain(image: ListedImage) -> FetchedImage | Skipped:
-        return _obtain(image, image_root, base, client, known)
+        return _obtain(image, image_root, base, client, known, settings.max_pixels)
 
     with ThreadPoolExecutor(connections) as pool:
         futures = {pool.submit(obtain, image): image for image in images}
@@ -98,17 +98,22 @@ def download(
 
 
 def _obtain(
-    image: ListedImage, image_root: Path, base: str, client: Client, known: KnownSizes
+    image: ListedImage,
+    image_root: Path,
+    base: str,
+    client: Client,
+    known: KnownSizes,
+    max_pixels: int,
 ) -> FetchedImage | Skipped:
     path = image_root / image.file
     try:
-        return verified_file(image, path, known)
+        return verified_file(image, path, known, max_pixels)
     except UnreadableImage as error:
         if os.path.lexists(path):
             log.info("%s: %s; downloading it again", path, error)
 
     def keep(body: bytes) -> FetchedImage:
-        row = verified(image, body, known)
+        row = verified(image, body, known, max_pixels)
         try:
             with replacing(path) as temporary:
                 temporary.write_bytes(body)

@@ -174,4 +174,5 @@ def fetch(
     known: KnownSizes,
 ) -> Iterator[FetchedImage | Skipped]:
     """Check every picture in the user's folder."""
-    return (check_file(image, image_root / image.file, known) for image in images)
+    for image in images:
+        yield check_file(image, image_root / image.file, known, settings.max_pixels)

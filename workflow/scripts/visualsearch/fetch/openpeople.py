@@ -77,7 +77,7 @@ def fetch(
         if not path.exists() or path.read_bytes() != data:
             with replacing(path) as temporary:
                 temporary.write_bytes(data)
-        yield check_file(image, path, known)
+        yield check_file(image, path, known, settings.max_pixels)
 
 
 def _read(file: str) -> bytes:

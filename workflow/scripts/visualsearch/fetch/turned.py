@@ -15,15 +15,14 @@ import numpy as np
 from PIL import Image
 
 from visualsearch.data.boxes import leaves_image
-from visualsearch.data.images import EXIF_ORIENTATION, FORMATS
+from visualsearch.data.formats import FORMATS
+from visualsearch.data.upright import EXIF_ORIENTATION, SIDEWAYS
 from visualsearch.fetch.instances import Instances
 
 log = logging.getLogger(__name__)
 
 Box = tuple[float, float, float, float]
 
-# Orientations that swap width and height.
-SIDEWAYS = (5, 6, 7, 8)
 # Waiting for a drive in a network, not computing, takes the time.
 THREADS = 8
 

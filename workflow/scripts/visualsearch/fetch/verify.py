@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from visualsearch.data.images import UnreadableImage, decode_image, read_file
+from visualsearch.data.images import UnreadableImage, check_size, decode_image, read_file
 from visualsearch.data.manifest import FetchedImage, ListedImage
 from visualsearch.data.row_cache import RowCache
 from visualsearch.data.skipped import Skipped
@@ -31,14 +31,16 @@ def keep_sizes(cache: RowCache, images: Iterable[FetchedImage]) -> None:
     cache.write()
 
 
-def verified(listed: ListedImage, data: bytes, known: KnownSizes) -> FetchedImage:
+def verified(listed: ListedImage, data: bytes, known: KnownSizes, max_pixels: int) -> FetchedImage:
     """Return the row of a picture whose file holds `data`. It is decoded unless it is known.
 
-    Raises UnreadableImage when it does not decode in full, or when its upright size differs from
-    the one in the annotations.
+    Raises UnreadableImage when it does not decode in full, when it has more than max_pixels pixels,
+    or when its upright size differs from the one in the annotations.
     """
     sha256 = hashlib.sha256(data).hexdigest()
-    width, height = known.get(sha256) or decode_image(data).size
+    width, height = known.get(sha256) or decode_image(data, max_pixels).size
+    # An earlier run may have allowed more.
+    check_size((width, height), max_pixels)
     promised = (listed.width or width, listed.height or height)
     if (width, height) != promised:
         raise UnreadableImage(
@@ -57,14 +59,18 @@ def _difference(size: tuple[int, int], annotated: tuple[int, int]) -> str:
     return "it is another picture than the one annotated, or was cut"
 
 
-def verified_file(listed: ListedImage, path: Path, known: KnownSizes) -> FetchedImage:
+def verified_file(
+    listed: ListedImage, path: Path, known: KnownSizes, max_pixels: int
+) -> FetchedImage:
     """Return the row of the picture in `path`. Raises UnreadableImage, as `verified` does."""
-    return verified(listed, read_file(path), known)
+    return verified(listed, read_file(path), known, max_pixels)
 
 
-def check_file(listed: ListedImage, path: Path, known: KnownSizes) -> FetchedImage | Skipped:
+def check_file(
+    listed: ListedImage, path: Path, known: KnownSizes, max_pixels: int
+) -> FetchedImage | Skipped:
     """Return the row of the picture in `path`, or the reason why it is left out."""
     try:
-        return verified_file(listed, path, known)
+        return verified_file(listed, path, known, max_pixels)
     except UnreadableImage as error:
         return Skipped(listed.image_id, listed.file, str(error))

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
+from visualsearch.data.upright import Decoded
 from visualsearch.report.charts import INK, PAPER
 from visualsearch.report.model import Person, Query, Results
 
@@ -75,12 +76,12 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
     whole = {}
     crops = {}
     for picture in progress(results.pictures_shown(), "report", "pictures"):
-        image = picture.read()
-        image.info.clear()  # Pillow would write comments and profiles again
-        whole[picture.key] = _whole(image, picture_side)
+        decoded = picture.read()
+        decoded.image.info.clear()  # Pillow would write comments and profiles again
+        whole[picture.key] = _whole(decoded, picture_side)
         for box, is_query in wanted[picture.key]:
             height = round(thumbnail_height * (QUERY_SCALE if is_query else 1))
-            crops[picture.key, box, is_query] = _crop(image, box, height)
+            crops[picture.key, box, is_query] = _crop(decoded, box, height)
     return Crops(whole, crops)
 
 
@@ -140,15 +141,16 @@ def _bytes(crops: Crops) -> int:
     return sum(len(jpeg.data) for jpeg in (*crops.whole.values(), *crops.crops.values()))
 
 
-def _whole(image: Image.Image, side: int) -> Jpeg:
-    small = image.copy()
+def _whole(decoded: Decoded, side: int) -> Jpeg:
+    small = decoded.image.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return Jpeg(_encoded(small, PICTURE_QUALITY), image.width, image.height)
+    return Jpeg(_encoded(small, PICTURE_QUALITY), *decoded.size)
 
 
-def _crop(image: Image.Image, box: tuple[float, ...], height: int) -> Jpeg:
+def _crop(decoded: Decoded, box: tuple[float, ...], height: int) -> Jpeg:
     """Crop exactly the box (left, top, width, height), as large as fits into a row of `height`."""
-    corners = clip_to_image(xywh_to_xyxy(np.array([box], np.float32)), *image.size)[0].tolist()
+    image, boxes = decoded.image, decoded.to_image(xywh_to_xyxy(np.array([box], np.float32)))
+    corners = clip_to_image(boxes, *image.size)[0].tolist()
     wide, high = corners[2] - corners[0], corners[3] - corners[1]
     scale = min(height / high, WIDEST * height / wide)
     shown = _scaled(wide, high, scale)

@@ -4,11 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
-
 from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import license_name
-from visualsearch.data.images import UnreadableImage, read_image
+from visualsearch.data.images import Decoded, UnreadableImage, read_image
 from visualsearch.data.pictures import Picture
 from visualsearch.data.skipped import Skipped
 from visualsearch.reduce.reduction import Reduction
@@ -37,8 +35,8 @@ class ShownPicture:
     source_url: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
-    def read(self) -> Image.Image:
-        """Return the upright RGB image. Raises InputError if it cannot be read."""
+    def read(self) -> Decoded:
+        """Return the upright picture. Raises InputError if it cannot be read."""
         if self.stored is not None:
             return self.stored.read()
         try:

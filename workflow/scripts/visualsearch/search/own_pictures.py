@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, xyxy_to_xywh
-from visualsearch.data.images import UnreadableImage, decode_image, read_file
+from visualsearch.data.images import Decoded, UnreadableImage, decode_image, read_file
 from visualsearch.data.skipped import Skipped
 from visualsearch.data.tables import (
     BOX_COLUMNS,
@@ -75,13 +74,15 @@ def embed_query_images(
     embedding: EmbeddingSettings,
     boxes: str,
     images: pa.Table,
+    max_pixels: int,
 ) -> tuple[pa.Table, pa.Table, list[Skipped]]:
     """Find, embed and reduce the persons in the user's own pictures.
 
     boxes: "best" for the person of the best score in each picture, "all" for every person that
     meets the limits of the search set, "whole" for whole pictures. A picture that is given with a
     box is searched for with that box. images: image_id and sha256 of the manifest; a picture with
-    one of these contents gets its image_id, so that it does not find itself.
+    one of these contents gets its image_id, so that it does not find itself. max_pixels: a picture
+    with more gives no query.
 
     Returns rows of tables.QUERIES with reduced vectors; a table of their full-length vectors, in
     the same order; and the pictures without a query of their own, each with the reason. Two
@@ -97,18 +98,19 @@ def embed_query_images(
     for place, picture in enumerate(progress(pictures, "own pictures", "images")):
         try:
             data = read_file(picture.path)
-            image, sha256 = decode_image(data), hashlib.sha256(data).hexdigest()
-            box = _box_without_detection(picture.given, boxes, image)
+            decoded, sha256 = decode_image(data, max_pixels), hashlib.sha256(data).hexdigest()
+            box = _box_without_detection(picture.given, boxes, decoded.size)
             same = first.setdefault((sha256, box), place)
             if same != place:
                 raise GivesNoQuery(_why_again(picture.given, pictures[same].given, pictures))
             with _left_out_if_the_network_fails(failures, picture.path):
                 chosen = (
-                    _detected(detector, image, category, search_set, boxes)
+                    _detected(detector, decoded, category, search_set, boxes)
                     if box is None
                     else _by_hand(box, whole=BOX not in picture.given)
                 )
-                vectors = embed_boxes(detector, image, chosen.boxes, embedding)
+                corners = decoded.to_image(chosen.boxes)
+                vectors = embed_boxes(detector, decoded.image, corners, embedding)
         except (UnreadableImage, GivesNoQuery) as error:
             skipped.append(Skipped(None, picture.given, str(error)))
             continue
@@ -171,10 +173,12 @@ def _why_again(given: str, same: str, pictures: Sequence[QueryPicture]) -> str:
     return f"given {times} times; it is used once"
 
 
-def _box_without_detection(given: str, boxes: str, image: Image.Image) -> tuple[float, ...] | None:
+def _box_without_detection(
+    given: str, boxes: str, size: tuple[int, int]
+) -> tuple[float, ...] | None:
     """Return the corners that the user gives, within the picture; None if a person is detected."""
     by_hand = given_box(given)
-    width, height = image.size
+    width, height = size
     if by_hand is None:
         return (0.0, 0.0, float(width), float(height)) if boxes == "whole" else None
     left, top, right, bottom = by_hand.corners(width, height)
@@ -193,12 +197,13 @@ def _by_hand(corners: Sequence[float], whole: bool) -> Chosen:
 
 def _detected(
     detector: Detector,
-    image: Image.Image,
+    decoded: Decoded,
     category: str,
     search_set: SearchSetSettings,
     boxes: str,
 ) -> Chosen:
-    [(found, scores, _)] = detect_category(detector, [image], category)
+    [(found, scores, _)] = detect_category(detector, [decoded.image], category)
+    found = decoded.to_picture(found)
     heights = (found[:, 3] - found[:, 1]).astype(np.float64)
     fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
     persons = np.flatnonzero(fit)
