@@ -81,6 +81,8 @@ def test_folder_with_annotations(pictures: Path, instances: dict[str, Any], tmp_
     assert left_out[file_of(13)] == (13, "named in the annotations, not in the folder")
     assert left_out["extra.png"] == (None, "in the folder, not in the annotations")
     assert left_out["../outside.jpg"][0] == 8
+    # Pictures that are not named stop no run.
+    assert {entry.file for entry in listed.skipped if not entry.counts} == {file_of(8), "extra.png"}
     # Only http(s) addresses become links.
     assert listed.images[0].source_url == "http://images.example/never-fetched.jpg"
     assert listed.images[0].license_url == LICENSES[0]["url"]

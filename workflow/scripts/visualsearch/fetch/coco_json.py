@@ -91,7 +91,7 @@ def _only_json(names: list[str], path: Path, kind: str) -> str:
     """The name of the JSON file in an archive that holds annotations, if it is the only one."""
     files = sorted({name for name in names if name.lower().endswith(".json")})
     # Archives made on a Mac have a second, hidden entry for each file.
-    files = [name for name in files if not name.startswith("__MACOSX/") and "/." not in f"/{name}"]
+    files = [name for name in files if "/." not in f"/{name}"]
     likely = [name for name in files if "instances" in name or "_annotations.coco" in name]
     chosen = likely or files
     if len(chosen) == 1:
