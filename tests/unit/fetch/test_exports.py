@@ -334,6 +334,8 @@ def test_what_is_not_used_refuses_nothing(
         "attributes": {"a": nan},
     }
     many["annotations"][1] |= {"iscrowd": None, "area": None}
+    many["annotations"][2] |= {"image_id": "2", "category_id": "1"}
+    many["annotations"][3] |= {"image_id": 3.0, "category_id": 1.0, "iscrowd": 0.0}
     many["images"][0] |= {"width": 0, "height": None, "extra": {"name": endless}}
     many["images"][1] |= {"width": 20.0, "height": 32.0}
     many["info"] = {"year": nan}

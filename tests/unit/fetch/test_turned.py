@@ -102,6 +102,19 @@ def test_boxes_of_upright_pictures_are_kept(
     assert len(fetched) == 8 and not skipped
 
 
+def test_boxes_of_label_studio_are_upright_whatever_sizes_it_gives(
+    turned: Path, tmp_path: Path
+) -> None:
+    # It fits the stored picture and the upright one.
+    given = document({6: [[3, 4, 9, 8]]}, {6: (WIDTH, HEIGHT)})
+    other = folder.list_images(in_folder(turned, as_file(tmp_path / "a.json", given)), tmp_path)
+    assert boxes_of(other) == {6: [[HEIGHT - 4 - 8, 3, 8, 9]]}
+    given["info"] = {"contributor": "Label Studio"}
+    listed = folder.list_images(in_folder(turned, as_file(tmp_path / "b.json", given)), tmp_path)
+    assert boxes_of(listed) == {6: [[3, 4, 9, 8]]}
+    assert [(image.width, image.height) for image in listed.images] == [(HEIGHT, WIDTH)]
+
+
 def test_keypoints_are_turned_too(turned: Path, tmp_path: Path) -> None:
     stored = document({6: [MARK]}, {6: (WIDTH, HEIGHT)})
     path = as_file(tmp_path / "a.json", stored)

@@ -3,6 +3,7 @@
 Format: https://cocodataset.org/#format-data, "Object Detection".
 """
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from reprlib import repr as brief
@@ -168,7 +169,9 @@ def _check_annotations(instances: Instances, path: Path) -> None:
     categories = {category["id"] for category in instances["categories"]}
     for number, annotation in enumerate(instances["annotations"], start=1):
         name = f"{path}: annotation {brief(annotation.get('id', number))}"
-        image_id, category = annotation.get("image_id"), annotation.get("category_id")
+        for key in ("image_id", "category_id"):
+            annotation[key] = _as_integer(annotation.get(key))
+        image_id, category = annotation["image_id"], annotation["category_id"]
         if not is_id(image_id) or image_id not in images:
             raise InputError(
                 f"{name} has image_id {brief(image_id)}, which is no integer or of no image in the"
@@ -191,6 +194,15 @@ def _check_annotations(instances: Instances, path: Path) -> None:
         annotation["iscrowd"] = int(annotation["iscrowd"])
         for key in annotation.keys() - ANNOTATION:
             del annotation[key]
+
+
+def _as_integer(value: Any) -> Any:
+    """An id as VGG Image Annotator ("12") and PyLabel (12.0) may write it, or `value` itself."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value):
+        return int(value)
+    return value
 
 
 def _number_annotations(instances: Instances, path: Path, keep: bool) -> None:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 Box = tuple[float, float, float, float]
 
+LABEL_STUDIO = "Label Studio"
 # Waiting for a drive in a network, not computing, takes the time.
 THREADS = 8
 
@@ -46,7 +47,9 @@ def turn_upright(instances: Instances, root: Path, files: Mapping[int, str]) -> 
     """Correct the sizes and boxes of pictures whose stored size the annotations give.
 
     files: the file of each image, relative to `root`. The boxes are turned too, and keypoints,
-    unless they fit the upright pictures better than the stored ones: one tool made them all.
+    unless they fit the upright pictures better than the stored ones: one tool made them all. Where
+    they fit both, they are of the stored pictures, as COCO defines them; but Label Studio gives
+    stored sizes with upright boxes (https://github.com/HumanSignal/label-studio/issues/6608).
     """
     images = [image for image in instances["images"] if image.get("width") and image.get("height")]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -66,7 +69,10 @@ def turn_upright(instances: Instances, root: Path, files: Mapping[int, str]) -> 
         [entry["bbox"] for entry in instances["annotations"] if entry["image_id"] in sideways]
     )
     sizes = np.array([stored[i][:2] for i in ids if i in sideways]).reshape(-1, 2)
-    turned = leaves_image(boxes, sizes).sum() <= leaves_image(boxes, sizes[:, ::-1]).sum()
+    outside_stored = int(leaves_image(boxes, sizes).sum())
+    outside_upright = int(leaves_image(boxes, sizes[:, ::-1]).sum())
+    upright = instances["info"].get("contributor") == LABEL_STUDIO
+    turned = outside_stored < outside_upright or (outside_stored == outside_upright and not upright)
     for annotation in instances["annotations"]:
         size = stored.get(annotation["image_id"])
         if turned and size is not None:
