@@ -44,6 +44,7 @@ def test_person_ap_is_that_of_the_reference(sample: Workspace, shared: Path) -> 
     numbers = json.loads((sample.results / "evaluation/detections.json").read_text())
     assert numbers["images"] == 140 and numbers["annotated"] == 498
     assert numbers["annotated_crowds"] == 13
+    assert numbers["boxes_outside"] == 0 and numbers["AP_note"] is None
     image_ids = pq.read_table(sample.results / "dataset/manifest.parquet")["image_id"].to_pylist()
     for name in ("full", "bilinear"):  # the original graph's two ways to resize
         results = shared / f"ssdlite-reference/coco_sample_results_{name}.json"

@@ -22,7 +22,10 @@ from visualsearch.fetch.instances import read_instances
 from visualsearch.fetch.keypoints import add_keypoints
 
 image_ids = st.integers(0, MAX_IMAGE_ID)
-names = st.sampled_from(["a.jpg", "b/c.png", "人.webp", "../out.jpg", "/etc/x.jpg", "x" * 300])
+# Of the names that tools give, some mean the picture a.jpg, and some the same one twice.
+NAMES = ("a.jpg", "b/c.png", "人.webp", "../out.jpg", "/etc/x.jpg", "x" * 300, "./a.jpg", "%00")
+OF_TOOLS = ("images/A.JPG", "C:\\x\\a.jpg", "https://h/a.jpg?x", "a%2Ejpg", "0a1b2c3d-a.jpg", "\\")
+names = st.sampled_from([*NAMES, *OF_TOOLS, "a_jpg.rf.0f.jpg"])
 places = st.floats(-10, 500, width=32)
 
 
@@ -111,6 +114,8 @@ def used(path: Path) -> None:
     """Do what the jobs do with an annotations file: list its pictures, evaluate detections."""
     (path.parent / "a.jpg").touch()
     found = folder.list_images(in_folder(path.parent, path), path.parent)
+    files = [image.file for image in found.images]
+    assert len(set(files)) == len(files) and set(files) <= {"a.jpg"}
     write_listed(path.parent / "listed.parquet", found.images)
     assert len(read_listed(path.parent / "listed.parquet")) == len(found.images)
     annotations, results = path.parent / "annotations.json", path.parent / "results.json"

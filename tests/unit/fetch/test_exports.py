@@ -149,6 +149,22 @@ def test_an_archive_is_opened_if_one_file_can_be_meant(
     one_line(caught)
 
 
+def test_one_archive_has_annotations_and_keypoints(
+    pictures: Path, many: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "export.zip"
+    poses = [{**entry, "keypoints": [5, 6, 2] * 17} for entry in many["annotations"]]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("annotations/instances_default.json", json.dumps(many))
+        text = json.dumps({"annotations": poses})
+        archive.writestr("annotations/person_keypoints_default.json", text)
+    settings = in_folder(pictures, path, folder={"keypoints": str(path)})
+    listed = folder.list_images(settings, tmp_path)
+    assert listed.annotations is not None
+    found = [entry for entry in listed.annotations["annotations"] if "keypoints" in entry]
+    assert len(found) == 4
+
+
 OTHER_FORMATS = {
     "YOLO": ("0 0.5 0.5 0.1 0.2\n1 0.25 0.5 0.1 0.2\n", "YOLO text"),
     "VOC": ("<annotation><filename>a.jpg</filename></annotation>", "Pascal VOC XML"),

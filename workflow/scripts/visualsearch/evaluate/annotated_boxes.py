@@ -7,8 +7,8 @@ import numpy as np
 
 from visualsearch.data.boxes import leaves_image, xyxy_to_xywh
 
-# Of the 1,589 boxes of 140 pictures of COCO none leaves its picture; of boxes given as corners,
-# three in four do. A tool may let some reach over the edge.
+# Of 3,752 boxes of COCO none leaves its picture; as corners, 79 % of them do. A tool may let some
+# reach over the edge.
 FEW = 0.02
 
 

@@ -32,6 +32,8 @@ Hook = Callable[[dict[str, Any]], dict[str, Any]]
 MAX_UNPACKED_BYTES = 2**30
 # zipfile raises these for archives that are broken, encrypted or compressed in an unknown way.
 ARCHIVE_ERRORS = (BadZipFile, ZlibError, LZMAError, EOFError, RuntimeError, struct.error)
+# What tools call their files, by kind.
+LIKELY = {"instances": ("instances", "_annotations.coco"), "person_keypoints": ("keypoints",)}
 GZIP = b"\x1f\x8b"
 # Those of Python 3.11. Later ones know more, with errors of their own.
 METHODS = (ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA)
@@ -92,7 +94,7 @@ def _only_json(names: list[str], path: Path, kind: str) -> str:
     files = sorted({name for name in names if name.lower().endswith(".json")})
     # Archives made on a Mac have a second, hidden entry for each file.
     files = [name for name in files if "/." not in f"/{name}"]
-    likely = [name for name in files if "instances" in name or "_annotations.coco" in name]
+    likely = [name for name in files if any(word in name for word in LIKELY[kind])]
     chosen = likely or files
     if len(chosen) == 1:
         return chosen[0]
