@@ -214,7 +214,7 @@ def test_own_pictures_and_queries(
     def config(folder: str, image: str) -> dict[str, Any]:
         return demo_config(
             dataset={"source": "folder", "folder": {"path": folder}},
-            queries={"images": [image]},
+            queries={"images": [image, f"{image}#xywh=percent:20,20,60,60"]},
             report={"timings": False},
             shards=2,
         )
