@@ -5,11 +5,13 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from page_text import Page, page_of, picture_of
-from report_inputs import BOX, HOSTILE_LABEL, SECOND, SIDE, color_of
+from report_inputs import BOX, HOSTILE_LABEL, OWN, SECOND, SIDE, color_of
 from report_run import Run
 from visualsearch.data.tables import HITS, read_table, write_table
 from visualsearch.report import numbers
@@ -152,6 +154,27 @@ def test_the_page_shows_where_the_index_had_a_hit(reranked: Run, tmp_path: Path)
         assert facts["cosine, full-length"] == numbers.decimals(hit["full_similarity"], 3)
         assert facts["cosine, reduced"] == numbers.decimals(hit["similarity"], 3)
         assert facts["rank by the index"] == str(hit["index_rank"])
+
+
+def test_a_box_by_hand_in_a_phones_picture(run: Run, tmp_path: Path) -> None:
+    """It has no score, and no browser shows a HEIC: its crop is a JPEG, as all are."""
+    with Image.open(run.folder / OWN) as image:
+        pillow_heif.from_pillow(image.convert("RGB")).save(tmp_path / "me.heic", quality=-1)
+    queries = read_table(run.folder / "queries.parquet").to_pylist()
+    queries[0] |= {"picture": str(tmp_path / "me.heic"), "score": None}
+    table = pa.Table.from_pylist(queries, read_table(run.folder / "queries.parquet").schema)
+    write_table(tmp_path / "heic.parquet", [table], table.schema)
+    page = page_of(run.report(tmp_path, files=run.files(queries=tmp_path / "heic.parquet")))
+    crop = page.crops()[0]
+    assert crop["src"].startswith("data:image/jpeg")
+    with picture_of(crop["src"]) as shown:
+        center = shown.convert("RGB").getpixel((shown.width // 2, shown.height // 2))
+    assert np.abs(np.subtract(center, (250, 10, 250))).max() < 12
+    view = page.data("large-views")[0][0]
+    assert view["score"] is None and "detector score" not in dict(view["facts"])
+    assert "score None" not in page.words and "score –" not in page.words
+    markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "\nme.heic: your own picture" in markdown
 
 
 def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:

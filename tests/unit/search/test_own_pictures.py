@@ -1,5 +1,6 @@
 """The user's own pictures as queries, by the bundled detector: which give one, and why not."""
 
+import hashlib
 import logging
 import shutil
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -16,6 +18,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.data.images import read_image
 from visualsearch.data.skipped import Skipped
 from visualsearch.data.tables import BOX_COLUMNS
+from visualsearch.data.upright import LARGE_PIXELS
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
@@ -137,7 +140,7 @@ def test_a_whole_picture_is_its_own_box(made: Any, people: Path) -> None:
 
 def test_a_box_is_in_pixels_of_the_upright_picture(made: Any, people: Path) -> None:
     """A phone that was held sideways stores its picture turned, and notes that."""
-    upright = read_image(people / SOMEBODY).image
+    upright = read_image(people / SOMEBODY).image.resize((424, 632))
     exif = Image.Exif()
     exif[0x0112] = 6
     upright.rotate(90, expand=True).save(people / "turned.png", exif=exif)
@@ -146,6 +149,25 @@ def test_a_box_is_in_pixels_of_the_upright_picture(made: Any, people: Path) -> N
     turned, straight = made(f"turned.png{box}"), made(f"upright.png{box}")
     assert turned.boxes() == straight.boxes() == [[30, 60, 200, 300]]
     assert turned.full == straight.full
+
+
+def test_a_phones_picture(made: Any, people: Path) -> None:
+    """As HEIC, and of more pixels than are decoded: boxes are in the picture's own."""
+    [[x, y, w, h]] = made(SOMEBODY).boxes()
+    jpeg = read_image(people / SOMEBODY).image
+    small = jpeg.resize((jpeg.width // 4, jpeg.height // 4))
+    pillow_heif.from_pillow(small).save(people / "me.heic", quality=90)
+    [found] = made("me.heic").boxes()
+    assert found == pytest.approx([x / 4, y / 4, w / 4, h / 4], abs=0.02 * h)
+    large = jpeg.resize((jpeg.width * 3, jpeg.height * 3), Image.Resampling.NEAREST)
+    assert large.width * large.height > LARGE_PIXELS
+    large.save(people / "large.jpg", quality=90)
+    box = ",".join(str(3 * value) for value in (x, y, w, h))
+    by_hand = made(f"large.jpg#xywh={box}", f"{SOMEBODY}#xywh={x},{y},{w},{h}")
+    assert by_hand.boxes()[0] == pytest.approx([3 * x, 3 * y, 3 * w, 3 * h], abs=0.01)
+    first, second = (np.array(vector) for vector in by_hand.full)
+    assert first @ second > 0.95 * np.linalg.norm(first) * np.linalg.norm(second)
+    assert made("large.jpg", boxes="whole").boxes() == [[0, 0, *large.size]]
 
 
 def test_a_box_is_clipped_and_one_outside_is_refused_with_the_size(made: Any) -> None:
@@ -207,9 +229,36 @@ class SeesNothing:
 
 
 def test_nothing_at_all_is_said_too(detector: Detector, reduction: Reduction, people: Path) -> None:
-    found = Made(SeesNothing(detector), reduction, people, [SOMEBODY])  # type: ignore[arg-type]
+    blind: Any = SeesNothing(detector)
+    found = Made(blind, reduction, people, [SOMEBODY])
     [entry] = found.skipped
     assert entry.reason == f"the detector sees no person in it; {BY_HAND}"
+
+
+class FailsOnce:
+    """The real detector, whose network fails on the first picture."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector, self._failed = detector, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._detector, name)
+
+    def detect(self, images: Sequence[Image.Image]) -> list[Any]:
+        if not self._failed:
+            self._failed = True
+            raise RuntimeError("a map of no size")
+        return self._detector.detect(images)
+
+
+def test_a_picture_on_which_the_network_fails_stops_no_other(
+    detector: Detector, reduction: Reduction, people: Path
+) -> None:
+    failing: Any = FailsOnce(detector)
+    found = Made(failing, reduction, people, ["nobody.png", SOMEBODY])
+    [entry] = found.skipped
+    assert entry.file == "nobody.png" and len(found.queries) == 1
+    assert entry.reason == "the network fails on it: RuntimeError: a map of no size"
 
 
 def test_a_picture_given_twice_is_one_query(made: Any, people: Path) -> None:
@@ -244,8 +293,6 @@ def test_queries_follow_the_order_in_which_the_pictures_are_given(
 
 def test_a_picture_of_the_set_gets_its_id(made: Any, people: Path) -> None:
     """By its content: so it does not find itself."""
-    import hashlib
-
     digest = hashlib.sha256((people / SOMEBODY).read_bytes()).hexdigest()
     images = pa.table({"image_id": [3, 7], "sha256": ["0" * 64, digest]})
     found = made(SOMEBODY, f"{SOMEBODY}#xywh=0,0,50,50", "nobody.png#xywh=0,0,9,9", images=images)
