@@ -30,7 +30,8 @@ from visualsearch.data.tables import (
     with_vector,
     write_table,
 )
-from visualsearch.detect.run import detections_table, write_coco_results
+from visualsearch.detect.coco_files import write_coco_results
+from visualsearch.detect.run import detections_table
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.evaluate.person_facts import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search

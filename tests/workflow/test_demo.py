@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from running import (
     Workspace,
@@ -81,6 +83,22 @@ def test_detections_are_coco_results(demo: Workspace) -> None:
     assert len(rows) > 100
     assert {tuple(row) for row in rows} == {("image_id", "category_id", "bbox", "score")}
     assert min(row["score"] for row in rows) < 0.1
+
+
+def test_detections_are_a_coco_data_set_too(demo: Workspace) -> None:
+    """Measured against itself, every detection is right; by its id, it is a person of the index."""
+    truth = COCO(str(demo.results / "detections/coco.json"))
+    measured = COCOeval(truth, truth.loadRes(str(demo.results / "detections/persons.json")), "bbox")
+    measured.evaluate()
+    measured.accumulate()
+    measured.summarize()
+    assert measured.stats[0] == pytest.approx(1)
+    assert len(truth.imgs) == 60 and {image["license"] for image in truth.imgs.values()} == {1}
+    boxes = {entry["person_id"]: entry["bbox"] for entry in truth.anns.values()}
+    assert len(boxes) == len(truth.anns)
+    persons = pq.read_table(demo.results / "index/persons.parquet").to_pylist()
+    for person in persons:
+        assert boxes[person["person_id"]] == [round(person[side], 3) for side in "xywh"]
 
 
 def test_embeddings_name_where_they_come_from(demo: Workspace) -> None:

@@ -89,6 +89,7 @@ def test_results_are_the_bytes_of_a_run_from_nothing_for_any_shards_and_cores(
     expected, found = (without_shards(results_of(workspace)) for workspace in (nothing, grown))
     whole = {
         "detections/persons.json",
+        "detections/coco.json",
         "index/persons.ann",
         "index/index.json",
         "search/hits.parquet",

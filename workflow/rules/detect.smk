@@ -1,6 +1,7 @@
 # Requires: dataset/manifest.parquet and the pictures. Gives: detections/persons.json (COCO results
-# format), detections/shards/*.parquet (the same rows), detections/skipped.tsv, one row for each
-# picture that the detector cannot take, and detections/detector.json.
+# format), detections/coco.json (the same with the pictures, a COCO data set),
+# detections/shards/*.parquet (the same rows), detections/skipped.tsv, one row for each picture that
+# the detector cannot take, and detections/detector.json.
 
 
 FETCH_WEIGHTS = record("fetch_weights", "detector", fingerprint=weights_fingerprint())
@@ -77,7 +78,7 @@ rule detect_persons:
         "../scripts/detect_persons.py"
 
 
-GATHER_DETECTIONS = record("gather_detections", after=[DETECT_PERSONS])
+GATHER_DETECTIONS = record("gather_detections", "dataset.category", after=[DETECT_PERSONS])
 
 
 rule gather_detections:
@@ -85,8 +86,10 @@ rule gather_detections:
         records_before(GATHER_DETECTIONS),
         detections=all_shards(rules.detect_persons.output.detections),
         skipped=all_shards(rules.detect_persons.output.skipped),
+        manifest=rules.build_manifest.output.manifest,
     output:
         persons="<results>/detections/persons.json",
+        coco="<results>/detections/coco.json",
         skipped="<results>/detections/skipped.tsv",
         settings=record_file(GATHER_DETECTIONS),
     log:
@@ -98,7 +101,7 @@ rule gather_detections:
     params:
         settings=GATHER_DETECTIONS.values,
     message:
-        "Gathering detections in COCO results format"
+        "Gathering detections in COCO's formats"
     script:
         "../scripts/gather_detections.py"
 

@@ -1,19 +1,17 @@
 """Detection of a shard's pictures: read ahead, batched by size, and written as COCO results."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
-from pycocotools.coco import COCO
 
 from visualsearch.data.pictures import Pictures, read_ahead
-from visualsearch.data.tables import DETECTIONS, write_table
+from visualsearch.data.tables import write_table
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detections, Detector
-from visualsearch.detect.run import detect_images, detections_table, write_coco_results
+from visualsearch.detect.run import detect_images
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED
 
@@ -80,29 +78,3 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
         assert together[column].equals(alone[column])
     for column in ("x", "y", "w", "h", "score"):
         assert together[column].to_numpy() == pytest.approx(alone[column].to_numpy(), abs=1e-3)
-
-
-def test_results_file_is_what_pycocotools_loads(tmp_path: Path) -> None:
-    for shard, images in enumerate(([2, 4], [1, 3])):
-        tables = [
-            detections_table(i, np.array([[1.00049, 2, 3, 4]] * 2), np.array([0.9, 0.123456789]), 1)
-            for i in images
-        ]
-        write_table(tmp_path / f"{shard}.parquet", tables, DETECTIONS)
-    write_coco_results(tmp_path / "r.json", [tmp_path / "0.parquet", tmp_path / "1.parquet"])
-    rows = json.loads((tmp_path / "r.json").read_text())
-    assert [row["image_id"] for row in rows] == [1, 1, 2, 2, 3, 3, 4, 4]
-    assert rows[1] == {
-        "image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.123457,
-    }  # fmt: skip
-    reference = COCO()
-    reference.dataset = {
-        "images": [{"id": n} for n in (1, 2, 3, 4)],
-        "categories": [{"id": 1}],
-        "info": {},
-    }
-    reference.createIndex()
-    assert len(reference.loadRes(str(tmp_path / "r.json")).anns) == 8
-    write_table(tmp_path / "none.parquet", [], DETECTIONS)
-    write_coco_results(tmp_path / "none.json", [tmp_path / "none.parquet"])
-    assert json.loads((tmp_path / "none.json").read_text()) == []

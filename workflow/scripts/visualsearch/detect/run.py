@@ -1,11 +1,9 @@
-"""Run a detector over pictures, and write COCO results. Only the detector itself needs torch."""
+"""Run a detector over pictures. Only the detector itself needs torch."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,13 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.core.errors import InputError
-from visualsearch.core.files import replacing
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, xyxy_to_xywh
 from visualsearch.data.manifest import DETECTIONS_PER_IMAGE
 from visualsearch.data.pictures import Picture, read_ahead
 from visualsearch.data.row_cache import LeftOut
-from visualsearch.data.tables import BOX_COLUMNS, DETECTIONS, open_table
+from visualsearch.data.tables import BOX_COLUMNS, DETECTIONS
 from visualsearch.detect.failures import Failures
 
 if TYPE_CHECKING:
@@ -149,30 +146,3 @@ def with_image_id(rows: pa.Table, image_id: int) -> pa.Table:
     """Return rows of DETECTIONS_OF_A_PICTURE as rows of tables.DETECTIONS."""
     ids = pa.array(np.full(len(rows), image_id), pa.int64())
     return rows.add_column(0, "image_id", ids).cast(DETECTIONS)
-
-
-def write_coco_results(path: str | Path, shards: Sequence[str | Path]) -> None:
-    """Write all shards' detections as COCO results, by image and falling score.
-
-    https://cocodataset.org/#format-results: a list of image_id, category_id, bbox (left, top,
-    width, height in pixels) and score. Boxes are rounded to 0.001 pixel, scores to 6 digits.
-    """
-    tables = []
-    for shard in shards:
-        with open_table(shard, DETECTIONS.names) as file:
-            tables.append(file.read())
-    order = [("image_id", "ascending"), ("det_index", "ascending")]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as out:
-        out.write("[")
-        separator = "\n"
-        for batch in pa.concat_tables(tables).sort_by(order).to_batches(max_chunksize=10_000):
-            for row in batch.to_pylist():
-                result = {
-                    "image_id": row["image_id"],
-                    "category_id": row["category_id"],
-                    "bbox": [round(row[name], 3) for name in BOX_COLUMNS],
-                    "score": round(row["score"], 6),
-                }
-                out.write(separator + json.dumps(result))
-                separator = ",\n"
-        out.write("\n]\n")

@@ -13,8 +13,9 @@ from visualsearch.data.boxes import Boxes, iou, xyxy_to_xywh
 from visualsearch.data.pictures import Picture
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect.base import Detector
+from visualsearch.detect.coco_files import write_coco_results
 from visualsearch.detect.failures import Failures
-from visualsearch.detect.run import detect_category, detections_table, write_coco_results
+from visualsearch.detect.run import detect_category, detections_table
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.evaluate.detections import evaluate_detections
 from visualsearch.settings import EmbeddingSettings
