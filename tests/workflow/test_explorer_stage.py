@@ -1,12 +1,15 @@
 """The explorer as a target of its own, on the demo's results."""
 
 import base64
+import csv
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from page_text import page_of
 from running import Workspace, demo_config
 
 OWN_RULES = {"search_everyone", "project_persons", "build_explorer"}
@@ -19,6 +22,12 @@ def explored(demo: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Works
     assert workspace.planned("explorer") - {"explorer"} == OWN_RULES
     workspace.run("explorer")
     return workspace
+
+
+def payload(explored: Workspace, name: str) -> Any:
+    """What a data file of the explorer hands to the page."""
+    text = (explored.results / f"report/explorer/data/{name}.js").read_text(encoding="ascii")
+    return json.loads(text[text.index(",") + 1 : -3])
 
 
 def test_a_second_call_has_nothing_to_do(explored: Workspace) -> None:
@@ -40,8 +49,7 @@ def test_every_person_of_the_search_set_is_in_it(explored: Workspace) -> None:
 
 def test_the_reports_hits_come_first(explored: Workspace) -> None:
     persons = pq.read_table(explored.results / "index/persons.parquet")["person_id"].to_pylist()
-    text = (explored.results / "report/explorer/data/neighbours-0000.js").read_text()
-    packed = base64.b64decode(json.loads(text[text.index(",") + 1 : -3]))
+    packed = base64.b64decode(payload(explored, "neighbours-0000"))
     rows = np.frombuffer(packed, "<u4", len(persons) * 30).reshape(-1, 30)
     queries = pq.read_table(explored.results / "search/queries.parquet")["person_id"].to_pylist()
     hits = pq.read_table(explored.results / "search/hits.parquet").to_pylist()
@@ -49,6 +57,41 @@ def test_the_reports_hits_come_first(explored: Workspace) -> None:
         wanted = [hit["person_id"] for hit in hits if hit["query"] == number]
         assert [persons[row] for row in rows[persons.index(person), :10]] == wanted
         assert len(wanted) == 10
+
+
+def test_a_person_has_the_same_numbers_wherever_they_are_shown(explored: Workspace) -> None:
+    """Each is the table's number, rounded once."""
+    report = explored.results / "report"
+    views = page_of(report).data("large-views")
+    details = {row[0]: row for row in payload(explored, "details-0000")}
+    order = sorted(details)
+    packed = base64.b64decode(payload(explored, "persons"))
+    hundredths = dict(zip(order, packed[-3 * len(order) : -2 * len(order)], strict=True))
+    lines = (report / "report.md").read_text(encoding="utf-8").splitlines()
+    markdown = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    with (report / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file))
+    hits = pq.read_table(explored.results / "search/hits.parquet").to_pylist()
+    assert len(hits) == len(table) == 50
+    for hit, row in zip(hits, table, strict=True):
+        person = hit["person_id"]
+        x, y, w, h = box = [f"{hit[side]:.1f}" for side in "xywh"]
+        score, similarity = f"{hit['score']:.3f}", f"{hit['similarity']:.3f}"
+        assert [f"{float(row[side]):.1f}" for side in "xywh"] == box
+        assert (int(row["person_id"]), f"{float(row['score']):.3f}") == (person, score)
+        facts = dict(views[hit["query"]][hit["rank"]]["facts"])
+        assert facts["detector score"] == score and facts["person id"] == str(person)
+        assert facts["box"] == f"{w} × {h} px at {x}, {y}"
+        assert facts["cosine similarity"].replace("−", "-") == similarity
+        told = [
+            line
+            for line in markdown
+            if line[:3] == [str(hit["rank"]), facts["cosine similarity"], str(person)]
+        ]
+        assert told and all(line[5] == score for line in told)
+        assert [f"{side:.1f}" for side in details[person][4]] == box
+        assert f"{details[person][3]:.3f}" == score
+        assert f"{hundredths[person] / 100:.2f}" == f"{hit['score']:.2f}"
 
 
 def test_a_report_that_links_to_the_explorer_brings_it(demo: Workspace) -> None:

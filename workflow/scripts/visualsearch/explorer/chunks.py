@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visualsearch.data.shown import hundredths
+
 # Persons in a file. Opening a person loads the two files that hold it.
 NEIGHBOURS_ROWS = 512
 DETAILS_ROWS = 256
 
 NOBODY = 0xFFFFFFFF
 SAME_IMAGE, NEAR_DUPLICATE = 1, 2
-PARTS_OF_ONE = 10_000  # cosines are stored as integers in these units
 UINT16_MAX = 0xFFFF
 
 
@@ -64,7 +65,7 @@ def persons_chunk(
     return packed(
         np.minimum(heights.round(), UINT16_MAX).astype(np.uint16),
         *labels,
-        (scores * 100).round().astype(np.uint8),
+        hundredths(scores).astype(np.uint8),
         thumbnails[:, 0],
         thumbnails[:, 1],
     )
@@ -77,16 +78,17 @@ def neighbours_chunk(
     near_duplicate: Sequence[Sequence[bool]],
     count: int,
 ) -> str:
-    """Return the neighbours of n persons: uint32 row, int16 similarity, uint8 flags, [n, count].
+    """Return the neighbours of n persons: uint32 row, int16 hundredths of similarity, uint8 flags.
 
-    Each argument has one list by rank for each person. NOBODY fills up lists of fewer than count.
+    Each argument has one list by rank for each person. The arrays are [n, count]; NOBODY fills up
+    lists of fewer than count.
     """
     neighbours = np.full((len(rows), count), NOBODY, dtype=np.uint32)
     cosines = np.zeros(neighbours.shape, dtype=np.int16)
     flags = np.zeros(neighbours.shape, dtype=np.uint8)
     for person, there in enumerate(map(len, rows)):
         neighbours[person, :there] = rows[person]
-        cosines[person, :there] = (np.array(similarity[person]) * PARTS_OF_ONE).round()
+        cosines[person, :there] = hundredths(similarity[person])
         flags[person, :there] = SAME_IMAGE * np.array(same_image[person], dtype=np.uint8)
         flags[person, :there] |= NEAR_DUPLICATE * np.array(near_duplicate[person], dtype=np.uint8)
     return packed(neighbours, cosines, flags)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from visualsearch.data.attribution import license_name, web_address
 from visualsearch.data.manifest import labels_of, read_manifest, shown_name
+from visualsearch.data.shown import shown_box, shown_score
 from visualsearch.data.tables import BOX_COLUMNS
 from visualsearch.explorer.chunks import UINT16_MAX
 
@@ -53,7 +54,7 @@ class Contents:
         self.labels = _labels(persons, pictures)
 
     def details(self, start: int, stop: int) -> list[list[Any]]:
-        """Return text and exact numbers of the rows from `start` to before `stop`, JSON-ready.
+        """Return text and numbers, as shown, of the rows from `start` to before `stop`, JSON-ready.
 
         Each row is person_id, image_id, the picture's name, score, the box as a list of left, top,
         width and height, the position in `licenses` or -1, and the web address or an empty string.
@@ -63,8 +64,8 @@ class Contents:
                 person["person_id"],
                 image := person["image_id"],
                 self._names[image],
-                round(person["score"], 4),
-                [round(person[side], 1) for side in BOX_COLUMNS],
+                shown_score(person["score"]),
+                shown_box(person[side] for side in BOX_COLUMNS),
                 self._licenses[image],
                 self._sources[image],
             ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from visualsearch.data.shown import shown_box
 from visualsearch.report import TEMPLATES
 from visualsearch.report.crops import Crops, Jpeg
 from visualsearch.report.model import Hit, Label, Person, Results, ShownPicture
@@ -78,12 +79,8 @@ def _whole_picture(results: Results, picture: ShownPicture, jpeg: Jpeg) -> dict[
         "url": data_url(jpeg),
         "width": jpeg.width,
         "height": jpeg.height,
-        "persons": [[str(person_id), _rounded(box)] for person_id, box in persons.items()],
+        "persons": [[str(person_id), shown_box(box)] for person_id, box in persons.items()],
     }
-
-
-def _rounded(box: tuple[float, ...]) -> list[float]:
-    return [round(value, 2) for value in box]
 
 
 def _ranges(results: Results) -> dict[str, tuple[float, float]] | None:
@@ -135,7 +132,7 @@ def _large_view(
         "heading": heading,
         "text": text,
         "picture": picture.key,
-        "box": _rounded(person.box),
+        "box": shown_box(person.box),
         "person": None if person.person_id is None else str(person.person_id),
         "score": None if person.score is None else _shown_score(person.score),
         "height": _shown_height(person),

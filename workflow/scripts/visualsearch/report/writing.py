@@ -8,6 +8,7 @@ from typing import Any
 
 from visualsearch.core.files import replacing, write_text
 from visualsearch.core.text import without_formulas
+from visualsearch.data.shown import shown_box, shown_score
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import inline_svg, make_figures
 from visualsearch.report.loading import ResultFiles, load_results
@@ -29,11 +30,11 @@ CSV_COLUMNS: dict[str, Callable[[Query, Hit], Any]] = {
     "person_id": lambda query, hit: hit.person.person_id,
     "image_id": lambda query, hit: hit.person.picture.image_id,
     "file": lambda query, hit: hit.person.picture.file,
-    "score": lambda query, hit: hit.person.score and round(hit.person.score, 6),
-    "x": lambda query, hit: round(hit.person.box[0], 3),
-    "y": lambda query, hit: round(hit.person.box[1], 3),
-    "w": lambda query, hit: round(hit.person.box[2], 3),
-    "h": lambda query, hit: round(hit.person.box[3], 3),
+    "score": lambda query, hit: shown_score(hit.person.score),
+    "x": lambda query, hit: shown_box(hit.person.box)[0],
+    "y": lambda query, hit: shown_box(hit.person.box)[1],
+    "w": lambda query, hit: shown_box(hit.person.box)[2],
+    "h": lambda query, hit: shown_box(hit.person.box)[3],
     "same_image": lambda query, hit: hit.same_image,
     "near_duplicate": lambda query, hit: hit.near_duplicate,
     "license": lambda query, hit: hit.person.picture.license,

@@ -155,7 +155,7 @@ const gallery = (() => {
   };
 
   const showDetails = (detail) => {
-    const [x, y, width, height] = detail.box.map(words.whole);
+    const [x, y, width, height] = detail.box.map((side) => words.decimals(side, 1));
     const { license } = detail;
     part("query-id").textContent = detail.id;
     part("query-facts").replaceChildren(

@@ -2,8 +2,7 @@
 const words = (() => {
   const number = (value) => value.toLocaleString("en-US");
   const decimals = (value, places = 2) => value.toFixed(places).replace("-", "−");
-  const whole = (value) => decimals(value, 0);
   // things: the word for one and for many.
   const count = (many, things) => `${number(many)} ${things[many === 1 ? 0 : 1]}`;
-  return { number, decimals, whole, count };
+  return { number, decimals, count };
 })();

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from visualsearch.data.shown import BOX_DIGITS, SCORE_DIGITS
 from visualsearch.report.model import Hit, Label, Person, Query, Results
 from visualsearch.report.numbers import Facts, count, decimals, ordinal
 from visualsearch.web.pages import PEOPLE_NOTES
@@ -143,15 +144,17 @@ def hit_facts(hit: Hit) -> Facts:
 
 def person_facts(person: Person) -> Facts:
     """Return the facts of a detection, for the large view."""
-    x, y, w, h = person.box
+    x, y, w, h = (decimals(side, BOX_DIGITS) for side in person.box)
     picture = person.picture
-    facts = [("detector score", decimals(person.score, 3))] if person.score is not None else []
+    facts: Facts = []
+    if person.score is not None:
+        facts.append(("detector score", decimals(person.score, SCORE_DIGITS)))
     if person.person_id is not None:
         facts.append(("person id", str(person.person_id)))
     if picture.image_id is not None:
         facts.append(("image id", str(picture.image_id)))
     facts.append(("file", picture.file if picture.stored else picture.name))
-    facts.append(("box", f"{w:.0f} × {h:.0f} px at {x:.0f}, {y:.0f}"))
+    facts.append(("box", f"{w} × {h} px at {x}, {y}"))
     return facts
 
 
