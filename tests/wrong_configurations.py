@@ -179,6 +179,18 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
             "1e3,2,3,4",
         )
     },
+    **{
+        f"dataset: {{source: folder, folder: {{path: config, exclude: ['{pattern}']}}}}": (
+            f"dataset.folder.exclude: {pattern!r}",
+            "a name or path within dataset.folder.path with forward slashes, such as private, "
+            "2019/private or *.png",
+        )
+        for pattern in ("/pictures/private", "../private", "2019\\private", "2019//private", "./")
+    },
+    "dataset: {folder: {exclude: [private]}}": (
+        "dataset.folder.exclude: ['private']",
+        "[], as dataset.source is 'coco-minitrain'",
+    ),
     # Only a job noticed these five.
     "dataset: {coco: {annotations: no.zip}}": (
         "dataset.coco.annotations: 'no.zip'",

@@ -92,7 +92,8 @@ def last_lines():
         # The report of an earlier run may no longer hold.
         return []
     if default_storage() is None:
-        return summary_lines(results_folder(), settings.dataset)
+        own_queries = bool(settings.queries.images)
+        return summary_lines(results_folder(), settings.dataset, own_queries)
     return [f"{'Report':10}{address_in_storage(rules.render_report.output.index)}"]
 
 

@@ -5,7 +5,7 @@ import logging
 from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.manifest import merge_manifests, remove_other_shards
 from visualsearch.data.row_cache import prune
-from visualsearch.data.skipped import check_skipped, read_skipped, write_skipped
+from visualsearch.data.skipped import check_skipped, left_out_lines, read_skipped, write_skipped
 from visualsearch.data.tables import read_table
 
 log = logging.getLogger("build_manifest")
@@ -27,4 +27,6 @@ with job(snakemake):
     if results := results_on_disk(snakemake):
         remove_other_shards(results, len(snakemake.input.rows))
         prune(results, read_table(snakemake.output.manifest, ["sha256"])["sha256"].to_pylist())
-    log.info("%d pictures, %d left out", kept, sum(entry.counts for entry in skipped))
+    log.info("%d pictures", kept)
+    for line in left_out_lines(skipped):
+        log.info("left out: %s", line)

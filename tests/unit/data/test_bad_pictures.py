@@ -84,6 +84,8 @@ CORPUS: dict[str, tuple[Make, tuple[int, int] | str]] = {
     # Whole
     "plain.jpg": (data(JPEG), RIGHT),
     "UPPER.JPEG": (data(JPEG), RIGHT),
+    "no suffix": (data(JPEG), RIGHT),
+    "another suffix.jpg_large": (data(JPEG), RIGHT),
     "a png called.jpg": (data(PNG), RIGHT),
     "a webp called.png": (data(encoded("WEBP")), RIGHT),
     "same content again.jpg": (data(JPEG), RIGHT),
@@ -159,7 +161,6 @@ IGNORED: dict[str, Make] = {
     "a folder.jpg": lambda path: path.mkdir(),
     ".hidden.jpg": data(JPEG),
     "notes.txt": data(b"."),
-    "no suffix": data(JPEG),
     "loop": lambda path: path.symlink_to("."),
 }
 
@@ -173,7 +174,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FetchedImage 
         make(root / name)
     settings = DatasetSettings("folder", folder=FolderSettings(str(root)))
     listed = folder.list_images(settings, root)
-    assert not listed.skipped
+    assert [entry.file for entry in listed.skipped] == [".*"]
     found = list(folder.fetch(listed.images, root, settings, {}))
     by_id = {image.image_id: image.file for image in listed.images}
     return {

@@ -7,9 +7,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from coco_dataset import LICENSES, PICTURES, as_file, dataset, fetch_all, file_of, ids, in_folder
+from coco_dataset import (
+    LICENSES,
+    PICTURES,
+    as_file,
+    changed,
+    dataset,
+    fetch_all,
+    file_of,
+    ids,
+    in_folder,
+)
 from visualsearch import fetch
 from visualsearch.core.errors import InputError
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch import folder
 from visualsearch.fetch.walk import pictures_in
 
@@ -96,6 +107,27 @@ def test_folder_with_annotations(pictures: Path, instances: dict[str, Any], tmp_
     fetched, skipped = fetch_all(settings, listed.images, pictures)
     assert sorted(fetched) == sorted([file_of(1), "sub/two.jpg", file_of(5)])
     assert "25 x 24 in the annotations" in skipped[file_of(3)].reason
+
+
+def test_annotations_of_pictures_that_the_walk_leaves_out(
+    pictures: Path, instances: dict[str, Any], tmp_path: Path
+) -> None:
+    """The annotations take what is hidden; what the user excludes stays out."""
+    by_id = {image["id"]: image for image in instances["images"]}
+    for number, place in ((1, ".hidden"), (2, "@eaDir"), (3, "private")):
+        (pictures / place).mkdir()
+        (pictures / file_of(number)).rename(pictures / place / "picture.jpg")
+        by_id[number]["file_name"] = f"{place}/picture.jpg"
+    annotations = as_file(tmp_path / "instances.json", instances)
+    without = changed(in_folder(pictures, annotations), folder={"exclude": ("private",)})
+    listed = folder.list_images(without, tmp_path)
+    files = {image.image_id: image.file for image in listed.images}
+    assert files[1] == ".hidden/picture.jpg" and files[2] == "@eaDir/picture.jpg"
+    assert 3 not in files
+    reason = "left out by dataset.folder.exclude: private"
+    assert Skipped(3, "private/picture.jpg", reason, counts=False) in listed.skipped
+    everything = folder.list_images(in_folder(pictures, annotations), tmp_path)
+    assert ids(everything) == sorted([*files, 3])
 
 
 def test_folders_without_pictures(tmp_path: Path, pictures: Path) -> None:

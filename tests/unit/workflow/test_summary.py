@@ -1,4 +1,4 @@
-"""The five lines at the end of a run: what they say, and that they never fail."""
+"""The lines at the end of a run: what they say, and that they never fail."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 
 from helpers import persons_table, unit_vectors
 from visualsearch.core.files import write_json
+from visualsearch.data.skipped import Skipped, left_out_lines, write_skipped
 from visualsearch.data.tables import PERSONS, write_table
 from visualsearch.settings import DatasetSettings
 from visualsearch.workflow.summary import summary_lines
@@ -101,6 +102,45 @@ def test_a_damaged_file_costs_its_line_alone(
     lines = summary_lines(results, MINITRAIN)
     assert {line.split()[0] for line in lines if "not known" in line} == lost
     assert len(lines) == 5 and not any("\n" in line for line in lines)
+
+
+def test_what_was_left_out_is_said_by_reason(results: Path) -> None:
+    """Also that of the detector and of query pictures; nothing is said of nothing."""
+    pictures, detections = (
+        results / "dataset/skipped.tsv",
+        results / "detections/skipped.tsv",
+    )
+    queries = results / "search/skipped_query_images.tsv"
+    for path in (pictures, detections):
+        write_skipped(path, [])
+    # Of a run before, with pictures of one's own.
+    write_skipped(queries, [Skipped(None, "me.jpg", "nobody is found: best score 0.1")])
+    assert len(summary_lines(results, WITHOUT)) == 5
+    thumbnails = [
+        Skipped(None, f"{n}/@eaDir/", "of another program: @eaDir", False, 700) for n in range(2)
+    ]
+    broken = [Skipped(n, f"{n}.jpg", f"cannot be decoded: at byte {n}") for n in range(3)]
+    write_skipped(pictures, [*thumbnails, *broken, Skipped(7, "7.jpg", "the file is empty")])
+    write_skipped(detections, [Skipped(8, "8.jpg", "the network fails on it: ValueError: 8")])
+    lines = summary_lines(results, WITHOUT, own_queries=True)
+    assert lines[4:-1] == [
+        "Left out  5 pictures: 3 cannot be decoded; 1 the file is empty; 1 the network fails on it",
+        "          not counted as pictures of the set: 1,400 of another program: @eaDir (1,400)",
+        "          of your own pictures, no queries: 1 nobody is found; listed in"
+        f" {pictures} and {detections} and {queries}",
+    ]
+    assert lines[-1].startswith("Report    ")
+    detections.write_bytes(b"\xff")
+    assert summary_lines(results, WITHOUT)[4].startswith(
+        "Left out  not known (UnicodeDecodeError: "
+    )
+
+
+def test_hundreds_of_reasons_are_one_line() -> None:
+    bad = [Skipped(n, f"{n}.jpg", f"\x1b[2J reason {n}\n: more", files=n) for n in range(1, 101)]
+    [line] = left_out_lines(bad)
+    assert line.startswith("5,050 pictures: 100 \\x1b[2J reason 100\\n; 99 ")
+    assert line.endswith("; 96 \\x1b[2J reason 96\\n; 4,560 for other reasons")
 
 
 def test_nothing_at_all_is_no_failure(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """skipped.tsv: the pictures that are left out, and why. With the standard library only.
 
-A reason says in general what is wrong and what to do; after its first ": " come details.
+A reason says in general what is wrong and what to do; after its first ": " come details. So equal
+kinds can be counted.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,6 +30,9 @@ class Skipped:
     counts: bool = True
     files: int = 1
 
+
+# Reasons in a line, and kinds of files of a reason.
+MOST_NAMED = 5
 
 SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
 # The escapes of `write_skipped`. Lone surrogates stay escaped, as no file could hold them.
@@ -97,7 +101,7 @@ def check_skipped(
     share = len(skipped) / max(kept + len(skipped), 1)
     if kept and (share <= allowed or (len(skipped) == 1 and allowed > 0)):
         return
-    reasons = Counter(entry.reason for entry in skipped).most_common(1)
+    reasons = by_reason(skipped)
     most = f"; most often: {reasons[0][0]} ({reasons[0][1]})" if reasons else ""
     if kept:
         what = (
@@ -107,3 +111,51 @@ def check_skipped(
     else:
         what = f"no usable picture is left, {len(skipped)} were left out"
     raise InputError(f"dataset: {what}{most}; all are listed in {listed_in}")
+
+
+def by_reason(skipped: Iterable[Skipped]) -> list[tuple[str, int]]:
+    """Return each general reason with the number of its files, the most frequent first.
+
+    Of entries that do not count, the details are kinds of files, such as their suffix: the most
+    frequent follow the reason, each with its number.
+    """
+    files: Counter[str] = Counter()
+    kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for entry in skipped:
+        reason, _, kind = entry.reason.partition(": ")
+        files[reason] += entry.files
+        if kind and entry.files and not entry.counts:
+            kinds[reason][kind] += entry.files
+    return [(_with_kinds(reason, kinds[reason]), n) for reason, n in _most_first(files) if n]
+
+
+def _with_kinds(reason: str, kinds: Counter[str]) -> str:
+    named = [f"{kind} ({n:,})" for kind, n in _most_first(kinds)]
+    if len(named) > MOST_NAMED:
+        named[MOST_NAMED:] = ["..."]
+    return f"{reason}: {', '.join(named)}" if named else reason
+
+
+def _most_first(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def in_words(skipped: Sequence[Skipped]) -> str:
+    """Return the most frequent reasons on one line: "9 cannot be decoded; 2 for other reasons"."""
+    reasons = by_reason(skipped)
+    said = [f"{n:,} {reason}" for reason, n in reasons[:MOST_NAMED]]
+    if others := sum(n for _, n in reasons[MOST_NAMED:]):
+        said.append(f"{others:,} for other reasons")
+    return one_line("; ".join(said))
+
+
+def left_out_lines(skipped: Sequence[Skipped]) -> list[str]:
+    """Return at most two lines: pictures that are left out, and what does not count as such."""
+    counted = [entry for entry in skipped if entry.counts]
+    others = [entry for entry in skipped if entry.files and not entry.counts]
+    n, lines = sum(entry.files for entry in counted), []
+    if counted:
+        lines.append(f"{n:,} picture{'s' * (n != 1)}: {in_words(counted)}")
+    if others:
+        lines.append(f"not counted as pictures of the set: {in_words(others)}")
+    return lines

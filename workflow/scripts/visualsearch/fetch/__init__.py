@@ -101,7 +101,7 @@ def _val2017_count(settings: DatasetSettings) -> int | None:
 
 def _folder_count(settings: DatasetSettings) -> int | None:
     try:
-        return len(pictures_in(settings.folder.path or ""))
+        return len(pictures_in(settings.folder.path or "", settings.folder.exclude))
     except InputError:
         # It is in a bucket, or cannot be read, which the job that lists it reports.
         return None
@@ -178,4 +178,5 @@ def fingerprint(settings: DatasetSettings) -> str:
     are no such inputs.
     """
     paths = SOURCES[settings.source].local_inputs(settings)
-    return fingerprint_of([path for path in paths if path is not None])
+    given = [path for path in paths if path is not None]
+    return fingerprint_of(given, settings.folder.exclude)

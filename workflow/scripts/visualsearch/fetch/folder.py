@@ -4,12 +4,13 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from visualsearch.core.errors import InputError
 from visualsearch.data.attribution import web_address
 from visualsearch.data.manifest import MAX_IMAGE_ID, FetchedImage, ImageList, ListedImage
-from visualsearch.data.skipped import Skipped
+from visualsearch.data.skipped import Skipped, in_words
 from visualsearch.fetch.categories import join_categories, wanted_categories
 from visualsearch.fetch.instances import (
     ORIGINAL,
@@ -22,10 +23,11 @@ from visualsearch.fetch.instances import (
 )
 from visualsearch.fetch.joining import drop_empty_boxes, join_images, same_pictures
 from visualsearch.fetch.keypoints import add_keypoints, given_file
+from visualsearch.fetch.kinds import PICTURE_SUFFIXES, suffix_of
 from visualsearch.fetch.matching import match_names
 from visualsearch.fetch.turned import turn_upright
 from visualsearch.fetch.verify import KnownSizes, check_file
-from visualsearch.fetch.walk import PICTURE_SUFFIXES, pictures_in
+from visualsearch.fetch.walk import EXCLUDED, Rules, contents_of
 from visualsearch.settings import DatasetSettings
 
 log = logging.getLogger(__name__)
@@ -50,13 +52,31 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     root = Path(options.path)
     if not root.is_dir():
         raise InputError(f"dataset.folder.path: {root} is not a folder; name one with pictures")
-    files = pictures_in(root)
-    if not files:
-        raise InputError(f"dataset.folder.path: {root} holds no picture (jpg, png, webp, ...)")
+    files, left_out = _contents(root, options.exclude)
     if options.annotations is None:
         images, skipped = _by_name(files)
-        return ImageList(_lowest_ids(images, settings), skipped)
-    return _annotated(root, files, Path(options.annotations), settings)
+        return ImageList(_lowest_ids(images, settings), skipped + left_out)
+    listed = _annotated(root, files, Path(options.annotations), settings)
+    # Annotations may name a hidden picture, for example.
+    used = {image.file for image in listed.images}
+    return replace(
+        listed, skipped=listed.skipped + [entry for entry in left_out if entry.file not in used]
+    )
+
+
+def _contents(root: Path, exclude: Sequence[str]) -> tuple[list[str], list[Skipped]]:
+    """The pictures of a folder, and what was never meant to be a picture of the set."""
+    files, left_out = contents_of(root, exclude)
+    skipped = [Skipped(None, file, reason, False, n) for file, reason, n in left_out]
+    if not files:
+        others = f"; left out: {in_words(skipped)}" if skipped else ""
+        raise InputError(
+            f"dataset.folder.path: {root} holds no picture that can be read (jpg, png, ...){others}"
+        )
+    for entry in skipped:
+        if not entry.files:
+            log.warning("dataset.folder.exclude: '%s' leaves out no picture", entry.file)
+    return files, skipped
 
 
 def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:
@@ -87,7 +107,7 @@ def _annotated(
     keypoints = given_file(settings.folder.keypoints, settings.category, "folder")
     instances = read_instances(path, own_annotation_ids=keypoints is not None)
     wanted = wanted_categories(instances, settings.category, settings.folder.category, path)
-    named, skipped = _matched(instances, root, files)
+    named, skipped = _matched(instances, root, files, Rules(settings.folder.exclude))
     found = [image for image in instances["images"] if image["id"] in named]
     kept_ids, contradicting = same_pictures(found, named)
     skipped += contradicting
@@ -115,9 +135,16 @@ def _annotated(
 
 
 def _matched(
-    instances: Instances, root: Path, files: Sequence[str]
+    instances: Instances, root: Path, files: Sequence[str], rules: Rules
 ) -> tuple[dict[int, str], list[Skipped]]:
     """The file of each image of the annotations, and the images without one."""
+    excluded = []
+    for image in instances["images"]:
+        reason = rules.reason_of_file(relative_path(image["file_name"]) or "")
+        if reason and reason.startswith(EXCLUDED):
+            excluded.append(Skipped(image["id"], image["file_name"], reason, counts=False))
+    leave_out = {entry.image_id for entry in excluded}
+    instances["images"] = [i for i in instances["images"] if i["id"] not in leave_out]
     names = {image["id"]: image["file_name"] for image in instances["images"]}
     possible = {number: name for number, name in names.items() if "\0" not in name}
     exact = {number: relative_path(name) or name for number, name in possible.items()}
@@ -127,7 +154,9 @@ def _matched(
         if (original := image.pop(ORIGINAL, None)) and image["id"] in exact
     }
     there = frozenset(files)
-    more = sorted({name for name in exact.values() if name not in there and _unlisted(root, name)})
+    more = sorted(
+        {name for name in exact.values() if name not in there and _unlisted(root, name, rules)}
+    )
     matches = match_names(exact.values(), [*files, *more], root, originals)
     for line in matches.ways:
         log.warning("%s", line)
@@ -137,18 +166,16 @@ def _matched(
         for number, name in names.items()
         if number not in named
     ]
-    return named, skipped
+    return named, skipped + excluded
 
 
-def _unlisted(root: Path, name: str) -> bool:
-    """Whether a name is that of a hidden file, or one with another suffix, in the folder."""
+def _unlisted(root: Path, name: str, rules: Rules) -> bool:
+    """Whether a name is that of a file that the walk leaves out: hidden, or of another suffix."""
     path = relative_path(name)
     if path is None:
         return False
-    parts = path.split("/")
-    hidden = any(part.startswith(".") for part in parts)
-    shown = os.path.splitext(parts[-1])[1].lower() in PICTURE_SUFFIXES
-    return (hidden or not shown) and os.path.isfile(root / path)
+    left_out = rules.reason_of_file(path) or suffix_of(path) not in PICTURE_SUFFIXES
+    return bool(left_out) and os.path.isfile(root / path)
 
 
 def _listed(instances: Instances) -> list[ListedImage]:

@@ -21,24 +21,25 @@ def check_listed(images: ImageList, settings: DatasetSettings, listed_in: str | 
     listed_in: the file that names every picture left out, for the messages.
     """
     named = [entry for entry in images.skipped if entry.image_id is not None]
+    counted = [entry for entry in images.skipped if entry.counts]
     if images.images:
-        if named:
+        if faults := [entry for entry in named if entry.counts]:
             log.warning(
                 "%d of %d pictures of the annotations are left out: %s; all are listed in %s",
-                len(named),
-                len(named) + len(images.images),
-                "; ".join(f"{entry.file}: {entry.reason}" for entry in named[:SHOWN]),
+                len(faults),
+                len(faults) + len(images.images),
+                "; ".join(f"{entry.file}: {entry.reason}" for entry in faults[:SHOWN]),
                 listed_in,
             )
         return
     if not images.skipped or settings.source != "folder":
         raise InputError(
             f"dataset: {settings.source} lists no picture of use"
-            f" ({len(images.skipped)} left out); check dataset.category and the annotations"
+            f" ({len(counted)} left out); check dataset.category and the annotations"
         )
     if not named:
         if settings.folder.annotations is None:
-            reason, count = _most_common(images.skipped)
+            reason, count = _most_common(counted)
             raise InputError(
                 f"dataset.folder.path: no picture in {settings.folder.path} can be used; most"
                 f" often: {reason} ({count}); all are listed in {listed_in}"

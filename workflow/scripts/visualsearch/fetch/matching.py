@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from visualsearch.fetch.walk import PICTURE_SUFFIXES
+from visualsearch.fetch.kinds import PICTURE_SUFFIXES
 
 Parts = tuple[str, ...]
 

@@ -75,7 +75,7 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
         boxes=_boxes_by_image(files.persons, image_ids),
         labels_of_hits=label_agreement(queries, label_counts(files.manifest)),
         skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
-        skipped=Counter(entry.reason for entry in read_skipped(files.skipped)),
+        skipped=read_skipped(files.skipped),
         detector=read_json(files.detector),
         reduction=Reduction.load(files.model),
         sidecar=read_json(files.sidecar),

@@ -1,6 +1,5 @@
 """What a report shows: a run's results as plain values, from which every form is made."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +136,7 @@ class Results:
     boxes: dict[int, dict[int, Box]]
     labels_of_hits: dict[str, dict[str, float]]
     skipped_queries: list[Skipped]
-    skipped: Counter[str]
+    skipped: list[Skipped]
     detector: dict[str, Any]
     reduction: Reduction
     sidecar: dict[str, Any]

@@ -16,6 +16,10 @@ BOX_IN_QUOTES = (
     'a box of left, top, width and height after the path, in quotes: "me.jpg#xywh=10,20,30,40" in '
     'pixels, or "me.jpg#xywh=percent:25,0,50,100"'
 )
+PATTERN = (
+    "a name or path within dataset.folder.path with forward slashes, such as private, 2019/private "
+    "or *.png"
+)
 NO_ANNOTATIONS = "null, as dataset.folder.annotations is null"
 
 
@@ -47,11 +51,17 @@ def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:
         for key, value in given.items():
             if value:
                 yield not_allowed(f"dataset.folder.{key}", value, expected)
+        if folder.exclude:
+            expected = expected.replace("null", "[]")
+            yield not_allowed("dataset.folder.exclude", list(folder.exclude), expected)
         return
     if not folder.path:
         yield not_allowed("dataset.folder.path", folder.path, "a directory of pictures")
     elif not _is_folder(folder.path):
         yield not_allowed("dataset.folder.path", folder.path, "a directory that is there")
+    for pattern in folder.exclude:
+        if not _is_within(pattern):
+            yield not_allowed("dataset.folder.exclude", pattern, PATTERN)
     if folder.annotations and not _is_file(folder.annotations):
         yield not_allowed("dataset.folder.annotations", folder.annotations, "a file that is there")
     if folder.keypoints and not _is_file(folder.keypoints):
@@ -60,6 +70,11 @@ def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:
         yield not_allowed("dataset.folder.keypoints", folder.keypoints, NO_ANNOTATIONS)
     if folder.category and not folder.annotations:
         yield not_allowed("dataset.folder.category", folder.category, NO_ANNOTATIONS)
+
+
+def _is_within(pattern: str) -> bool:
+    parts = pattern.removeprefix("./").rstrip("/").split("/")
+    return "\\" not in pattern and not {"", ".", ".."} & set(parts)
 
 
 def _detector_contradictions(detector: DetectorSettings, category: str) -> Iterator[str]:

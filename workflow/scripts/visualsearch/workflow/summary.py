@@ -1,27 +1,50 @@
-"""The results of a run in five lines for the terminal."""
+"""The results of a run in a few lines for the terminal."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from visualsearch.core.files import read_json
+from visualsearch.data.skipped import in_words, left_out_lines, read_skipped
 from visualsearch.fetch import has_annotations
 from visualsearch.settings import DatasetSettings
 
 
-def summary_lines(results: Path, dataset: DatasetSettings) -> list[str]:
-    """Persons, average precision, recall, galleries, and the address of the report.
+def summary_lines(results: Path, dataset: DatasetSettings, own_queries: bool = False) -> list[str]:
+    """Persons, average precision, recall, galleries, what is left out, and the report's address.
 
-    results: the folder of a finished run. If a file is missing or damaged, the lines that need it
-    say "not known".
+    results: the folder of a finished run. own_queries: whether it has the user's query pictures. If
+    a file is missing or damaged, the lines that need it say "not known". Nothing left out is no
+    line.
     """
     lines = []
     for heading, of_run in LINES.items():
         try:
             text = of_run(results, dataset)
         except Exception as error:  # A successful run must not fail at its last line.
-            text = f"not known ({type(error).__name__}: {' '.join(str(error).split())})"
+            text = _not_known(error)
         lines.append(f"{heading:10}{text}")
+    lines[-1:-1] = _left_out(results, own_queries)
     return lines
+
+
+def _not_known(error: Exception) -> str:
+    return f"not known ({type(error).__name__}: {' '.join(str(error).split())})"
+
+
+def _left_out(results: Path, own_queries: bool) -> list[str]:
+    lists = [results / "dataset/skipped.tsv", results / "detections/skipped.tsv"]
+    queries = results / "search/skipped_query_images.tsv"
+    try:
+        found = {path: read_skipped(path) for path in lists if path.exists()}
+        said = left_out_lines([entry for entries in found.values() for entry in entries])
+        if own_queries and queries.exists() and (skipped := read_skipped(queries)):
+            found[queries] = skipped
+            said.append(f"of your own pictures, no queries: {in_words(skipped)}")
+    except Exception as error:
+        said, found = [_not_known(error)], {}
+    if named := [str(path) for path, entries in found.items() if entries]:
+        said[-1] += f"; listed in {' and '.join(named)}"
+    return [f"{'' if number else 'Left out':10}{line}" for number, line in enumerate(said)]
 
 
 def _found(results: Path, dataset: DatasetSettings) -> str:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import yaml
 
+from visualsearch.data.skipped import by_reason
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import Facts, count
 from visualsearch.settings.dataset import HOW_TO_FETCH
@@ -36,7 +37,7 @@ def dataset_facts(results: Results) -> Facts:
         facts.append(("pictures kept", kept))
     if dataset.max_images is not None:
         facts.append(("limit", f"the first {count(dataset.max_images, 'picture')} by id"))
-    left_out = sum(results.skipped.values())
+    left_out = sum(entry.files for entry in results.skipped if entry.counts)
     chosen = results.settings.search_set
     return [
         *facts,
@@ -52,8 +53,10 @@ def dataset_facts(results: Results) -> Facts:
 
 
 def skipped_reasons(results: Results) -> list[tuple[str, int]]:
-    """Return (reason, pictures left out for it), the most frequent first."""
-    return sorted(results.skipped.items(), key=lambda item: (-item[1], item[0]))
+    """Return (reason, files left out for it), the most frequent first; then what does not count."""
+    pictures = [entry for entry in results.skipped if entry.counts]
+    others = [entry for entry in results.skipped if not entry.counts]
+    return by_reason(pictures) + by_reason(others)
 
 
 def configuration_yaml(results: Results) -> str:
