@@ -159,6 +159,8 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "queries.images: '{a}.jpg'",
         "a path without any of { } < >",
     ),
+    # As `--config` passes the first of a box without quotes.
+    'queries: {images: ["no.jpg#xywh=1"]}': ("queries.images: 'no.jpg#xywh=1'", A_BOX),
     'queries: {images: ["no.jpg#xywh=1,2,3,4"]}': (
         "queries.images: 'no.jpg#xywh=1,2,3,4'",
         "the path of a picture that is there",

@@ -98,10 +98,10 @@ def _query_contradictions(queries: QueriesSettings) -> Iterator[str]:
         if set("{}<>") & set(name):
             # In the name of an input these have a meaning for Snakemake.
             yield not_allowed("queries.images", name, "a path without any of { } < >")
-        elif not _is_file(without_box(name)):
-            yield not_allowed("queries.images", name, "the path of a picture that is there")
         elif not _has_sound_box(name):
             yield not_allowed("queries.images", name, BOX_IN_QUOTES)
+        elif not _is_file(without_box(name)):
+            yield not_allowed("queries.images", name, "the path of a picture that is there")
 
 
 def _has_sound_box(picture: str) -> bool:
