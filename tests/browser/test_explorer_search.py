@@ -55,7 +55,7 @@ def test_hits_say_what_they_are(visit: Visit, made: Made, start: int) -> None:
     found = next(row for row in rows if row["person_id"] == start)
     cosine = found["similarity"][0]
     assert first.locator(".rank").inner_text() == "1"
-    assert float(first.locator(".similarity").inner_text()) == pytest.approx(cosine, abs=0.006)
+    assert first.locator(".similarity").inner_text() == f"{cosine:.3f}".replace("-", "−")
     width = first.locator(".bar i").evaluate("bar => parseFloat(bar.style.width)")
     assert width == pytest.approx(100 * cosine, abs=0.1)
     score = made.table["score"][row_of(first)].as_py()

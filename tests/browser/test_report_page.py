@@ -29,7 +29,7 @@ def test_hits_tell_rank_similarity_score_marks_and_labels(
         })"""
     )
     for hit, found in zip(hits, shown, strict=True):
-        similarity = f"{hit['similarity']:.2f}".replace("-", "−").replace("−0.00", "0.00")
+        similarity = f"{hit['similarity']:.3f}".replace("-", "−").replace("−0.000", "0.000")
         assert (found["rank"], found["similarity"]) == ([str(hit["rank"])], [similarity])
         assert f"score {hit['score']:.2f} · {hit['h']:.0f} px high" in found["text"]
         assert ("same image" in found["marks"]) == hit["same_image"]

@@ -69,6 +69,13 @@ def test_a_person_has_the_same_numbers_wherever_they_are_shown(explored: Workspa
     hundredths = dict(zip(order, packed[-3 * len(order) : -2 * len(order)], strict=True))
     lines = (report / "report.md").read_text(encoding="utf-8").splitlines()
     markdown = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    neighbours = {}
+    packed = base64.b64decode(payload(explored, "neighbours-0000"))
+    rows = np.frombuffer(packed, "<u4", len(order) * 30).reshape(-1, 30)
+    cosines = np.frombuffer(packed, "<i2", rows.size, 4 * rows.size).reshape(rows.shape)
+    for query in pq.read_table(explored.results / "search/queries.parquet").to_pylist():
+        place = order.index(query["person_id"])
+        neighbours[query["query"]] = dict(zip(rows[place], cosines[place], strict=True))
     with (report / "hits.csv").open(encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file))
     hits = pq.read_table(explored.results / "search/hits.parquet").to_pylist()
@@ -83,6 +90,8 @@ def test_a_person_has_the_same_numbers_wherever_they_are_shown(explored: Workspa
         assert facts["detector score"] == score and facts["person id"] == str(person)
         assert facts["box"] == f"{w} × {h} px at {x}, {y}"
         assert facts["cosine similarity"].replace("−", "-") == similarity
+        cosine = neighbours[hit["query"]][order.index(person)]
+        assert f"{cosine / 1000:.3f}" == similarity
         told = [
             line
             for line in markdown

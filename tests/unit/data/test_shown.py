@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualsearch.data.shown import hundredths, shown_box, shown_score
+from visualsearch.data.shown import in_parts, shown_box, shown_score
 
 shares = st.floats(-1, 1, width=32)
 # Halves, whose last digit depends on how one rounds, among them.
@@ -15,8 +15,9 @@ sides = st.floats(-(2.0**15), 2.0**15, width=32)
 @given(shares | halves)
 def test_a_score_is_rounded_as_text_is(value: float) -> None:
     assert f"{shown_score(value):.3f}" == f"{value:.3f}"
-    found = hundredths(np.array([value], np.float32))
-    assert float(f"{found[0] / 100:.2f}") == float(f"{value:.2f}")
+    for digits in (2, 3):
+        (found,) = in_parts(np.array([value], np.float32), 10**digits)
+        assert found / 10**digits == float(f"{value:.{digits}f}")
 
 
 @given(st.lists(sides | st.integers(-9999, 9999).map(lambda n: n / 4), min_size=4, max_size=4))

@@ -142,7 +142,11 @@ def test_neighbours_of_all_persons(made: Made, folder: Path) -> None:
     )
     assert (rows == truth).all()
     nearest = np.take_along_axis(cosines, truth, axis=1)
-    assert np.abs(similarity / 100 - nearest).max() <= 0.501 / 100
+    everyone = [row for path in made.files.everyone for row in read_table(path).to_pylist()]
+    everyone.sort(key=lambda row: row["person_id"])
+    shown = [float(f"{cosine:.3f}") for row in everyone for cosine in row["similarity"]]
+    assert (similarity.ravel() / 1000).tolist() == shown
+    assert np.abs(similarity / 1000 - nearest).max() <= 0.501 / 1000
     assert ((flags & 1 > 0) == (images[rows] == images[:, None])).all() and (flags & 1).any()
     assert ((flags & 2 > 0) == (nearest >= 0.9)).all() and (flags & 2).any()
 

@@ -29,7 +29,7 @@ def test_galleries_show_the_hits_in_order(run: Run, page: Page) -> None:
     ]
     for place, hit in enumerate(hits):
         crop = crops[hit["query"] * 11 + hit["rank"]]
-        similarity = f"{hit['similarity']:.2f}".replace("-", "−").replace("−0.00", "0.00")
+        similarity = f"{hit['similarity']:.3f}".replace("-", "−").replace("−0.000", "0.000")
         assert f"Neighbour {hit['rank']} of query {hit['query'] + 1}" in crop["alt"]
         assert f"cosine similarity {similarity}" in crop["alt"], place
         with picture_of(crop["src"]) as shown:

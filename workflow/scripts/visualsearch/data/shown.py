@@ -23,9 +23,9 @@ def shown_score(score: float | None) -> float | None:
     return None if score is None else round(score, SCORE_DIGITS)
 
 
-def hundredths(values: ArrayLike) -> NDArray[np.int64]:
-    """Round float32 values to 0.01, and return how many hundredths they are.
+def in_parts(values: ArrayLike, parts: int) -> NDArray[np.int64]:
+    """Round float32 values to whole parts of one, 100 or 1000, and return how many each has.
 
     Halves go to the even digit, as with Python's round: the product below is exact in float64.
     """
-    return np.rint(np.asarray(values, np.float64) * 100).astype(np.int64)
+    return np.rint(np.asarray(values, np.float64) * parts).astype(np.int64)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.data.shown import hundredths
+from visualsearch.data.shown import in_parts
 
 # Persons in a file. Opening a person loads the two files that hold it.
 NEIGHBOURS_ROWS = 512
@@ -65,7 +65,7 @@ def persons_chunk(
     return packed(
         np.minimum(heights.round(), UINT16_MAX).astype(np.uint16),
         *labels,
-        hundredths(scores).astype(np.uint8),
+        in_parts(scores, 100).astype(np.uint8),
         thumbnails[:, 0],
         thumbnails[:, 1],
     )
@@ -78,7 +78,7 @@ def neighbours_chunk(
     near_duplicate: Sequence[Sequence[bool]],
     count: int,
 ) -> str:
-    """Return the neighbours of n persons: uint32 row, int16 hundredths of similarity, uint8 flags.
+    """Return the neighbours of n persons: uint32 row, int16 thousandths of similarity, uint8 flags.
 
     Each argument has one list by rank for each person. The arrays are [n, count]; NOBODY fills up
     lists of fewer than count.
@@ -88,7 +88,7 @@ def neighbours_chunk(
     flags = np.zeros(neighbours.shape, dtype=np.uint8)
     for person, there in enumerate(map(len, rows)):
         neighbours[person, :there] = rows[person]
-        cosines[person, :there] = hundredths(similarity[person])
+        cosines[person, :there] = in_parts(similarity[person], 1000)
         flags[person, :there] = SAME_IMAGE * np.array(same_image[person], dtype=np.uint8)
         flags[person, :there] |= NEAR_DUPLICATE * np.array(near_duplicate[person], dtype=np.uint8)
     return packed(neighbours, cosines, flags)

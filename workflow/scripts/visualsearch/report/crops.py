@@ -203,6 +203,6 @@ def draw_gallery(query: Query, crops: Crops, thumbnail_height: int) -> bytes:
         row, column = divmod(number, GALLERY_COLUMNS)
         left = query_wide + 3 * gap + column * (cell_wide + gap)
         top = gap + row * (cell_high + gap)
-        text = f"{hit.rank}   {hit.shown_similarity:.2f}"
+        text = f"{hit.rank}   {hit.shown_similarity:.3f}"
         place(crops.of_hit(hit.person), left, top, (cell_wide, high), text)
     return _encoded(sheet, GALLERY_QUALITY)

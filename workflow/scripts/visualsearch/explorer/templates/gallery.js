@@ -29,7 +29,7 @@ const gallery = (() => {
   const nameOf = (hit, labels) =>
     [
       `Neighbour ${hit.rank}`,
-      `similarity ${words.decimals(hit.similarity)}`,
+      `similarity ${words.decimals(hit.similarity, 3)}`,
       ...(hit.sameImage ? ["same image"] : []),
       ...(hit.nearDuplicate ? ["near-duplicate"] : []),
       `score ${persons.scoreText(hit.row)}`,
@@ -74,7 +74,7 @@ const gallery = (() => {
       slot.hit = hit;
       button.setAttribute("aria-label", `${nameOf(hit, labels)}. Search for this one`);
       rank.textContent = hit.rank;
-      similarity.textContent = words.decimals(hit.similarity);
+      similarity.textContent = words.decimals(hit.similarity, 3);
       bar.style.width = `${Math.max(0, Math.min(1, hit.similarity)) * 100}%`;
       score.textContent = `score ${persons.scoreText(hit.row)}`;
       height.textContent = `${words.number(set.height[hit.row])} px high`;

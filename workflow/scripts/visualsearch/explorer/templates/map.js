@@ -199,7 +199,7 @@ const map = (() => {
     const hit = current.hits.find((one) => one.row === row);
     return [
       ...(row === current.row ? ["the query"] : []),
-      ...(hit ? [`neighbour ${hit.rank}, similarity ${words.decimals(hit.similarity)}`] : []),
+      ...(hit ? [`neighbour ${hit.rank}, similarity ${words.decimals(hit.similarity, 3)}`] : []),
       `score ${persons.scoreText(row)} · ${words.number(set.height[row])} px`,
       ...persons.labels(row).map(({ kind, value }) => `${kind} ${value}`),
     ];

@@ -53,7 +53,7 @@ const persons = (() => {
       found.push({
         row: rows[i],
         rank: i + 1,
-        similarity: similarities[i] / 100,
+        similarity: similarities[i] / 1000,
         sameImage: (flags[i] & SAME_IMAGE) > 0,
         nearDuplicate: (flags[i] & NEAR_DUPLICATE) > 0,
       });

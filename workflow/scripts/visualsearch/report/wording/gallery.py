@@ -173,6 +173,6 @@ def describe_hit(query: Query, hit: Hit) -> str:
     warnings = "".join(f", {mark}" for mark in marks(hit))
     return (
         f"Neighbour {hit.rank} of query {query.number}: cosine similarity "
-        f"{decimals(hit.shown_similarity)}, {hit.person.picture.name}{warnings}"
+        f"{decimals(hit.shown_similarity, 3)}, {hit.person.picture.name}{warnings}"
         + describe_labels(hit.labels)
     )
