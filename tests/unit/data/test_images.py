@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from visualsearch.data.images import UnreadableImage, decode_image, read_image
 from visualsearch.data.upright import EXIF_ORIENTATION
@@ -94,6 +94,34 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     exif[EXIF_ORIENTATION] = orientation
     data = encoded(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
     assert np.array_equal(np.asarray(decode_image(data).image), upright)
+
+
+def test_a_png_with_megabytes_of_text_and_colour_profile_is_read() -> None:
+    """Programs for drawing keep their settings there, and XMP; browsers show such files."""
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("settings", "x" * 3_000_000, zip=True)
+    texts.add_itxt("notes", "é" * 3_000_000, zip=True)
+    texts.add_text("raw", "y" * 3_000_000)
+    data = encoded(photograph(), "PNG", pnginfo=texts, icc_profile=bytes(5_000_000))
+    assert decode_image(data).image.tobytes() == photograph().tobytes()
+
+
+def test_a_png_whose_text_unpacks_to_too_much_is_left_out() -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("bomb", "x" * (2**26 + 1), zip=True)
+    data = encoded(photograph(), "PNG", pnginfo=texts)
+    assert len(data) < 100_000
+    with pytest.raises(UnreadableImage, match="Decompressed data too large"):
+        decode_image(data)
+
+
+def test_the_first_of_the_pictures_of_a_camera_with_two_lenses() -> None:
+    data = encoded(
+        photograph(), "MPO", quality=95, save_all=True, append_images=[photograph().rotate(180)]
+    )
+    plain = encoded(photograph(), "JPEG", quality=95)
+    assert data != plain
+    assert decode_image(data).image.tobytes() == decode_image(plain).image.tobytes()
 
 
 JPEG = encoded(photograph(), "JPEG", quality=95)
