@@ -17,8 +17,9 @@ from exports import LABEL_STUDIO_NAMES, TOOLS, Export, cvat, label_studio, robof
 from helpers import one_line
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import ImageList
+from visualsearch.data.skipped import Skipped
 from visualsearch.fetch import folder
-from visualsearch.fetch.left_out import check_listed
+from visualsearch.fetch.left_out import NOT_ANNOTATED, check_listed
 from visualsearch.settings import DatasetSettings
 
 
@@ -283,7 +284,7 @@ def test_what_is_left_out_is_named_and_the_last_one_is_an_error(
     listed = folder.list_images(settings, tmp_path)
     reasons = {entry.image_id: entry.reason for entry in listed.skipped if entry.image_id}
     assert reasons == {
-        1: f"two pictures could be meant: 2/{file_of(1)} and 3/{file_of(1)}",
+        1: f"more than one picture could be meant: 2/{file_of(1)} and 3/{file_of(1)}",
         5: "named in the annotations, not in the folder",
     }
     check_listed(listed, settings, "the.log")
@@ -299,6 +300,42 @@ def test_what_is_left_out_is_named_and_the_last_one_is_an_error(
     assert "no picture is left of the 6 that" in line and "in the folder (5)" in line
     assert f"The annotations name {file_of(2)}" in line or file_of(13) in line
     assert "the folder has 2/" in line and "dataset.category" not in line
+
+
+@pytest.mark.parametrize(
+    ("source", "annotated", "skipped", "line"),
+    [
+        ("openpeople", False, [], "dataset: openpeople lists no picture of use"),
+        ("folder", False, [Skipped(None, "\udcff.jpg", "bad")], "can be used; most often: bad (1)"),
+        ("folder", True, [Skipped(None, "a.jpg", NOT_ANNOTATED, False)], "lists no image"),
+        (
+            "folder",
+            True,
+            [Skipped(1, "x/a.jpg", "left out by dataset.folder.exclude: x", False)],
+            "dataset.folder.exclude: x (1) (1). The annotations name x/a.jpg. Give",
+        ),
+    ],
+)
+def test_nothing_left_is_one_line(
+    source: str, annotated: bool, skipped: list[Skipped], line: str
+) -> None:
+    named = {"path": "pictures", "annotations": "a.json" if annotated else None}
+    with pytest.raises(InputError) as caught:
+        check_listed(ImageList([], skipped), dataset(source, folder=named), "the.log")
+    assert line in one_line(caught)
+
+
+def test_a_file_whose_name_is_not_utf8_is_left_out(
+    pictures: Path, many: dict[str, Any], tmp_path: Path
+) -> None:
+    (pictures / file_of(1)).rename(pictures / "a\udcff.jpg")
+    many["images"][-1]["file_name"] = "0a1b2c3d-a.jpg"
+    path = as_file(tmp_path / "a.json", many)
+    listed = folder.list_images(in_folder(pictures, path), tmp_path)
+    assert {(entry.image_id, entry.file, entry.reason) for entry in listed.skipped} == {
+        (1, "0a1b2c3d-a.jpg", "named in the annotations, not in the folder"),
+        (None, "a\udcff.jpg", "the file's name is not UTF-8; rename it"),
+    }
 
 
 def test_one_picture_under_two_ids_is_joined(

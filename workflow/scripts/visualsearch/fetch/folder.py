@@ -24,6 +24,7 @@ from visualsearch.fetch.instances import (
 from visualsearch.fetch.joining import drop_empty_boxes, join_images, same_pictures
 from visualsearch.fetch.keypoints import add_keypoints, given_file
 from visualsearch.fetch.kinds import PICTURE_SUFFIXES, suffix_of
+from visualsearch.fetch.left_out import NOT_ANNOTATED
 from visualsearch.fetch.matching import match_names
 from visualsearch.fetch.turned import turn_upright
 from visualsearch.fetch.verify import KnownSizes, check_file
@@ -32,6 +33,7 @@ from visualsearch.settings import DatasetSettings
 
 log = logging.getLogger(__name__)
 
+NOT_UTF8 = "the file's name is not UTF-8; rename it"
 IMPOSSIBLE = "its file_name in the annotations is no path within the folder"
 
 
@@ -85,7 +87,7 @@ def _by_name(files: Sequence[str]) -> tuple[list[ListedImage], list[Skipped]]:
     taken: set[int] = set()
     for file in files:
         if not is_utf8(file):
-            skipped.append(Skipped(None, file, "the file's name is not UTF-8; rename it"))
+            skipped.append(Skipped(None, file, NOT_UTF8))
             continue
         image_id = id_of_name(file)
         while image_id in taken:
@@ -107,14 +109,17 @@ def _annotated(
     keypoints = given_file(settings.folder.keypoints, settings.category, "folder")
     instances = read_instances(path, own_annotation_ids=keypoints is not None)
     wanted = wanted_categories(instances, settings.category, settings.folder.category, path)
-    named, skipped = _matched(instances, root, files, Rules(settings.folder.exclude))
+    skipped = [Skipped(None, file, NOT_UTF8) for file in files if not is_utf8(file)]
+    files = [file for file in files if is_utf8(file)]
+    named, without_file = _matched(instances, root, files, Rules(settings.folder.exclude))
+    skipped += without_file
     found = [image for image in instances["images"] if image["id"] in named]
     kept_ids, contradicting = same_pictures(found, named)
     skipped += contradicting
     used = set(named.values())
     skipped += [
         # The set is what the annotations name; other pictures beside it are no fault.
-        Skipped(None, file, "in the folder, not in the annotations", counts=False)
+        Skipped(None, file, NOT_ANNOTATED, counts=False)
         for file in files
         if file not in used
     ]

@@ -63,10 +63,10 @@ def match_names(
     spelt, renamed = _spellings(_parts_of(root), originals or {})
     for group in (spelt, renamed):
         for spelling in group:
-            search.match_whole(spelling)
+            search.match(spelling)
         for depth in range(search.greatest_depth(group), 0, -1):
             for spelling in group:
-                search.match_ends(spelling, depth)
+                search.match(spelling, depth)
     return Matches(search.found, search.reasons(), search.ways())
 
 
@@ -94,7 +94,7 @@ class _Search:
         return self.of_names[spelling.how], self.of_files[spelling.how]
 
     def greatest_depth(self, group: Sequence[_Spelling]) -> int:
-        """The number of parts of the longest name or file that is not matched, if shorter."""
+        """The most parts that a name and a file can share."""
         if len(self.found) == len(self.names):
             return 0
         longest = [
@@ -103,17 +103,10 @@ class _Search:
         ]
         return max((min(pair) for pair in longest), default=0)
 
-    def match_whole(self, spelling: _Spelling) -> None:
-        """Match names whose whole path is that of a file."""
-        if len(self.found) < len(self.names):
-            self._match(spelling, None)
-
-    def match_ends(self, spelling: _Spelling, depth: int) -> None:
-        """Match names whose last `depth` parts are those of a file."""
-        if len(self.found) < len(self.names):
-            self._match(spelling, depth)
-
-    def _match(self, spelling: _Spelling, depth: int | None) -> None:
+    def match(self, spelling: _Spelling, depth: int | None = None) -> None:
+        """Match names whose last `depth` parts are those of a file; None for the whole path."""
+        if len(self.found) == len(self.names):
+            return
         of_names, of_files = self._keys(spelling)
         last = 0 if depth is None else -depth
 
@@ -143,9 +136,9 @@ class _Search:
                 self.taken.add(file)
                 continue
             if len(there) > 1:
-                reason = f"{_count(len(there))} pictures could be meant: {_listed(there)}"
+                reason = f"more than one picture could be meant: {_listed(there)}"
             else:
-                reason = f"{_count(len(called))} names could mean one picture: {_listed(called)}"
+                reason = f"more than one name could mean the same picture: {_listed(called)}"
             for name in called:
                 self.doubts.setdefault(name, reason)
 
@@ -260,8 +253,8 @@ def _parts(name: str, root: Parts) -> Parts:
         name = found[1]
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     # What stands before the last `..` says nothing about a folder that was copied elsewhere.
-    while ".." in parts:
-        del parts[: parts.index("..") + 1]
+    if ".." in parts:
+        del parts[: len(parts) - parts[::-1].index("..")]
     if parts and re.fullmatch("[A-Za-z]:", parts[0]):
         del parts[0]
     if root and tuple(parts[: len(root)]) == root:
@@ -271,10 +264,6 @@ def _parts(name: str, root: Parts) -> Parts:
 
 def _plain(parts: Parts) -> Parts:
     return tuple(unicodedata.normalize("NFC", part.casefold()).strip() for part in parts)
-
-
-def _count(number: int) -> str:
-    return {2: "two"}.get(number, str(number))
 
 
 def _listed(texts: Sequence[str]) -> str:
