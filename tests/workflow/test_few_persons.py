@@ -8,6 +8,8 @@ from PIL import Image
 
 from running import Workspace, demo_config
 
+LISTED_IN = "results/test/dataset/skipped.tsv"
+
 
 def finished(workspace: Workspace) -> tuple[str, dict[str, str]]:
     """Run it; what the terminal showed and what the report says."""
@@ -35,8 +37,26 @@ def nobody(folder: Path, shards: int) -> Workspace:
 
 
 def test_nobody(tmp_path: Path) -> None:
+    """In a folder that also holds what a NAS, a camera and a broken drive leave there."""
     workspace = nobody(tmp_path, shards=1)
+    thumbnail = tmp_path / "pictures/@eaDir/white.png/SYNOPHOTO_THUMB_XL.jpg"
+    thumbnail.parent.mkdir(parents=True)
+    Image.new("RGB", (30, 30)).save(thumbnail)
+    for name in ("IMG_1.CR3", "IMG_2.CR3", "cut.jpg"):
+        (tmp_path / "pictures" / name).write_bytes(b"no picture that is read")
     output, pages = finished(workspace)
+    lines = output.splitlines()
+    [said] = [n for n, line in enumerate(lines) if line.startswith("Left out  ")]
+    assert lines[said].startswith("Left out  1 picture: not a picture")
+    assert lines[said + 1] == (
+        "          not counted as pictures of the set: not read, convert it to JPEG (2): .cr3;"
+        f" kept by another program (1): @eaDir; listed in {LISTED_IN}"
+    )
+    for text in pages.values():
+        assert "not read, convert it to JPEG: .cr3" in text
+    # The next start has nothing to do, whatever the NAS added.
+    Image.new("RGB", (20, 20)).save(thumbnail.with_name("SYNOPHOTO_THUMB_S.jpg"))
+    assert workspace.planned() == set()
     assert "a search needs at least 2; lower search_set.min_score" in output
     assert "Found     0 persons, in 0 of 1 pictures" in output
     assert "Recall    not known: nobody has a neighbour in another picture" in output

@@ -125,7 +125,7 @@ def test_annotations_of_pictures_that_the_walk_leaves_out(
     assert files[1] == ".hidden/picture.jpg" and files[2] == "@eaDir/picture.jpg"
     assert 3 not in files
     reason = "left out by dataset.folder.exclude: private"
-    assert Skipped(3, "private/picture.jpg", reason, counts=False) in listed.skipped
+    assert Skipped(3, "private/picture.jpg", reason, False, files=0) in listed.skipped
     everything = folder.list_images(in_folder(pictures, annotations), tmp_path)
     assert ids(everything) == sorted([*files, 3])
 

@@ -83,14 +83,14 @@ def test_what_other_programs_keep_is_counted_by_folder(tmp_path: Path) -> None:
     own = ["2019/IMG_1.jpg", "@tmp.jpg", "Mine.photoslibrary/originals/1.jpg"]
     assert contents.pictures == [*own, "resources/own.jpg", "thumbnails/own.jpg", "trash/own.jpg"]
     assert left_out(tmp_path) == {
-        "2019/@eaDir/": ("of another program: @eaDir", 2),
-        "#recycle/": ("of another program: #recycle", 1),
-        "$Recycle.Bin/": ("of another program: $RECYCLE.BIN", 1),
-        "__MACOSX/": ("of another program: __MACOSX", 1),
-        "Mine.photoslibrary/resources/": ("of another program: *.photoslibrary/resources", 1),
-        "2019/*.jpg_original": ("of another program: *.jpg_original", 1),
-        "2019/*.cr2_original": ("of another program: *.cr2_original", 1),
-        "2019/*.thm": ("of another program: *.thm", 1),
+        "2019/@eaDir/": ("kept by another program: @eaDir", 2),
+        "#recycle/": ("kept by another program: #recycle", 1),
+        "$Recycle.Bin/": ("kept by another program: $RECYCLE.BIN", 1),
+        "__MACOSX/": ("kept by another program: __MACOSX", 1),
+        "Mine.photoslibrary/resources/": ("kept by another program: *.photoslibrary/resources", 1),
+        "2019/*.jpg_original": ("kept by another program: *.jpg_original", 1),
+        "2019/*.cr2_original": ("kept by another program: *.cr2_original", 1),
+        "2019/*.thm": ("kept by another program: *.thm", 1),
         ".thumbnails/": ("hidden: .thumbnails", 1),
         ".Trash-1000/": ("hidden: .Trash-1000", 1),
         "2019/.@__thumb/": ("hidden: .@__thumb", 1),
@@ -110,15 +110,15 @@ def test_pictures_that_are_not_read_are_listed_with_what_to_do(tmp_path: Path) -
         "IMG_4.jxl": (f"{unread}: .jxl", 1),
         "a/logo.svg": (f"{unread}: .svg", 1),
         "a/layers.psd": (f"{unread}: .psd", 1),
-        "a/*.mov": ("a video, not read: .mov", 2),
-        "b/*.mp4": ("a video, not read: .mp4", 1),
+        "a/*.mov": ("video, not read: .mov", 2),
+        "b/*.mp4": ("video, not read: .mp4", 1),
     }
     listed = folder.list_images(in_folder(tmp_path), tmp_path)
     assert not [entry for entry in listed.skipped if entry.counts]
     assert left_out_lines(listed.skipped) == [
-        "not counted as pictures of the set: 4 not read, convert it to JPEG: .cr3 (1), .jxl (1),"
-        " .psd (1), .svg (1); 3 a video, not read: .mov (2), .mp4 (1);"
-        " 2 camera raw, not read, but the picture of the same name is: .cr3 (1), .dng (1)"
+        "not counted as pictures of the set: not read, convert it to JPEG (4): .cr3 (1), .jxl (1),"
+        " .psd (1), .svg (1); video, not read (3): .mov (2), .mp4 (1);"
+        " camera raw beside a picture that is read (2): .cr3 (1), .dng (1)"
     ]
 
 
@@ -128,7 +128,7 @@ def test_a_folder_without_a_picture_says_what_it_holds(tmp_path: Path) -> None:
         folder.list_images(in_folder(tmp_path), tmp_path)
     assert str(raised.value) == (
         f"dataset.folder.path: {tmp_path} holds no picture that can be read (jpg, png, ...);"
-        " left out: 2 not read, convert it to JPEG: .cr3 (2); 1 of another program: @eaDir (1)"
+        " left out: not read, convert it to JPEG (2): .cr3; kept by another program (1): @eaDir"
     )
 
 
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_opened_stops_nobody() -> None:
             listed = folder.list_images(in_folder(root), root)
         (root / "closed").chmod(0o755)
         assert [image.file for image in listed.images] == ["a.jpg"]
-        reason = "the folder cannot be opened: Permission denied"
+        reason = "folder that cannot be opened: Permission denied"
         assert listed.skipped == [Skipped(None, "closed/", reason, counts=False)]
         # Once it can be opened, the pictures are listed again.
         assert len(pictures_in(root)) == 3 and fetch.fingerprint(in_folder(root)) != before
@@ -229,4 +229,4 @@ def test_a_folder_deeper_than_the_system_can_name_stops_nobody(tmp_path: Path) -
     contents = contents_of(tmp_path)
     [(file, reason, files)] = contents.left_out
     assert contents.pictures == ["a.jpg"] and file.startswith("ddd") and files == 1
-    assert reason == "the folder cannot be opened: File name too long"
+    assert reason == "folder that cannot be opened: File name too long"

@@ -116,17 +116,16 @@ def test_what_was_left_out_is_said_by_reason(results: Path) -> None:
     # Of a run before, with pictures of one's own.
     write_skipped(queries, [Skipped(None, "me.jpg", "nobody is found: best score 0.1")])
     assert len(summary_lines(results, WITHOUT)) == 5
-    thumbnails = [
-        Skipped(None, f"{n}/@eaDir/", "of another program: @eaDir", False, 700) for n in range(2)
-    ]
+    of_others = "kept by another program: @eaDir"
+    thumbnails = [Skipped(None, f"{n}/@eaDir/", of_others, False, 700) for n in range(2)]
     broken = [Skipped(n, f"{n}.jpg", f"cannot be decoded: at byte {n}") for n in range(3)]
     write_skipped(pictures, [*thumbnails, *broken, Skipped(7, "7.jpg", "the file is empty")])
-    write_skipped(detections, [Skipped(8, "8.jpg", "the network fails on it: ValueError: 8")])
+    write_skipped(detections, [Skipped(8, "8.jpg", "too thin: 1 x 1400")])
     lines = summary_lines(results, WITHOUT, own_queries=True)
     assert lines[4:-1] == [
-        "Left out  5 pictures: 3 cannot be decoded; 1 the file is empty; 1 the network fails on it",
-        "          not counted as pictures of the set: 1,400 of another program: @eaDir (1,400)",
-        "          of your own pictures, no queries: 1 nobody is found; listed in"
+        "Left out  5 pictures: cannot be decoded (3); the file is empty (1); too thin (1)",
+        "          not counted as pictures of the set: kept by another program (1,400): @eaDir",
+        "          of your own pictures, no queries: nobody is found (1); listed in"
         f" {pictures} and {detections} and {queries}",
     ]
     assert lines[-1].startswith("Report    ")
@@ -139,8 +138,8 @@ def test_what_was_left_out_is_said_by_reason(results: Path) -> None:
 def test_hundreds_of_reasons_are_one_line() -> None:
     bad = [Skipped(n, f"{n}.jpg", f"\x1b[2J reason {n}\n: more", files=n) for n in range(1, 101)]
     [line] = left_out_lines(bad)
-    assert line.startswith("5,050 pictures: 100 \\x1b[2J reason 100\\n; 99 ")
-    assert line.endswith("; 96 \\x1b[2J reason 96\\n; 4,560 for other reasons")
+    assert line.startswith("5,050 pictures: \\x1b[2J reason 100\\n (100); \\x1b[2J reason 99")
+    assert line.endswith("; \\x1b[2J reason 93\\n (93); other reasons (4,278)")
 
 
 def test_nothing_at_all_is_no_failure(tmp_path: Path) -> None:

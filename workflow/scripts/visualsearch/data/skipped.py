@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_text
@@ -31,8 +32,8 @@ class Skipped:
     files: int = 1
 
 
-# Reasons in a line, and kinds of files of a reason.
-MOST_NAMED = 5
+MOST_REASONS = 8
+MOST_KINDS = 5
 
 SKIPPED_COLUMNS = [field.name for field in fields(Skipped)]
 # The escapes of `write_skipped`. Lone surrogates stay escaped, as no file could hold them.
@@ -101,8 +102,8 @@ def check_skipped(
     share = len(skipped) / max(kept + len(skipped), 1)
     if kept and (share <= allowed or (len(skipped) == 1 and allowed > 0)):
         return
-    reasons = by_reason(skipped)
-    most = f"; most often: {reasons[0][0]} ({reasons[0][1]})" if reasons else ""
+    groups = by_reason(skipped)
+    most = f"; most often: {groups[0].reason} ({groups[0].files})" if groups else ""
     if kept:
         what = (
             f"{len(skipped)} of {kept + len(skipped)} pictures were left out ({share:.1%}), "
@@ -113,12 +114,20 @@ def check_skipped(
     raise InputError(f"dataset: {what}{most}; all are listed in {listed_in}")
 
 
-def by_reason(skipped: Iterable[Skipped]) -> list[tuple[str, int]]:
-    """Return each general reason with the number of its files, the most frequent first.
+class Group(NamedTuple):
+    """Entries with one general reason.
 
-    Of entries that do not count, the details are kinds of files, such as their suffix: the most
-    frequent follow the reason, each with its number.
+    kinds: the details of those that do not count, where these are kinds of files, such as their
+    suffix, the most frequent first. files: how many of each, and of all.
     """
+
+    reason: str
+    kinds: str
+    files: int
+
+
+def by_reason(skipped: Iterable[Skipped]) -> list[Group]:
+    """Return entries by their general reason, the most frequent first."""
     files: Counter[str] = Counter()
     kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for entry in skipped:
@@ -126,27 +135,31 @@ def by_reason(skipped: Iterable[Skipped]) -> list[tuple[str, int]]:
         files[reason] += entry.files
         if kind and entry.files and not entry.counts:
             kinds[reason][kind] += entry.files
-    return [(_with_kinds(reason, kinds[reason]), n) for reason, n in _most_first(files) if n]
+    return [Group(reason, _listed(kinds[reason]), n) for reason, n in _most_first(files) if n]
 
 
-def _with_kinds(reason: str, kinds: Counter[str]) -> str:
+def _listed(kinds: Counter[str]) -> str:
+    if len(kinds) == 1:
+        return next(iter(kinds))
     named = [f"{kind} ({n:,})" for kind, n in _most_first(kinds)]
-    if len(named) > MOST_NAMED:
-        named[MOST_NAMED:] = ["..."]
-    return f"{reason}: {', '.join(named)}" if named else reason
+    return ", ".join(named[:MOST_KINDS] + ["..."] * (len(named) > MOST_KINDS))
 
 
 def _most_first(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def in_words(skipped: Sequence[Skipped]) -> str:
-    """Return the most frequent reasons on one line: "9 cannot be decoded; 2 for other reasons"."""
-    reasons = by_reason(skipped)
-    said = [f"{n:,} {reason}" for reason, n in reasons[:MOST_NAMED]]
-    if others := sum(n for _, n in reasons[MOST_NAMED:]):
-        said.append(f"{others:,} for other reasons")
-    return one_line("; ".join(said))
+def in_words(skipped: Iterable[Skipped]) -> str:
+    """Return the most frequent reasons on one line: "cannot be decoded (9); other reasons (2)"."""
+    groups = by_reason(skipped)
+    if others := sum(group.files for group in groups[MOST_REASONS:]):
+        groups[MOST_REASONS:] = [Group("other reasons", "", others)]
+    return one_line(
+        "; ".join(
+            f"{group.reason} ({group.files:,})" + (f": {group.kinds}" if group.kinds else "")
+            for group in groups
+        )
+    )
 
 
 def left_out_lines(skipped: Sequence[Skipped]) -> list[str]:

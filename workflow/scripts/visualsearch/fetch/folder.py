@@ -147,7 +147,8 @@ def _matched(
     for image in instances["images"]:
         reason = rules.reason_of_file(relative_path(image["file_name"]) or "")
         if reason and reason.startswith(EXCLUDED):
-            excluded.append(Skipped(image["id"], image["file_name"], reason, counts=False))
+            # The walk counts it.
+            excluded.append(Skipped(image["id"], image["file_name"], reason, False, files=0))
     leave_out = {entry.image_id for entry in excluded}
     instances["images"] = [i for i in instances["images"] if i["id"] not in leave_out]
     names = {image["id"]: image["file_name"] for image in instances["images"]}

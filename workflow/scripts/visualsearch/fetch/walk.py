@@ -24,12 +24,12 @@ from visualsearch.fetch.kinds import (
 )
 
 EXCLUDED = "left out by dataset.folder.exclude"
-OF_OTHERS = "of another program"
+OF_OTHERS = "kept by another program"
 HIDDEN = "hidden"
 UNREAD = "not read, convert it to JPEG"
-RAW_OF_A_PAIR = "camera raw, not read, but the picture of the same name is"
-VIDEO = "a video, not read"
-UNREADABLE = "the folder cannot be opened"
+RAW_OF_A_PAIR = "camera raw beside a picture that is read"
+VIDEO = "video, not read"
+UNREADABLE = "folder that cannot be opened"
 
 OTHERS = Patterns(FOLDERS_OF_OTHERS)
 # Pictures of a folder that is left out are counted up to here, as a snapshot may hold millions.

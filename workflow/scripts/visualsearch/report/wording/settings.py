@@ -56,7 +56,10 @@ def skipped_reasons(results: Results) -> list[tuple[str, int]]:
     """Return (reason, files left out for it), the most frequent first; then what does not count."""
     pictures = [entry for entry in results.skipped if entry.counts]
     others = [entry for entry in results.skipped if not entry.counts]
-    return by_reason(pictures) + by_reason(others)
+    return [
+        (f"{group.reason}: {group.kinds}" if group.kinds else group.reason, group.files)
+        for group in by_reason(pictures) + by_reason(others)
+    ]
 
 
 def configuration_yaml(results: Results) -> str:
