@@ -185,7 +185,7 @@ def test_one_with_too_many_pixels_is_left_out_also_if_it_is_known(tmp_path: Path
     data = encoded(NOISE, "PNG")
     (tmp_path / "a.png").write_bytes(data)
     listed = ListedImage(1, "a.png")
-    reason = "83 x 61 pixels, more than dataset.max_pixels (5062) allows"
+    reason = "more pixels than dataset.max_pixels (5062) allows: 83 x 61"
     for known in ({}, {hashlib.sha256(data).hexdigest(): (83, 61)}):
         fetched = check_file(listed, tmp_path / "a.png", known, 5063)
         assert (fetched.width, fetched.height) == (83, 61)  # type: ignore[union-attr]

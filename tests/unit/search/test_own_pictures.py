@@ -275,10 +275,10 @@ def test_a_picture_given_twice_is_one_query(made: Any, people: Path) -> None:
     reasons = [(entry.file, entry.reason) for entry in found.skipped]
     assert reasons[:2] == [
         (SOMEBODY, "given 3 times; it is used once"),
-        ("copy of me.jpg", f"the same picture as {SOMEBODY}; the two are one query"),
+        ("copy of me.jpg", f"the same picture as another, so that both are one query: {SOMEBODY}"),
     ]
     assert [file for file, _ in reasons[2:]] == ["broken.jpg", again]
-    assert reasons[3][1] == f"the same picture as {same}; the two are one query"
+    assert reasons[3][1] == f"the same picture as another, so that both are one query: {same}"
 
 
 def test_queries_follow_the_order_in_which_the_pictures_are_given(

@@ -73,5 +73,5 @@ def check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise UnreadableImage(
-            f"{width} x {height} pixels, more than dataset.max_pixels ({max_pixels}) allows"
+            f"more pixels than dataset.max_pixels ({max_pixels}) allows: {width} x {height}"
         )

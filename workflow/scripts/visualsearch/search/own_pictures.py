@@ -168,7 +168,7 @@ def _left_out_if_the_network_fails(failures: Failures, path: str) -> Iterator[No
 
 def _why_again(given: str, same: str, pictures: Sequence[QueryPicture]) -> str:
     if given != same:
-        return f"the same picture as {same}; the two are one query"
+        return f"the same picture as another, so that both are one query: {same}"
     times = sum(picture.given == given for picture in pictures)
     return f"given {times} times; it is used once"
 
