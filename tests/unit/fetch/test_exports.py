@@ -268,6 +268,17 @@ def test_a_category_that_does_not_fit_is_one_line(
     assert str(path) in str(caught.value)
 
 
+def test_a_category_without_boxes_is_told(
+    pictures: Path, many: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Roboflow's root is called so, and the boxes are of another.
+    path = as_file(tmp_path / "a.json", with_categories(many, {0: "person", 1: "rider", 18: "dog"}))
+    listed = folder.list_images(in_folder(pictures, path), tmp_path)
+    assert set(map(len, boxes_by_file(listed).values())) == {0}
+    assert "no box is of the category 'person'; if another means person, set" in caplog.text
+    assert "It has (boxes): rider (4), dog (2), person (0)" in caplog.text
+
+
 # What is left out
 
 

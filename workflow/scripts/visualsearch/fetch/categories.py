@@ -30,28 +30,43 @@ def wanted_categories(
     fits = [entry for entry in fits if used[entry["id"]]] or fits
     fits = [entry for entry in fits if entry["name"] == name] or fits
     names = sorted({entry["name"] for entry in fits})
-    if len(names) == 1:
-        return frozenset(entry["id"] for entry in fits)
-    if names:
+    if len(names) > 1:
         raise InputError(
             f"dataset.folder.category: {path} has {', '.join(map(brief, names))}, which could all"
             f" mean {brief(name)}; set it to one of them"
         )
-    counts: dict[str, int] = {}
+    boxes: Counter[str] = Counter()
     for entry in instances["categories"]:
-        counts[entry["name"]] = counts.get(entry["name"], 0) + used[entry["id"]]
-    ranked = sorted(counts, key=lambda each: (-counts[each], each))
-    likely = next((each for each in ranked if _plain(each) in PERSONS), None)
-    if category != "person" or called is not None:
-        likely = None
-    if likely is None and sum(map(bool, counts.values())) == 1:
-        likely = ranked[0]
-    perhaps = f", perhaps {brief(likely)}" if likely is not None else ""
-    listed = ", ".join(f"{each} ({counts[each]})" for each in ranked) or "none"
-    raise InputError(
-        f"dataset.folder.category: {path} has no category {brief(name)}; set it to the one that"
-        f" means {category}{perhaps}. It has (boxes): {one_line(listed)[:MOST_NAMES]}"
-    )
+        boxes[entry["name"]] += used[entry["id"]]
+    ranked = sorted(boxes, key=lambda each: (-boxes[each], each))
+    listed = one_line(", ".join(f"{each} ({boxes[each]})" for each in ranked) or "none")
+    if not names:
+        # What the user named may be misspelt, so it says nothing about persons.
+        likely = _likely(ranked, boxes, category if called is None else None)
+        perhaps = f", perhaps {brief(likely)}" if likely is not None else ""
+        raise InputError(
+            f"dataset.folder.category: {path} has no category {brief(name)}; set it to the one that"
+            f" means {category}{perhaps}. It has (boxes): {listed[:MOST_NAMES]}"
+        )
+    if not boxes[names[0]] and any(boxes.values()):
+        log.warning(
+            "%s: no box is of the category %s; if another means %s, set dataset.folder.category. It"
+            " has (boxes): %s",
+            path,
+            brief(names[0]),
+            category,
+            listed[:MOST_NAMES],
+        )
+    return frozenset(entry["id"] for entry in fits)
+
+
+def _likely(ranked: list[str], boxes: Counter[str], category: str | None) -> str | None:
+    """The category that perhaps means `category`. ranked: all names, the most frequent first."""
+    if category == "person":
+        for name in ranked:
+            if _plain(name) in PERSONS:
+                return name
+    return ranked[0] if sum(map(bool, boxes.values())) == 1 else None
 
 
 def join_categories(instances: Instances, wanted: frozenset[int], category: str) -> int:
