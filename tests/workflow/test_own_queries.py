@@ -38,6 +38,8 @@ def test_own_pictures_without_a_person_whole_and_with_a_box(
     warnings = [line for line in said if line.startswith("WARNING: queries.images: ")]
     assert [line.split(": ")[2] for line in warnings] == ["nobody.png", "me #1.jpg"]
     assert warnings[1].endswith("given 2 times; it is used once")
+    [left_out] = [line for line in said if line.startswith("Left out")]
+    assert "no query from your own nobody.png; listed in" in left_out
     skipped = read_skipped(workspace.results / "search/skipped_query_images.tsv")
     assert sorted(entry.file for entry in skipped) == ["me #1.jpg", "nobody.png"]
 

@@ -114,7 +114,9 @@ def test_what_was_left_out_is_said_by_reason(results: Path) -> None:
     for path in (pictures, detections):
         write_skipped(path, [])
     # Of a run before, with pictures of one's own.
-    write_skipped(queries, [Skipped(None, "me.jpg", "nobody is found: best score 0.1")])
+    mine = [Skipped(None, f"{name}.jpg", "nobody is found") for name in "gfedcba"]
+    again = Skipped(None, "0.jpg", "given 2 times; it is used once", counts=False)
+    write_skipped(queries, [*mine, again])
     assert len(summary_lines(results, WITHOUT)) == 5
     of_others = "kept by another program: @eaDir"
     thumbnails = [Skipped(None, f"{n}/@eaDir/", of_others, False, 700) for n in range(2)]
@@ -125,7 +127,7 @@ def test_what_was_left_out_is_said_by_reason(results: Path) -> None:
     assert lines[4:-1] == [
         "Left out  5 pictures: cannot be decoded (3); the file is empty (1); too thin (1)",
         "          not counted as pictures of the set: kept by another program (1,400): @eaDir",
-        "          of your own pictures, no queries: nobody is found (1); listed in"
+        "          no query from your own a.jpg, b.jpg, c.jpg, d.jpg, e.jpg and 2 more; listed in"
         f" {pictures} and {detections} and {queries}",
     ]
     assert lines[-1].startswith("Report    ")

@@ -86,7 +86,7 @@ def embed_query_images(
 
     Returns rows of tables.QUERIES with reduced vectors; a table of their full-length vectors, in
     the same order; and the pictures without a query of their own, each with the reason. Two
-    pictures of the same content and box are one query.
+    pictures of the same content and box are one query, and the second does not count as without.
     """
     schema = with_vector(QUERIES, reduction.n_components)
     full_schema = with_full_length(pa.schema([]), len(reduction.mean))
@@ -102,7 +102,9 @@ def embed_query_images(
             box = _box_without_detection(picture.given, boxes, decoded.size)
             same = first.setdefault((sha256, box), place)
             if same != place:
-                raise GivesNoQuery(_why_again(picture.given, pictures[same].given, pictures))
+                reason = _why_again(picture.given, pictures[same].given, pictures)
+                skipped.append(Skipped(None, picture.given, reason, counts=False))
+                continue
             with _left_out_if_the_network_fails(failures, picture.path):
                 chosen = (
                     _detected(detector, decoded, category, search_set, boxes)
@@ -185,7 +187,7 @@ def _box_without_detection(
     if min(right, width) <= max(left, 0) or min(bottom, height) <= max(top, 0):
         raise GivesNoQuery(
             f"its box lies outside of the picture, which is {width} px wide and {height} px high "
-            "when upright; give left, top, width and height"
+            "when upright"
         )
     return tuple(clip_to_image(np.array([left, top, right, bottom]), width, height)[0].tolist())
 

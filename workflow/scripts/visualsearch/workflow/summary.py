@@ -1,12 +1,16 @@
 """The results of a run in a few lines for the terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from visualsearch.core.files import read_json
-from visualsearch.data.skipped import in_words, left_out_lines, read_skipped
+from visualsearch.core.text import one_line
+from visualsearch.data.skipped import left_out_lines, read_skipped
 from visualsearch.fetch import has_annotations
 from visualsearch.settings import DatasetSettings
+
+# Pictures without a query that are named.
+MOST_QUERIES = 5
 
 
 def summary_lines(results: Path, dataset: DatasetSettings, own_queries: bool = False) -> list[str]:
@@ -37,14 +41,22 @@ def _left_out(results: Path, own_queries: bool) -> list[str]:
     try:
         found = {path: read_skipped(path) for path in lists if path.exists()}
         said = left_out_lines([entry for entries in found.values() for entry in entries])
-        if own_queries and queries.exists() and (skipped := read_skipped(queries)):
-            found[queries] = skipped
-            said.append(f"of your own pictures, no queries: {in_words(skipped)}")
+        if own_queries and queries.exists():
+            # A picture that was given twice is one query, so the second is not without one.
+            found[queries] = [entry for entry in read_skipped(queries) if entry.counts]
+            if names := [entry.file for entry in found[queries]]:
+                said.append(f"no query from your own {_some(names)}")
     except Exception as error:
         said, found = [_not_known(error)], {}
     if named := [str(path) for path, entries in found.items() if entries]:
         said[-1] += f"; listed in {' and '.join(named)}"
     return [f"{'' if number else 'Left out':10}{line}" for number, line in enumerate(said)]
+
+
+def _some(names: Sequence[str]) -> str:
+    others = len(names) - MOST_QUERIES
+    more = f" and {others:,} more" if others > 0 else ""
+    return one_line(", ".join(names[:MOST_QUERIES]) + more)
 
 
 def _found(results: Path, dataset: DatasetSettings) -> str:
