@@ -43,7 +43,7 @@ def check_listed(images: ImageList, settings: DatasetSettings, listed_in: str | 
             " file of these pictures"
         )
     most = named or images.skipped
-    reason, count = by_reason(most)[0]
+    reason, _, count = by_reason(most)[0]
     if settings.folder.annotations is None:
         raise InputError(
             f"dataset.folder.path: no picture in {settings.folder.path} can be used; most often:"
