@@ -323,7 +323,7 @@ def test_what_is_left_out_is_named_and_the_last_one_is_an_error(
             "folder",
             True,
             [Skipped(1, "x/a.jpg", "left out by dataset.folder.exclude: x", False)],
-            "dataset.folder.exclude: x (1) (1). The annotations name x/a.jpg. Give",
+            "by dataset.folder.exclude (1). The annotations name x/a.jpg. Give",
         ),
     ],
 )
