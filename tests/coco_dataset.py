@@ -74,6 +74,19 @@ def instances() -> dict[str, Any]:
 
 
 @pytest.fixture
+def many(pictures: Path, instances: dict[str, Any]) -> dict[str, Any]:
+    """Instances whose boxes differ from picture to picture."""
+    for number, entry in enumerate(instances["annotations"]):
+        entry["bbox"] = [number, number + 1, 9, 8 + number]
+    return instances
+
+
+# The boxes of persons in `many`, and whether they are crowds, by image id.
+EXPECTED = {1: [([0, 1, 9, 8], 0)], 2: [([2, 3, 9, 10], 0)], 3: [([3, 4, 9, 11], 0)], 5: [], 8: [],
+            13: [([5, 6, 9, 13], 1)]}  # fmt: skip
+
+
+@pytest.fixture
 def server(
     pictures: Path, instances: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[CocoServer]:
@@ -136,3 +149,16 @@ def fetch_all(
     skipped = {result.file: result for result in results if isinstance(result, Skipped)}
     assert len(fetched) + len(skipped) == len(results)
     return fetched, skipped
+
+
+def boxes_by_file(listed: ImageList) -> dict[str, list[Any]]:
+    """The boxes of persons of each picture, and whether they are crowds, by its file."""
+    assert listed.annotations is not None
+    (person,) = (c["id"] for c in listed.annotations["categories"] if c["name"] == "person")
+    files = {image["id"]: image["file_name"] for image in listed.annotations["images"]}
+    assert files == {image.image_id: image.file for image in listed.images}
+    found: dict[str, list[Any]] = {file: [] for file in files.values()}
+    for entry in listed.annotations["annotations"]:
+        if entry["category_id"] == person:
+            found[files[entry["image_id"]]].append((entry["bbox"], entry["iscrowd"]))
+    return found
