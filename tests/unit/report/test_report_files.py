@@ -7,6 +7,7 @@ import hashlib
 import re
 from pathlib import Path
 
+import pandas
 import pytest
 
 from page_text import Page
@@ -174,6 +175,8 @@ def test_hits_csv_opens_right_in_a_spreadsheet(report: Path) -> None:
         assert None not in row and None not in row.values()
         for name in ("query_person_id", "person_id", "image_id"):
             assert len(row[name]) <= 15
+    columns = pandas.read_csv(report / "hits.csv").dtypes
+    assert columns.index[0] == "query" and columns["person_id"] == "int64"
 
 
 @pytest.mark.parametrize("backend", ["annoy", "exact"])
