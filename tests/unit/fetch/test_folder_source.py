@@ -22,6 +22,7 @@ from visualsearch import fetch
 from visualsearch.core.errors import InputError
 from visualsearch.data.skipped import Skipped
 from visualsearch.fetch import folder
+from visualsearch.fetch.left_out import check_listed
 from visualsearch.fetch.walk import pictures_in
 
 
@@ -124,10 +125,14 @@ def test_annotations_of_pictures_that_the_walk_leaves_out(
     files = {image.image_id: image.file for image in listed.images}
     assert files[1] == ".hidden/picture.jpg" and files[2] == "@eaDir/picture.jpg"
     assert 3 not in files
-    reason = "left out by dataset.folder.exclude: private"
-    assert Skipped(3, "private/picture.jpg", reason, False, files=0) in listed.skipped
+    reason = "named in the annotations, left out by dataset.folder.exclude: private"
+    assert Skipped(3, "private/picture.jpg", reason, counts=False) in listed.skipped
     everything = folder.list_images(in_folder(pictures, annotations), tmp_path)
     assert ids(everything) == sorted([*files, 3])
+    nothing = changed(in_folder(pictures, annotations), folder={"exclude": ("picture.jpg", "*0*")})
+    (pictures / "other.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match="named in the annotations, left out by dataset"):
+        check_listed(folder.list_images(nothing, tmp_path), nothing, "skipped.tsv")
 
 
 def test_folders_without_pictures(tmp_path: Path, pictures: Path) -> None:

@@ -144,6 +144,7 @@ def test_a_folder_without_a_picture_says_what_it_holds(tmp_path: Path) -> None:
         ("2019/*/?.jpg", {"2019/private/2.jpg"}),
         ("**/private/*", {"private/1.jpg", "2019/private/2.jpg"}),
         ("2019/**", {"2019/private/2.jpg", "2019/[x] é/4.png"}),
+        ("**/2019/**/?.png", {"2019/[x] é/4.png"}),
         # Brackets and the like stand for themselves; an accent is the same however it is stored.
         ("[x] e\N{COMBINING ACUTE ACCENT}", {"2019/[x] é/4.png"}),
         ("(.*)", set()),
@@ -162,6 +163,11 @@ def test_patterns_leave_out_files_and_folders(
     assert listed.skipped == [Skipped(None, pattern, reason, False, len(gone))]
     warned = [f"dataset.folder.exclude: '{pattern}' leaves out no picture"] * (not gone)
     assert [record.getMessage() for record in caplog.records] == warned
+
+
+def test_many_stars_take_no_time(tmp_path: Path) -> None:
+    fill(tmp_path, "a" * 200)
+    assert pictures_in(tmp_path, ("*a" * 30 + "*b", "**/" * 3 + "*a" * 30 + "*b")) == ["a" * 200]
 
 
 def test_only_pictures_of_the_set_change_the_fingerprint(tmp_path: Path) -> None:

@@ -145,10 +145,10 @@ def _matched(
     """The file of each image of the annotations, and the images without one."""
     excluded = []
     for image in instances["images"]:
-        reason = rules.reason_of_file(relative_path(image["file_name"]) or "")
-        if reason and reason.startswith(EXCLUDED):
-            # The walk counts it.
-            excluded.append(Skipped(image["id"], image["file_name"], reason, False, files=0))
+        reasons = rules.reasons_of_file(relative_path(image["file_name"]) or "")
+        if by_user := [reason for reason in reasons if reason.startswith(EXCLUDED)]:
+            reason = f"named in the annotations, {by_user[0]}"
+            excluded.append(Skipped(image["id"], image["file_name"], reason, counts=False))
     leave_out = {entry.image_id for entry in excluded}
     instances["images"] = [i for i in instances["images"] if i["id"] not in leave_out]
     names = {image["id"]: image["file_name"] for image in instances["images"]}
@@ -180,7 +180,7 @@ def _unlisted(root: Path, name: str, rules: Rules) -> bool:
     path = relative_path(name)
     if path is None:
         return False
-    left_out = rules.reason_of_file(path) or suffix_of(path) not in PICTURE_SUFFIXES
+    left_out = rules.reasons_of_file(path) or suffix_of(path) not in PICTURE_SUFFIXES
     return bool(left_out) and os.path.isfile(root / path)
 
 

@@ -1,9 +1,10 @@
 """Tells pictures from other files, by their suffix or their first bytes."""
 
+import fnmatch
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -112,38 +113,45 @@ def holds_picture(path: str | Path) -> bool:
 class Patterns:
     """Patterns of files and folders, relative to a folder, in any case.
 
-    `*` stands for any characters of one name, `**` also for more than one folder, and `?` for one
-    character. A pattern without a slash is met by a file or folder of that name wherever it is.
+    `*` stands for any characters of one name, `?` for one of them, and a `**` between slashes for
+    any number of folders. A pattern without a slash is met wherever a file or folder has that name.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        cleaned = {pattern: pattern.removeprefix("./").rstrip("/") for pattern in patterns}
-        self._of_names = _AnyOf(
-            {text: clean for text, clean in cleaned.items() if "/" not in clean}
-        )
-        self._of_paths = _AnyOf({text: clean for text, clean in cleaned.items() if "/" in clean})
+        parts = {text: text.removeprefix("./").rstrip("/").split("/") for text in patterns}
+        self._of_names = [text for text in parts if len(parts[text]) == 1]
+        names = "|".join(f"({_expression(parts[text][0])})" for text in self._of_names)
+        self._name = re.compile(names, re.IGNORECASE) if names else None
+        self._of_paths = {
+            text: [_compiled(part) for part in parts[text]]
+            for text in parts
+            if len(parts[text]) > 1
+        }
 
     def first_match(self, path: str) -> str | None:
         """Return a pattern that a path with forward slashes meets, or None."""
-        return self._of_names.first_match(path.rpartition("/")[2]) or self._of_paths.first_match(
-            path
-        )
+        path = unicodedata.normalize("NFC", path)
+        found = self._name and self._name.match(path.rpartition("/")[2])
+        if found and found.lastindex:
+            return self._of_names[found.lastindex - 1]
+        names = path.split("/") if self._of_paths else []
+        return next((text for text, parts in self._of_paths.items() if _meet(names, parts)), None)
 
 
-class _AnyOf:
-    """Patterns as one regular expression, with a group for each."""
-
-    def __init__(self, patterns: Mapping[str, str]) -> None:
-        self._patterns = list(patterns)
-        groups = "|".join(f"({_expression(pattern)})" for pattern in patterns.values())
-        self._compiled = re.compile(groups, re.IGNORECASE | re.DOTALL) if patterns else None
-
-    def first_match(self, text: str) -> str | None:
-        found = self._compiled and self._compiled.fullmatch(unicodedata.normalize("NFC", text))
-        return self._patterns[found.lastindex - 1] if found and found.lastindex else None
+def _compiled(part: str) -> re.Pattern[str] | None:
+    """What a name of a path must match; None for any number of names."""
+    return None if part == "**" else re.compile(_expression(part), re.IGNORECASE)
 
 
-def _expression(pattern: str) -> str:
-    special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.findall(r"\*\*/|\*\*|\*|\?|[^*?]+", unicodedata.normalize("NFC", pattern))
-    return "".join(special.get(part) or re.escape(part) for part in parts)
+def _expression(part: str) -> str:
+    # Brackets stand for themselves: they are common in names.
+    return fnmatch.translate(unicodedata.normalize("NFC", part).replace("[", "[[]"))
+
+
+def _meet(names: Sequence[str], parts: Sequence[re.Pattern[str] | None]) -> bool:
+    if not parts:
+        return not names
+    first = parts[0]
+    if first is None:
+        return any(_meet(names[n:], parts[1:]) for n in range(len(names) + 1))
+    return bool(names and first.match(names[0])) and _meet(names[1:], parts[1:])

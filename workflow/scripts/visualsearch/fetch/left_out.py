@@ -42,7 +42,7 @@ def check_listed(images: ImageList, settings: DatasetSettings, listed_in: str | 
             f"dataset.folder.annotations: {settings.folder.annotations} lists no image; give the"
             " file of these pictures"
         )
-    most = named or images.skipped
+    most = named or [entry for entry in images.skipped if entry.counts]
     reason, _, count = by_reason(most)[0]
     if settings.folder.annotations is None:
         raise InputError(

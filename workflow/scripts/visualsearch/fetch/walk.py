@@ -83,13 +83,12 @@ class Rules:
         name = path.rpartition("/")[2]
         return f"{HIDDEN}: {name}" if name.startswith(".") else None
 
-    def reason_of_file(self, path: str) -> str | None:
-        """Return why the file `path` is left out, or a folder above it; None if neither is."""
+    def reasons_of_file(self, path: str) -> list[str]:
+        """Return why the file `path`, or a folder above it, is left out; from the top."""
         parts = path.split("/")
-        for n in range(1, len(parts)):
-            if reason := self.reason("/".join(parts[:n]), is_folder=True):
-                return reason
-        return self.reason(path, is_folder=False)
+        above = ["/".join(parts[:n]) for n in range(1, len(parts))]
+        reasons = [self.reason(folder, is_folder=True) for folder in above]
+        return [reason for reason in [*reasons, self.reason(path, is_folder=False)] if reason]
 
 
 def pictures_in(folder: str | Path, exclude: Sequence[str] = ()) -> list[str]:
