@@ -81,6 +81,8 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     "search: {neighbours: 0}": ("search.neighbours: 0", "an integer >= 1 and <= 1000"),
     "search: {neighbours: 1001}": ("search.neighbours: 1001", "an integer >= 1 and <= 1000"),
     "queries: {persons: [-1]}": ("queries.persons.0: -1", PERSON_ID),
+    # As a spreadsheet shows, and copies, an id in a column of its own choice of width.
+    "queries: {persons: [1.89395E+14]}": ("queries.persons.0: 189395000000000.0", PERSON_ID),
     # An id of before they had at most 15 digits: a spreadsheet made 8123456789012350 of it.
     "queries: {persons: [8123456789012345]}": (
         "queries.persons.0: 8123456789012345",
