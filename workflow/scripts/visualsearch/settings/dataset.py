@@ -106,8 +106,9 @@ class FolderSettings(Section):
         (),
         "Files and folders to leave out, relative to the directory, with forward slashes, in any "
         "case. `private` leaves out what has that name anywhere, `2019/private` one folder, "
-        "`*.png` a kind of file, `**/edited/**/old` a folder below another. `*` and `?` stand for "
-        "characters of one name. Hidden files and folders, and those that a NAS or an operating "
+        '`"*.png"` a kind of file, `"**/edited/**/old"` a folder below another; YAML needs the '
+        "quotes. `*` and `?` stand for characters of one name. "
+        "Hidden files and folders, and those that a NAS or an operating "
         "system keeps, such as @eaDir and #recycle, are always left out.",
         min_length=1,
         unique=True,
