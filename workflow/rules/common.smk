@@ -53,7 +53,8 @@ SHARDS = range(settings.shards)
 ANNOTATED = fetch.has_annotations(settings.dataset)
 # A job on a GPU takes one of those that `resources: gpu` in the profile allows.
 GPUS = int(uses_gpu(settings.detector.device))
-# Memory of a job with the network: 1,800 MB were measured on a CPU. With CUDA it was not measured.
+# Memory of a job with the network: 1,800 MB were measured on a CPU, and 2,270 with pictures of 50
+# megapixels. With CUDA it was not measured.
 NETWORK_MB = 4000 if GPUS else 2500
 INDEX = f"<results>/index/{index_file(settings.index.backend)}"
 ANNOTATIONS = branch(ANNOTATED, then="<results>/dataset/annotations.json")

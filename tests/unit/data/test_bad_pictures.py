@@ -150,7 +150,7 @@ CORPUS: dict[str, tuple[Make, tuple[int, int] | str]] = {
     ),
     "bomb.png": (
         data(png_of(60_000, 60_000)),
-        "pixels, more than dataset.max|more pixels than data",
+        "more pixels than dataset.max_pixels",
     ),
     "just too large.png": (data(png_of(16_000, 16_000)), "more pixels than dataset.max_pixels"),
     "no pixel.png": (data(png_of(0, 5)), "cannot be decoded|not a picture"),

@@ -187,7 +187,7 @@ def test_what_is_left_out_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_thin_pictures_end_no_job_of_a_detector_of_torchvision(tmp_path: Path) -> None:
-    """Its scripts, as the workflow runs them; once this was `Input and output sizes ...`."""
+    """By the script that the workflow runs; once this was `Input and output sizes ...`."""
     save_file(random_state(MOBILENET), tmp_path / "w.safetensors")
     weights = {"name": MOBILENET, "weights": str(tmp_path / "w.safetensors"), "device": "cpu"}
     section = weights | {"precision": "fp32", "score_threshold": 0.0} | SMALL
@@ -224,17 +224,10 @@ def test_thin_pictures_end_no_job_of_a_detector_of_torchvision(tmp_path: Path) -
         skipped=made / "0.skipped.tsv",
         settings=tmp_path / "settings/detect_persons/0.json",
     )
-    run(
-        "gather_detections",
-        input={"detections": [made / "0.parquet"], "skipped": [made / "0.skipped.tsv"]},
-        persons=made / "persons.json",
-        skipped=made / "skipped.tsv",
-        settings=tmp_path / "settings/gather_detections/0.json",
-    )
     found = set(read_table(made / "0.parquet", DETECTIONS.names)["image_id"].to_pylist())
     assert found <= {0, 4, 5} and {0, 5} <= found
     reason = "too thin to be scaled for the detector, so nobody is found in it"
-    assert read_skipped(made / "skipped.tsv") == [
+    assert read_skipped(made / "0.skipped.tsv") == [
         Skipped(number, f"{number}.png", reason) for number in (1, 2, 3)
     ]
     log = (tmp_path / "detect_persons.log").read_text()

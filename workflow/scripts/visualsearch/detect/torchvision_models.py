@@ -78,6 +78,8 @@ class TorchvisionDetector:
         transform: Any = self.model.transform
         red, green, blue = (round(255 * mean) for mean in transform.image_mean)
         self.mean_colour = (red, green, blue)
+        transform.normalize = partial(_normalise_in_place, transform)
+        transform.register_forward_hook(_free_pictures)
         make_fast(self.model.eval(), self.dtype, self.device)
         self._first_stages, self._last_stage = split_body(self.model)
 
@@ -196,7 +198,6 @@ def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     model, decoding and NMS.
     """
     fold_norms(model, (torch.nn.BatchNorm2d, FrozenBatchNorm2d)).to(device)
-    model.transform.normalize = partial(_normalise_in_place, model.transform)
     if device.type == "cpu":
         with_winograd(model, dtype)
     compute_in(model.backbone, dtype)
@@ -219,6 +220,12 @@ def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
         else:
             # The kernel wants boxes and maps of one dtype, and bf16 rounds boxes too coarsely.
             compute_in(heads.box_roi_pool, torch.float32)
+
+
+def _free_pictures(module: torch.nn.Module, args: tuple[Any, ...], scaled: Any) -> None:
+    """Free what was scaled: torchvision holds it while the network runs, 600 MB of a large one."""
+    for image in args[0]:
+        image.set_()
 
 
 def _normalise_in_place(transform: Any, image: torch.Tensor) -> torch.Tensor:

@@ -165,7 +165,7 @@ class DatasetSettings(Section):
     max_pixels: int = key(
         250_000_000,
         "Pictures with more pixels are left out; phones make up to 200 million. Those of more than "
-        "36 million are decoded with half, a quarter, ... of their width and height, so that the "
+        "50 million are decoded with half, a quarter, ... of their width and height, so that the "
         "memory of a job suffices; boxes are in pixels of the picture itself.",
         minimum=1,
         maximum=1_000_000_000,
