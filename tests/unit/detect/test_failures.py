@@ -2,7 +2,7 @@
 
 import logging
 import runpy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -199,31 +199,25 @@ def test_thin_pictures_end_no_job_of_a_detector_of_torchvision(tmp_path: Path) -
     label = int(np.bincount(built.detect([images[0]])[0].labels).argmax())
     made = tmp_path / "detections"
 
-    def run(script: str, **files: Any) -> None:
-        snakemake = SimpleNamespace(
-            wildcards=SimpleNamespace(shard="0"),
-            params=SimpleNamespace(
-                settings={"dataset": {"category": built.categories[label]}},
-                detector=section,
-                pictures=None,
-            ),
-            log=[str(tmp_path / f"{script}.log")],
-            input=Files(files.pop("input")),
-            output=Files(files),
-        )
-        with unset_weights():
-            runpy.run_path(str(SCRIPTS / f"{script}.py"), {"snakemake": snakemake})
-
-    run(
-        "detect_persons",
-        input={
-            "detector": tmp_path / "detector.json",
-            "manifest": tmp_path / "dataset/manifest.parquet",
-        },
-        detections=made / "0.parquet",
-        skipped=made / "0.skipped.tsv",
-        settings=tmp_path / "settings/detect_persons/0.json",
+    snakemake = SimpleNamespace(
+        wildcards=SimpleNamespace(shard="0"),
+        params=SimpleNamespace(
+            settings={"dataset": {"category": built.categories[label]}},
+            detector=section,
+            pictures=None,
+        ),
+        log=[str(tmp_path / "detect_persons.log")],
+        input=Files(
+            detector=tmp_path / "detector.json", manifest=tmp_path / "dataset/manifest.parquet"
+        ),
+        output=Files(
+            detections=made / "0.parquet",
+            skipped=made / "0.skipped.tsv",
+            settings=tmp_path / "settings/detect_persons/0.json",
+        ),
     )
+    with unset_weights():
+        runpy.run_path(str(SCRIPTS / "detect_persons.py"), {"snakemake": snakemake})
     found = set(read_table(made / "0.parquet", DETECTIONS.names)["image_id"].to_pylist())
     assert found <= {0, 4, 5} and {0, 5} <= found
     reason = "too thin to be scaled for the detector, so nobody is found in it"
@@ -238,12 +232,5 @@ def test_thin_pictures_end_no_job_of_a_detector_of_torchvision(tmp_path: Path) -
 class Files(SimpleNamespace):
     """Named files, as Snakemake gives them to a script."""
 
-    def __init__(self, files: dict[str, Any]) -> None:
-        super().__init__(**files)
-
-    def __iter__(self) -> Any:
-        named = vars(self).values()
-        return iter([f for each in named for f in (each if isinstance(each, list) else [each])])
-
-    def get(self, name: str) -> Any:
-        return getattr(self, name, None)
+    def __iter__(self) -> Iterator[Path]:
+        return iter(vars(self).values())

@@ -11,8 +11,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from visualsearch.data.boxes import Boxes
 from visualsearch.data.formats import UnreadableImage
 
-# A picture with more pixels is decoded with half its width and height, or a quarter, ... One with as
-# many takes a detector of torchvision to 2,270 MB in fp32; its job asks for 2,500.
+# A picture with more pixels is decoded with half of its width and height, or a quarter. One of this
+# size takes a detector of torchvision to 2,270 MB in fp32; its job asks for 2,500.
 LARGE_PIXELS = 50_000_000
 # Decoding one takes up to 1.5 GB, so threads take turns.
 DECODING_A_LARGE_ONE = Lock()
