@@ -6,6 +6,7 @@ finds in the downloaded archive: the names, ids and extra keys are those of the 
 
 import hashlib
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -91,7 +92,7 @@ def label_studio(
     shape = LABEL_STUDIO_NAMES[version]
     for image in images:
         name = image["file_name"]
-        uploaded = f"{_hash(name)[:8]}-{PurePosixPath(name).name}"
+        uploaded = f"{_hash(name)[:8]}-{_as_uploaded(PurePosixPath(name).name)}"
         stored = PurePosixPath(name).name if "shop" in shape else uploaded
         if not originals:
             _copy(pictures / name, folder / "images" / stored)
@@ -226,6 +227,11 @@ def _annotations(
         }
         for number, entry in enumerate(entries, start=first)
     ]
+
+
+def _as_uploaded(name: str) -> str:
+    """A file name as Label Studio stores it."""
+    return re.sub(r"[^-\w.]", "", name.replace(" ", "_"))
 
 
 def _hash(text: str) -> str:

@@ -206,11 +206,14 @@ def _spellings(
 
     def uploaded(parts: Parts) -> Parts:
         *folders, last = _plain(parts)
-        return (*folders, NOT_IN_UPLOADS.sub("", last.replace(" ", "_")) or last)
+        # Accents go too, where they are letters of their own, as macOS stores them.
+        letters = unicodedata.normalize("NFD", last.replace(" ", "_"))
+        return (*folders, NOT_IN_UPLOADS.sub("", letters) or last)
 
     def before_roboflow(name: str) -> Parts | None:
         if original := originals.get(name):
-            return plain(original)[-1:]
+            # It is no address, so a %20 is part of it.
+            return _plain(_parts(original, root))[-1:]
         found = ROBOFLOW.fullmatch((decoded(name) or ("",))[-1])
         return _plain((f"{found[1]}.{found[2]}",)) if found else None
 
