@@ -1,6 +1,6 @@
 """A folder as people have them, with everything in it at once, runs to its report in one go.
 
-Its annotations are a labelling tool's, and other tools' exports of the same set name the same persons.
+Its annotations are of one labelling tool; exports by three others name the same persons.
 """
 
 from dataclasses import dataclass, replace
