@@ -186,6 +186,17 @@ def test_what_is_left_out_is_not_kept(tmp_path: Path) -> None:
         assert asked == computed
 
 
+@pytest.fixture
+def logging_of_a_job() -> Iterator[None]:
+    """What a job sets up for its process, undone."""
+    level = logging.root.level
+    yield
+    logging.root.setLevel(level)
+    logging.captureWarnings(False)
+    logging.raiseExceptions = True
+
+
+@pytest.mark.usefixtures("logging_of_a_job")
 def test_thin_pictures_end_no_job_of_a_detector_of_torchvision(tmp_path: Path) -> None:
     """By the script that the workflow runs; once this was `Input and output sizes ...`."""
     save_file(random_state(MOBILENET), tmp_path / "w.safetensors")
