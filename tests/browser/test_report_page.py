@@ -206,6 +206,8 @@ def test_light_and_dark_can_be_switched(page: Page) -> None:
     button.click()
     expect(button).to_contain_text("Light")
     page.requests.clear()
+    # The browser hands what a page stores to its next process a moment later.
+    page.wait_for_timeout(500)
     page.reload()
     expect(button).to_contain_text("Light")
     assert page.evaluate(background) == light
