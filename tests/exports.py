@@ -74,6 +74,7 @@ LABEL_STUDIO_NAMES = {
     "0.0.44": "images\\7/{}",
     "storage": "/data/local-files/?d=shop/{}",
     "bucket": "s3://bucket/shop/{}",
+    "signed": "https://bucket.s3.amazonaws.com/shop/{}?X-Amz-Signature=a%2Fb&X-Amz-Expires=60",
 }
 
 

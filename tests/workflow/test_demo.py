@@ -208,6 +208,15 @@ def test_a_changed_parameter_reruns_what_depends_on_it(
     assert with_results_in("results/renamed", changed).planned() == rerun
 
 
+def test_a_file_as_target_is_not_taken_as_it_is_after_a_change(demo: Workspace) -> None:
+    """Snakemake would: the record that is missing is another output of its job."""
+    page = "results/test/report/index.html"
+    assert demo.planned(page) == set()
+    changed = Workspace(demo.folder, demo_config(search={"neighbours": 5}))
+    printed = changed.run("--dry-run", page, fails=True)
+    assert "search.neighbours: 10, now 5); name its stage, such as report" in printed
+
+
 LAST_RULES = {
     "fetch": "build_manifest",
     "detect": "gather_detections",

@@ -46,6 +46,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     for path in PICTURES[:14]:
         shutil.copy(path, folder / f"{path.parent.parent.name} {path.name}")
+    for number in range(3):
+        # One may follow the other by its id, and then they are computed side by side.
+        shutil.copy(PICTURES[5], folder / f"copy {number}.jpg")
     return folder
 
 
@@ -55,8 +58,8 @@ def grown(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
     `shards` too."""
     workspace = Workspace(tmp_path_factory.mktemp("grown"), config(pictures))
     workspace.run("embed")
-    assert new_items(workspace, "detect_persons") == 14
-    files = sorted(pictures.iterdir())
+    assert new_items(workspace, "detect_persons") == 17
+    files = sorted(pictures.glob("P*"))
     shutil.copy(PICTURES[14], pictures / "added.jpg")
     files[0].unlink()
     files[1].rename(pictures / "renamed.jpg")
@@ -110,4 +113,4 @@ def test_results_are_the_bytes_of_a_run_from_nothing_for_any_shards_and_cores(
 def test_no_row_of_other_settings_is_used(grown: Workspace, pictures: Path) -> None:
     grown.config["detector"] = {**grown.config["detector"], "score_threshold": 0.3}
     grown.run("detect")
-    assert new_items(grown, "detect_persons") == 14
+    assert new_items(grown, "detect_persons") == 17

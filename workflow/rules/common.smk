@@ -118,6 +118,12 @@ def say_what_will_run():
     # What was made on request, such as the notebook, may be older.
     wanted = [RENDER_REPORT, *([BUILD_EXPLORER] if settings.report.explorer else [])]
     if changes := records.changes(results, wanted):
+        if files := targets_that_are_files():
+            # Snakemake takes a file that is there as it is, as records are other files.
+            stop(
+                f"{files[0]} is named as a file, and what made it has changed"
+                f" ({'; '.join(changes)}); name its stage, such as report"
+            )
         logger.info(
             "Changed since these results were made, so that their jobs run again:"
         )

@@ -126,6 +126,13 @@ def rules_of_run():
     return {job.rule.name for job in workflow.dag.jobs}
 
 
+def targets_that_are_files():
+    """The targets of this run that are named as files and not as rules."""
+    return sorted(
+        name for name in workflow.dag_settings.targets if not workflow.is_rule(name)
+    )
+
+
 def rule_name_in_run(rule_name):
     """The name of a rule in this run, as the workflow that uses this module may rename it."""
     return getattr(rules, rule_name).rule.name

@@ -56,11 +56,17 @@ def test_only_new_pictures_are_computed_in_any_order(tmp_path: Path) -> None:
     assert fill(tmp_path, backwards | PICTURES) == []
 
 
-def test_a_picture_that_is_there_twice(tmp_path: Path) -> None:
-    twice = [(sha("a"), 0), (sha("b"), 1), (sha("a"), 2)]
-    for known in (False, True):
-        found = cache(tmp_path).complete(twice, lambda items: iter([rows(5)] * len(items)))
-        assert [len(table) for _, table in found] == [1, 1, 1], known
+def test_pictures_that_are_there_twice(tmp_path: Path) -> None:
+    """Also one after the other, whose rows are written side by side, and without rows."""
+    keys = [sha(letter) for letter in "abbacc"]
+
+    def compute(items: list[str]) -> Iterator[pa.Table]:
+        return (PICTURES[key] for key in items)
+
+    for known in (False, True, True):
+        found = list(cache(tmp_path).complete([(key, key) for key in keys], compute))
+        expected = [PICTURES[key].to_pylist() for key in keys]
+        assert [table.to_pylist() for _, table in found] == expected, known
 
 
 def test_other_settings_use_no_row_and_delete_them(tmp_path: Path) -> None:

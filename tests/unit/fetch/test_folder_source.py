@@ -1,6 +1,7 @@
 """The user's own folder of pictures, with and without annotations."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,29 @@ def test_annotations_of_pictures_that_the_walk_leaves_out(
     (pictures / "other.jpg").write_bytes(b"")
     with pytest.raises(InputError, match="named in the annotations, left out by dataset"):
         check_listed(folder.list_images(nothing, tmp_path), nothing, "skipped.tsv")
+
+
+def test_an_excluded_picture_gives_its_annotations_to_no_other(
+    pictures: Path, instances: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its name is matched first, also with what a labelling tool puts in front."""
+    [image] = [image for image in instances["images"] if image["id"] == 1]
+    for place in ("private", "public"):
+        (pictures / place).mkdir()
+        shutil.copy(pictures / file_of(1), pictures / place / "picture.jpg")
+    (pictures / file_of(1)).unlink()
+    image["file_name"] = "images/0a1b2c3d-picture.jpg"
+    settings = in_folder(pictures, as_file(tmp_path / "instances.json", instances))
+    listed = folder.list_images(settings, tmp_path)
+    doubt = "more than one picture could be meant: private/picture.jpg and public/picture.jpg"
+    assert Skipped(1, image["file_name"], doubt) in listed.skipped
+    image["file_name"] = "images/0a1b2c3d-picture.jpg"
+    (pictures / "public/picture.jpg").rename(pictures / "public/other.jpg")
+    without = changed(settings, folder={"exclude": ("private",)})
+    listed = folder.list_images(without, tmp_path)
+    reason = "named in the annotations, left out by dataset.folder.exclude: private"
+    assert Skipped(1, image["file_name"], reason, counts=False) in listed.skipped
+    assert 1 not in ids(listed)
 
 
 def test_folders_without_pictures(tmp_path: Path, pictures: Path) -> None:

@@ -41,6 +41,7 @@ def matched(names: list[str], files: list[str], **originals: str) -> Matches:
         ("s3://bucket/set/a.jpg?v=1", "a.jpg", "as paths, without their folder 'set/':"),
         ("file:///data/shop/a.jpg", "a.jpg", "as paths:"),
         ("/data/local-files/?d=set/a.jpg", "set/a.jpg", "as paths:"),
+        ("/data/local-files/?d=set/a.jpg&x=1", "set/a.jpg", "as paths:"),
         ("IMG_1.JPG", "img_1.jpg", "without regard to case"),
         ("é.jpg", unicodedata.normalize("NFD", "é.jpg"), "without regard to case"),
         ("images/7/0a1b2c3d-a.jpg", "a.jpg", "without the hash that Label Studio puts in front"),

@@ -54,10 +54,12 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError as error:
-        if "HEIF" not in FORMATS and data[4:12] in HEIC_STARTS:
+        if data[4:12] in HEIC_STARTS:
             raise UnreadableImage(
-                "HEIC is read with the package pillow-heif, which is not installed; install it, or"
-                " convert the picture to JPEG"
+                "cannot be decoded: the HEIC file is cut or broken"
+                if "HEIF" in FORMATS
+                else "HEIC is read with the package pillow-heif, which is not installed; install"
+                " it, or convert the picture to JPEG"
             ) from error
         raise UnreadableImage(f"not a picture ({', '.join(FORMATS)} are read)") from error
     except Image.DecompressionBombError as error:

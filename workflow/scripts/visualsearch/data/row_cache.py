@@ -74,6 +74,7 @@ class RowCache:
         self._folder: Path | None = None
         self._places: dict[str, _Place] = {}
         self._new: list[pa.Table] = []
+        self._added: set[str] = set()
         self._written = time.monotonic()
         if results is None:
             return
@@ -102,9 +103,11 @@ class RowCache:
         return pa.concat_tables([self._schema.empty_table(), *(_row_group(*g) for g in groups)])
 
     def add(self, key: str, rows: pa.Table) -> None:
-        """Keep the rows of a key. They are written to disk later, or by `write`."""
-        if self._folder is None:
+        """Keep the rows of a key, once. They are written to disk later, or by `write`."""
+        # Copies of a picture have one key, and rows kept twice in a row would be read as one's.
+        if self._folder is None or key in self._added:
             return
+        self._added.add(key)
         if len(rows):
             keys = pa.array([key] * len(rows), pa.string())
             rows = rows.select(self._columns).add_column(0, "key", keys).cast(self._schema)

@@ -28,7 +28,7 @@ from visualsearch.fetch.left_out import NOT_ANNOTATED
 from visualsearch.fetch.matching import match_names
 from visualsearch.fetch.turned import turn_upright
 from visualsearch.fetch.verify import KnownSizes, check_file
-from visualsearch.fetch.walk import EXCLUDED, Rules, contents_of
+from visualsearch.fetch.walk import EXCLUDED, Rules, contents_of, pictures_in
 from visualsearch.settings import DatasetSettings
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def _annotated(
     wanted = wanted_categories(instances, settings.category, settings.folder.category, path)
     skipped = [Skipped(None, file, NOT_UTF8) for file in files if not is_utf8(file)]
     files = [file for file in files if is_utf8(file)]
-    named, without_file = _matched(instances, root, files, Rules(settings.folder.exclude))
+    named, without_file = _matched(instances, root, files, settings.folder.exclude)
     skipped += without_file
     found = [image for image in instances["images"] if image["id"] in named]
     kept_ids, contradicting = same_pictures(found, named)
@@ -140,39 +140,45 @@ def _annotated(
 
 
 def _matched(
-    instances: Instances, root: Path, files: Sequence[str], rules: Rules
+    instances: Instances, root: Path, files: Sequence[str], exclude: Sequence[str]
 ) -> tuple[dict[int, str], list[Skipped]]:
-    """The file of each image of the annotations, and the images without one."""
-    excluded = []
-    for image in instances["images"]:
-        reasons = rules.reasons_of_file(relative_path(image["file_name"]) or "")
-        if by_user := [reason for reason in reasons if reason.startswith(EXCLUDED)]:
-            reason = f"named in the annotations, {by_user[0]}"
-            excluded.append(Skipped(image["id"], image["file_name"], reason, counts=False))
-    leave_out = {entry.image_id for entry in excluded}
-    instances["images"] = [i for i in instances["images"] if i["id"] not in leave_out]
+    """The file of each image of the annotations, and the images without one.
+
+    Pictures that the user excludes are matched too, so that no other gets their annotations.
+    """
+    rules = Rules(exclude)
     names = {image["id"]: image["file_name"] for image in instances["images"]}
     possible = {number: name for number, name in names.items() if "\0" not in name}
-    exact = {number: relative_path(name) or name for number, name in possible.items()}
+    # As a path, an address would lose a slash, and be none.
+    exact = {
+        number: name if "://" in name else relative_path(name) or name
+        for number, name in possible.items()
+    }
     originals = {
         exact[image["id"]]: original
         for image in instances["images"]
         if (original := image.pop(ORIGINAL, None)) and image["id"] in exact
     }
     there = frozenset(files)
-    more = sorted(
-        {name for name in exact.values() if name not in there and _unlisted(root, name, rules)}
-    )
-    matches = match_names(exact.values(), [*files, *more], root, originals)
+    more = {name for name in exact.values() if name not in there and _unlisted(root, name, rules)}
+    if exclude:
+        more |= set(filter(is_utf8, pictures_in(root))) - there
+    matches = match_names(exact.values(), [*files, *sorted(more)], root, originals)
     for line in matches.ways:
         log.warning("%s", line)
-    named = {number: matches.files[name] for number, name in exact.items() if name in matches.files}
-    skipped = [
-        Skipped(number, name, matches.reasons.get(exact.get(number, ""), IMPOSSIBLE))
-        for number, name in names.items()
-        if number not in named
-    ]
-    return named, skipped + excluded
+    named: dict[int, str] = {}
+    skipped: list[Skipped] = []
+    for number, name in names.items():
+        file = matches.files.get(exact.get(number, ""))
+        if file is None:
+            reason = matches.reasons.get(exact.get(number, ""), IMPOSSIBLE)
+            skipped.append(Skipped(number, name, reason))
+        elif by_user := [r for r in rules.reasons_of_file(file) if r.startswith(EXCLUDED)]:
+            reason = f"named in the annotations, {by_user[0]}"
+            skipped.append(Skipped(number, name, reason, counts=False))
+        else:
+            named[number] = file
+    return named, skipped
 
 
 def _unlisted(root: Path, name: str, rules: Rules) -> bool:

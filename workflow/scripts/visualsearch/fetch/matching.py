@@ -251,7 +251,7 @@ def _written(name: str) -> Parts:
 def _parts(name: str, root: Parts) -> Parts:
     """The parts of a path, or of an address; without `root`, if it starts there."""
     if LOCAL_FILES in name:
-        name = name.partition(LOCAL_FILES)[2]
+        name = name.partition(LOCAL_FILES)[2].partition("&")[0]
     elif found := ADDRESS.match(name):
         name = found[1]
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]

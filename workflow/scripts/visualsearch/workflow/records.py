@@ -77,9 +77,13 @@ def changes(results: Path, records: Iterable[Record]) -> list[str]:
             except (OSError, ValueError):
                 continue
             for key, old, new in _differences(before, record.values):
-                line = f"{key}: {json.dumps(old)}, now {json.dumps(new)}"
+                line = f"{key}: {_as_json(old)}, now {_as_json(new)}"
                 lines[MEANT.get(key, one_line(line))] = None
     return list(lines)
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _with_those_before(records: Iterable[Record]) -> dict[str, Record]:
