@@ -41,7 +41,10 @@ def test_a_gzip_bomb_is_refused(
         (["result.json", "images/a.jpg"], None),
         (["annotations/instances_default.json", "annotations/person_keypoints.json"], None),
         (["data.json", "__MACOSX/._data.json", ".x.json"], None),
-        (["images/a.jpg"], "has no JSON file; unpack it"),
+        (
+            ["images/a.jpg", "labels/a.txt"],
+            "no JSON file; if it is of another format, such as YOLO",
+        ),
         (["train/_annotations.coco.json", "valid/_annotations.coco.json"], "has 2 JSON files"),
         (["a.json", "b.json"], r"has 2 JSON files \(a.json, b.json\); unpack it, and give"),
     ],
@@ -80,6 +83,10 @@ def test_one_archive_has_annotations_and_keypoints(
 
 OTHER_FORMATS = {
     "YOLO": ("0 0.5 0.5 0.1 0.2\n1 0.25 0.5 0.1 0.2\n", "YOLO text"),
+    "YOLO's classes": (
+        "train: ../train/images\nnc: 1\nnames: ['person']\n",
+        "YOLO's list of classes",
+    ),
     "VOC": ("<annotation><filename>a.jpg</filename></annotation>", "Pascal VOC XML"),
     "CVAT": ('<?xml version="1.0"?>\n<annotations>\n<version>1.1', "CVAT's XML; in CVAT, export"),
     "JSON lines": ('{"file_name": "a.jpg"}\n{"file_name": "b.jpg"}\n', "JSON lines"),

@@ -24,7 +24,7 @@ from zlib import error as ZlibError
 from visualsearch.core.errors import InputError
 from visualsearch.core.text import one_line
 from visualsearch.data.manifest import MAX_IMAGE_ID
-from visualsearch.fetch.other_formats import described
+from visualsearch.fetch.other_formats import EXPORT, described
 
 Hook = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -98,9 +98,16 @@ def _only_json(names: list[str], path: Path, kind: str) -> str:
     chosen = likely or files
     if len(chosen) == 1:
         return chosen[0]
+    if not chosen:
+        raise InputError(
+            f"{path}: the archive has no JSON file; if it is of another format, such as YOLO or"
+            f" Pascal VOC, {EXPORT} in the tool that wrote it"
+        )
     shown = one_line(", ".join(chosen[:5])) + (", ..." if len(chosen) > 5 else "")
-    has = f"has {len(chosen)} JSON files ({shown})" if chosen else "has no JSON file"
-    raise InputError(f"{path}: the archive {has}; unpack it, and give the COCO {kind} file")
+    raise InputError(
+        f"{path}: the archive has {len(chosen)} JSON files ({shown}); unpack it, and give the COCO"
+        f" {kind} file"
+    )
 
 
 def has_member(path: Path, member: str) -> bool:

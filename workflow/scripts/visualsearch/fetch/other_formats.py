@@ -42,6 +42,8 @@ def described(path: Path) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if lines and all(YOLO_LINE.fullmatch(line) for line in lines[:20]):
         return f"YOLO text, one file for each picture; {EXPORT} in the tool that wrote it"
+    if {"names", "nc"} & {line.partition(":")[0] for line in lines}:
+        return f"YOLO's list of classes; {EXPORT} in the tool that wrote it"
     if len(lines) > 1 and _is_object(lines[0]):
         return f"JSON lines, an object in each line; {EXPORT} in the tool that wrote it"
     if lines and lines[0].count(",") >= 4 and not text.startswith(("{", "[")):
