@@ -51,7 +51,8 @@ test: $(VENV)/.test-installed
 test-library: $(VENV)/.installed
 	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-hnsw.txt
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \
-		$(patsubst %,--ignore tests/unit/%,detect embed report install core/test_fuzz.py) \
+		$(patsubst %,--ignore tests/unit/%,detect embed report install core/test_fuzz.py \
+		data/test_large_pictures.py search/test_own_pictures.py) \
 		--deselect tests/unit/settings/test_configuration.py::test_categories_are_those_of_coco \
 		--deselect tests/unit/workflow/test_supply_chain.py::test_no_import_asks_the_network
 
