@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
@@ -84,3 +85,21 @@ def one_line(caught: pytest.ExceptionInfo[InputError]) -> str:
     text = str(caught.value)
     assert "\n" not in text and len(text) < 700
     return text
+
+
+def as_stored(upright: np.ndarray, orientation: int) -> Image.Image:
+    """The picture as a camera stores it for an EXIF orientation (EXIF 2.3, table 6).
+
+    upright: uint8 [height, width, 3].
+    """
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: upright.transpose(1, 0, 2)[::-1],
+        7: upright.transpose(1, 0, 2)[::-1, ::-1],
+        8: upright.transpose(1, 0, 2)[:, ::-1],
+    }[orientation]
+    return Image.fromarray(np.ascontiguousarray(stored))

@@ -9,6 +9,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from helpers import as_stored
 from visualsearch.data import formats
 from visualsearch.data.images import UnreadableImage, decode_image
 from visualsearch.data.upright import EXIF_ORIENTATION
@@ -39,19 +40,9 @@ def apart(image: Image.Image, pixels: np.ndarray[Any, Any]) -> int:
 def test_orientation_is_applied_once(orientation: int) -> None:
     """Phones give it twice, for the container and in EXIF; a reader must take the first alone."""
     upright = corners()
-    stored = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.transpose(1, 0, 2),
-        6: upright.transpose(1, 0, 2)[::-1],
-        7: upright.transpose(1, 0, 2)[::-1, ::-1],
-        8: upright.transpose(1, 0, 2)[:, ::-1],
-    }[orientation]
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
-    data = heic(Image.fromarray(np.ascontiguousarray(stored)), exif=exif.tobytes())
+    data = heic(as_stored(upright, orientation), exif=exif.tobytes())
     assert (b"irot" in data or b"imir" in data) == (orientation > 1) and b"Exif" in data
     decoded = decode_image(data)
     assert decoded.size == decoded.image.size == (128, 64)

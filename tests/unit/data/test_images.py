@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
+from helpers import as_stored
 from visualsearch.data.images import UnreadableImage, decode_image, read_image
 from visualsearch.data.upright import EXIF_ORIENTATION
 
@@ -79,20 +80,9 @@ def test_first_frame_of_an_animation() -> None:
 def test_exif_orientation_is_applied(orientation: int) -> None:
     upright = np.zeros((16, 24, 3), np.uint8)
     upright[:8, :8], upright[:8, 16:], upright[8:, :8] = RED, GREEN, BLUE
-    # How a camera stores the upright picture for each orientation (EXIF 2.3, table 6).
-    stored = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.transpose(1, 0, 2),
-        6: upright.transpose(1, 0, 2)[::-1],
-        7: upright.transpose(1, 0, 2)[::-1, ::-1],
-        8: upright.transpose(1, 0, 2)[:, ::-1],
-    }[orientation]
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
-    data = encoded(Image.fromarray(np.ascontiguousarray(stored)), "PNG", exif=exif)
+    data = encoded(as_stored(upright, orientation), "PNG", exif=exif)
     assert np.array_equal(np.asarray(decode_image(data).image), upright)
 
 
