@@ -14,7 +14,8 @@ from visualsearch.embed.distortion import with_two_vectors
 from visualsearch.evaluate import mean_average_precision, search_quality
 from visualsearch.evaluate.mean_average_precision import average_precision, random_average_precision
 from visualsearch.evaluate.person_facts import person_facts
-from visualsearch.evaluate.search_quality import component_numbers, measure_search, prefix
+from visualsearch.evaluate.reduction_settings import component_numbers, prefix
+from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
 from visualsearch.settings import EvaluationSettings
@@ -80,6 +81,7 @@ class Made:
             self.embeddings,
             self.reduced,
             self.persons,
+            np.full((len(self.persons), 2), 1000),
             self.reduction,
             kinds.get("facts"),
             kinds.get("labels", pd.DataFrame()),

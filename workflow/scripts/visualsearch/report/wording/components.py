@@ -1,8 +1,9 @@
 """How the number of components changes the measures, and how many are enough."""
 
+from visualsearch.evaluate.relevance import above_chance
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, listed, percent
-from visualsearch.report.wording.measures import FEWEST, Summary, measured, summary_of, title_of
+from visualsearch.report.wording.measures import measured, summary_of, title_of
 from visualsearch.report.wording.search import keeps_all
 
 CAPTION = (
@@ -36,27 +37,19 @@ def fewest_without_loss(results: Results) -> dict[str, int]:
     """Return by measure the smallest number of components without a loss against all kept.
 
     For it and all larger ones, the 95 % interval of the paired difference to all kept reaches 0.
-    Measures that are not above chance, or of fewer than FEWEST persons, are left out.
+    Measures that are not above chance, or of fewer than FEWEST_PERSONS, are left out.
     """
     rows = results.search["by_components"]
     least = {}
     for name in measured(results):
         summaries = [summary_of(row["measures"], name) for row in rows]
         differences = [one.get("difference_interval") if one else None for one in summaries]
-        if None in differences or not _above_chance(summaries[-1]):
+        if None in differences or summaries[-1] is None or not above_chance(summaries[-1]):
             continue
         losing = [n for n, ends in enumerate(differences) if ends is not None and ends[1] < 0]
         place = min(losing[-1] + 1, len(rows) - 1) if losing else 0
         least[name] = rows[place]["n_components"]
     return least
-
-
-def _above_chance(found: Summary | None) -> bool:
-    """Whether a measure is above chance, with FEWEST persons or more."""
-    if found is None or found["persons"] < FEWEST:
-        return False
-    ends = found["lift_interval" if "lift" in found else "interval"]
-    return ends is not None and ends[0] > 0
 
 
 def sentences(results: Results) -> list[str]:

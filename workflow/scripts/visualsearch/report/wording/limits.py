@@ -1,9 +1,10 @@
 """What the vectors distinguish, by this run's numbers, and what no number here shows."""
 
+from visualsearch.evaluate.relevance import FEWEST_PERSONS
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, decimals, interval, percent, percent_interval
 from visualsearch.report.wording.detector import is_training_set
-from visualsearch.report.wording.measures import FEWEST, Summary, compared, measured, summary_of
+from visualsearch.report.wording.measures import Summary, compared, measured, summary_of
 
 # Shares of the way from chance to full agreement, from which a measure is seen so.
 STRONGLY, CLEARLY = 0.5, 0.2
@@ -41,7 +42,7 @@ def _distorted(found: Summary, mirrored: bool, plain: Summary | None) -> tuple[s
     if ends is None:
         return f"A distorted copy: {TOO_FEW}", f"{text}."
     low, high = ends
-    if found["persons"] < FEWEST:
+    if found["persons"] < FEWEST_PERSONS:
         verdict = TOO_FEW
     elif low >= 0.95:
         verdict = "nearly always found"
@@ -76,7 +77,7 @@ def _in_common(name: str, found: Summary) -> tuple[str, str]:
     text += f" (of {count(found['persons'], 'person')})."
     if ends is None:
         return f"{what}: {TOO_FEW}", text
-    if found["persons"] < FEWEST:
+    if found["persons"] < FEWEST_PERSONS:
         return f"{what}: {TOO_FEW}", f"{text} The difference: 95 % interval {interval(ends)}."
     difference = f"The 95 % interval of the difference, {interval(ends)}"
     if ends[1] < 0:

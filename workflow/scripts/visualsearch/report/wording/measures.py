@@ -2,13 +2,11 @@
 
 from typing import Any
 
+from visualsearch.evaluate.relevance import FEWEST_PERSONS
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import interval
 
 Summary = dict[str, Any]
-
-# The interval of a measure of fewer persons is too narrow to be trusted.
-FEWEST = 20
 
 
 def title_of(name: str) -> str:
@@ -44,7 +42,7 @@ def compared(found: Summary, above: str, below: str) -> str:
     ends = found.get("difference_interval")
     if ends is None:
         return "no difference known"
-    if found["persons"] < FEWEST:
+    if found["persons"] < FEWEST_PERSONS:
         verdict = "too few persons to tell"
     else:
         verdict = above if ends[0] > 0 else below if ends[1] < 0 else "no difference shown"
