@@ -1,8 +1,10 @@
-"""How the number of components changes the measures, and how many are enough."""
+"""How components and whitening change the measures: how many are enough, which are preferred."""
+
+from typing import Any
 
 from visualsearch.evaluate.relevance import above_chance
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import count, listed, percent
+from visualsearch.report.numbers import count, interval, listed, percent, signed
 from visualsearch.report.wording.measures import measured, summary_of, title_of
 from visualsearch.report.wording.search import keeps_all
 
@@ -53,7 +55,12 @@ def fewest_without_loss(results: Results) -> dict[str, int]:
 
 
 def sentences(results: Results) -> list[str]:
-    """Say how many components would be enough here."""
+    """Say how many components would be enough here, and which setting is preferred."""
+    preferred = _preferred(results)
+    return _enough(results) + ([preferred] if preferred else [])
+
+
+def _enough(results: Results) -> list[str]:
     kept = results.reduction.n_components
     rows = results.search["by_components"]
     if len(rows) < 2:
@@ -81,6 +88,49 @@ def sentences(results: Results) -> list[str]:
             f"(reduction.n_components: {needed})."
         )
     return [first, f"{second} {_kept_by(results, needed)}"]
+
+
+def _preferred(results: Results) -> str | None:
+    """Say which setting of the reduction this run's own figures prefer, and how surely."""
+    search = results.search
+    found = search["preferred_setting"]
+    if found is None:
+        return None
+    configured = (results.reduction.n_components, results.reduction.whiten_power)
+    chosen = (found["n_components"], found["whiten_power"])
+    compared = f"Of {found['settings_compared']} settings of components and whitening"
+    if chosen == configured:
+        return f"{compared}, this run's own figures prefer the configured one, {_named(*chosen)}."
+    measures = next(
+        row["measures"]
+        for row in search["by_setting"]
+        if (row["n_components"], row["whiten_power"]) == chosen
+    )
+    differences = listed(
+        [
+            f"{title_of(name)} {signed(one['difference'])} ({interval(one['difference_interval'])})"
+            for name in found["measures_counted"]
+            if (one := summary_of(measures, name)) is not None
+        ]
+    )
+    return (
+        f"{compared}, this run's own figures prefer {_named(*chosen)} to the configured "
+        f"{_named(*configured)}: {differences}; {_how_surely(found)}. In brackets is the 95 % "
+        "interval of the difference, for the same persons."
+    )
+
+
+def _how_surely(found: dict[str, Any]) -> str:
+    if found["sure"]:
+        return f"sure by {listed([title_of(name) for name in found['surely_better']])}"
+    if found["surely_worse"]:
+        worse = listed([title_of(name) for name in found["surely_worse"]])
+        return f"not sure, as it is worse in {worse}"
+    return "not sure, as no interval but that of copies lies above 0"
+
+
+def _named(n_components: int, whiten_power: float) -> str:
+    return f"{count(n_components, 'component')} with whitening {whiten_power:g}"
 
 
 def _titles(least: dict[str, int], number: int) -> str:

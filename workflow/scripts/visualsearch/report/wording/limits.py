@@ -24,6 +24,9 @@ def verdicts(results: Results) -> list[tuple[str, str]]:
             continue
         else:
             verdict, text = _in_common(name, found)
+        by_shape = summary_of(results.search["box_shape"], name)
+        if by_shape is not None:
+            text += f" {_against_box_shape(name, by_shape)}"
         raw = summary_of(results.search["raw_cosine"], name)
         if raw is not None:
             text += f" {_against_raw(name, raw)}"
@@ -99,8 +102,32 @@ def _in_common(name: str, found: Summary) -> tuple[str, str]:
 
 WHAT = {
     "pose": ("Pose", "Keypoint similarity, 1 for the same pose,"),
+    "pose_oks": (
+        "Pose in COCO's scale",
+        "Keypoint similarity with both axes by one length, 1 for the same pose in the same shape "
+        "of box,",
+    ),
     "context": ("Surroundings", "The overlap of the other categories, 1 for the same ones,"),
 }
+
+
+def _against_box_shape(name: str, by_shape: Summary) -> str:
+    """Say by how much the search is better than neighbours by box shape, person by person."""
+    value = decimals(by_shape["value"], 3) if name in WHAT else percent(by_shape["value"])
+    text = f"Box shape alone, without any pixel, gives {value}"
+    ends = by_shape.get("difference_interval")
+    if ends is None:
+        return f"{text}."
+    by = decimals(abs(by_shape["difference"]), 3)
+    if by_shape["persons"] < FEWEST_PERSONS:
+        verdict = TOO_FEW
+    elif ends[0] > 0:
+        verdict = f"the search is better by {by}"
+    elif ends[1] < 0:
+        verdict = f"the search is worse by {by}"
+    else:
+        verdict = "the search is not shown to be better"
+    return f"{text}: {verdict} (95 % interval of the difference {interval(ends)})."
 
 
 def _against_raw(name: str, raw: Summary) -> str:

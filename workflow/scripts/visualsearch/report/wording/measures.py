@@ -11,7 +11,11 @@ Summary = dict[str, Any]
 
 def title_of(name: str) -> str:
     """Return a measure's name for readers."""
-    titles = {"self": "mirrored copy", "self_unmirrored": "moved copy"}
+    titles = {
+        "self": "mirrored copy",
+        "self_unmirrored": "moved copy",
+        "pose_oks": "pose in COCO's scale",
+    }
     if name.startswith("label:"):
         return f"same {name.removeprefix('label:')}"
     return titles.get(name, name)
@@ -29,7 +33,7 @@ def measured(results: Results) -> dict[str, Summary]:
     """Return the summaries of what was measured, in the order in which they are shown."""
     measures = results.search["measures"]
     labels = sorted(name for name in measures if name.startswith("label:"))
-    names = ("self", "self_unmirrored", "pose", "context", *labels)
+    names = ("self", "self_unmirrored", "pose", "pose_oks", "context", *labels)
     return {name: found for name in names if (found := summary_of(measures, name)) is not None}
 
 

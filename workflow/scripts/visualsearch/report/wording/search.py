@@ -19,8 +19,10 @@ TRY_RERANK = (
     "anew by their full-length vectors."
 )
 RELEVANCE_UNITS = (
-    "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Raw "
-    "cosine: the same for the full-length vectors, compared without mean, PCA and whitening."
+    "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Box "
+    "shape: the same for the ten neighbours that the boxes alone give, by aspect, height and the "
+    "edges of the picture that they touch; no pixel is looked at. Raw cosine: the same for the "
+    "full-length vectors, compared without mean, PCA and whitening."
 )
 
 
@@ -46,6 +48,7 @@ class MeasureRow(NamedTuple):
     chance: str
     lift: str
     lift_interval: str
+    box_shape: str
     raw: str
     persons: str
 
@@ -138,13 +141,14 @@ def relevance_paragraphs(results: Results) -> list[str]:
 def relevance(results: Results) -> list[MeasureRow]:
     """Return the table of relevance."""
     measures, raw = results.search["measures"], results.search["raw_cosine"]
+    by_shape = results.search["box_shape"]
     rankings = results.search.get("mean_average_precision", {})
     rows = []
     for name, found in measured(results).items():
-        other = summary_of(raw, name)
+        others = (summary_of(by_shape, name), summary_of(raw, name))
         if name.startswith("self"):
             found = _against_chance(found, 1 / results.n_persons)
-        rows.append(_measure_row(title_of(name), MEANINGS.get(name, LABEL), found, other))
+        rows.append(_measure_row(title_of(name), MEANINGS.get(name, LABEL), found, *others))
         if name == "self":
             rows.append(_rank_row(measures[name], raw.get(name), found, results.n_persons))
         ranking = rankings.get(name.removeprefix("label:"))
@@ -159,7 +163,8 @@ def relevance(results: Results) -> list[MeasureRow]:
 MEANINGS = {
     "self": "moved and mirrored copies that find their original first",
     "self_unmirrored": "copies only moved that find their original first",
-    "pose": "keypoint similarity of the ten neighbours",
+    "pose": "keypoint similarity of the ten neighbours, each axis by its side of the box",
+    "pose_oks": "keypoint similarity, both axes by one length, the root of the box's area",
     "context": "overlap of the other categories in the ten neighbours' pictures",
 }
 LABEL = "precision@10: the ten neighbours that share it"
@@ -178,7 +183,13 @@ def _against_chance(found: Summary, chance: float) -> Summary:
     }
 
 
-def _measure_row(name: str, meaning: str, found: Summary, raw: Summary | None = None) -> MeasureRow:
+def _measure_row(
+    name: str,
+    meaning: str,
+    found: Summary,
+    by_shape: Summary | None = None,
+    raw: Summary | None = None,
+) -> MeasureRow:
     return MeasureRow(
         name,
         meaning,
@@ -187,6 +198,7 @@ def _measure_row(name: str, meaning: str, found: Summary, raw: Summary | None = 
         decimals(found.get("chance"), 3),
         signed(found.get("lift")),
         interval(found.get("lift_interval")),
+        decimals(None if by_shape is None else by_shape["value"], 3),
         decimals(None if raw is None else raw["value"], 3),
         f"{found['persons']:,}",
     )
@@ -203,6 +215,7 @@ def _rank_row(
         f"{(n_persons + 1) / 2:g}",
         DASH,
         DASH,
+        DASH,
         DASH if raw is None else f"{raw['median_rank']:g}",
         f"{found['persons']:,}",
     )
@@ -212,9 +225,12 @@ def by_height(results: Results) -> list[MeasureRow]:
     """Return the table of each measure by height of the box."""
     rows = []
     for name in measured(results):
+        by_shape = results.search["box_shape"].get(name, {"by_height": []})["by_height"]
+        of_heights = {part["height_from"]: part for part in by_shape}
         for part in results.search["measures"][name]["by_height"]:
             heights = _heights(part["height_from"], part["height_below"])
-            rows.append(_measure_row(title_of(name), heights, part))
+            beside = of_heights.get(part["height_from"])
+            rows.append(_measure_row(title_of(name), heights, part, beside))
     return rows
 
 
@@ -269,7 +285,10 @@ def rerank_paragraphs(results: Results) -> list[str]:
 def rerank_table(results: Results) -> list[tuple[MeasureRow, MeasureRow]]:
     """Return each measure without reranking and with it."""
     return [
-        (_measure_row(title_of(name), "", before), _measure_row(title_of(name), "", after))
+        (
+            _measure_row(title_of(name), "", before, summary_of(results.search["box_shape"], name)),
+            _measure_row(title_of(name), "", after),
+        )
         for name, before, after in _reranked_measures(results)
     ]
 
