@@ -1,11 +1,12 @@
 """Each measure on a case made by hand, whose value is known."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from visualsearch.core.statistics import Bootstrap
 from visualsearch.evaluate.mean_average_precision import average_precision
-from visualsearch.evaluate.person_facts import match, normalised_keypoints
+from visualsearch.evaluate.person_facts import match, normalised_keypoints, person_facts
 from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,
     by_height,
@@ -68,6 +69,51 @@ def test_pose_similarity_is_cocos_with_the_box_as_unit() -> None:
     first, second = normalised((points, box), (moved, box))
     expected = np.exp(-(0.1**2) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
     assert pose_similarity(first, second) == pytest.approx(expected)
+
+
+def in_one_scale(*persons: tuple[np.ndarray, list]) -> np.ndarray:
+    """The keypoints of persons that are each alone in an image, as person_facts finds them."""
+    annotations = {
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {
+                "image_id": i,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": box,
+                "keypoints": points.ravel().tolist(),
+            }
+            for i, (points, box) in enumerate(persons)
+        ],
+    }
+    boxes = np.array([box for _, box in persons], dtype=np.float32).T
+    table = pa.table({"image_id": np.arange(len(persons)), **dict(zip("xywh", boxes, strict=True))})
+    facts = person_facts(annotations, table, "person")
+    return facts.in_one_scale(np.arange(len(persons)))
+
+
+def test_in_one_scale_a_lying_person_is_not_posed_as_a_standing_one() -> None:
+    """Pose by the sides of the box takes both for the same; by one length they differ."""
+    standing, lying = person(0, 0, 50, 200), person(0, 0, 200, 50)
+    assert pose_similarity(*normalised(standing, lying)) == pytest.approx(1)
+    first, second = in_one_scale(standing, lying)
+    # Keypoint i lies at (i / 17, i / 34) of the box; the root of both areas is 100.
+    i = np.arange(17)
+    x, y = (i / 17 - 0.5) * 1.5, (i / 34 - 0.5) * 1.5
+    expected = np.exp(-(x**2 + y**2) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
+    assert pose_similarity(first, second) == pytest.approx(expected, rel=1e-5)
+    assert expected < 0.1
+
+
+def test_in_one_scale_place_and_size_do_not_count_and_a_move_counts_as_in_coco() -> None:
+    points, box = person(0, 0, 50, 200)
+    moved = points.copy()
+    moved[:, 0] += 10
+    first, elsewhere, second = in_one_scale((points, box), person(300, 50, 25, 100), (moved, box))
+    assert pose_similarity(first, elsewhere) == pytest.approx(1)
+    # COCO's: squared distance by the area and by (2 sigma) squared, halved.
+    expected = np.exp(-(10**2) / (50 * 200) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
+    assert pose_similarity(first, second) == pytest.approx(expected, rel=1e-5)
 
 
 def test_only_keypoints_labelled_in_both_count() -> None:
