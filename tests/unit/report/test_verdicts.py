@@ -164,8 +164,8 @@ def test_the_preferred_setting_is_told_with_how_surely(run: Run) -> None:
     text = preferring(run)
     assert text.startswith(
         "Of 6 settings of components and whitening, this run's own figures prefer 4 components "
-        "with whitening 0.25 to the configured 6 components with whitening 0.5: pose +0.003 (−0.001 to "
-        "0.007) and mirrored copy −0.010 (−0.030 to 0.010); not sure, as no interval"
+        "with whitening 0.25 to the configured 6 components with whitening 0.5: pose +0.003 "
+        "(−0.001 to 0.007) and mirrored copy −0.010 (−0.030 to 0.010); not sure, as no interval"
     )
     assert "; sure by pose and same view. In" in preferring(
         run, sure=True, surely_better=["pose", "label:view"]
