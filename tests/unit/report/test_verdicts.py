@@ -128,13 +128,15 @@ def test_the_search_is_set_against_box_shape_alone(
 ) -> None:
     results = with_numbers(
         run.results(),
-        measures={name: summary(0.23, [0.0, 0.06], 0.2) for name in ("pose", "pose_oks")},
+        measures={name: summary(0.23, [0.01, 0.06], 0.2) for name in ("pose", "pose_oks")},
         raw_cosine={},
         box_shape={"pose_oks": summary(0.2, None, persons=persons) | paired(difference, ends)},
     )
     (_, pose), (title, in_one_scale) = limits.verdicts(results)
     assert "Box shape" not in pose
-    assert title.startswith("Pose in COCO's scale")
+    beyond = ends[0] > 0 and persons >= 20
+    seen = "seen weakly" if beyond else "seen weakly, but not shown to be beyond box shape"
+    assert title == f"Pose in COCO's scale: {seen}"
     assert in_one_scale.endswith(f"Box shape alone, without any pixel, gives 0.200: {told}")
 
 
@@ -153,8 +155,8 @@ def preferring(run: Run, **changed: Any) -> str:
         "sure": False,
     }
     rows = [
-        {"n_components": n, "whiten_power": 0.25, "measures": measures}
-        for n, measures in ((6, {}), (4, {"pose": pose, "self": copy}))
+        {"n_components": n, "whiten_power": 0.25, "measures": {"pose": pose, "self": copy}}
+        for n in (6, 4)
     ]
     results = with_numbers(run.results(), by_setting=rows, preferred_setting=found | changed)
     return components.sentences(results)[-1]
@@ -163,15 +165,18 @@ def preferring(run: Run, **changed: Any) -> str:
 def test_the_preferred_setting_is_told_with_how_surely(run: Run) -> None:
     text = preferring(run)
     assert text.startswith(
-        "Of 6 settings of components and whitening, this run's own figures prefer 4 components "
-        "with whitening 0.25 to the configured 6 components with whitening 0.5: pose +0.003 "
-        "(−0.001 to 0.007) and mirrored copy −0.010 (−0.030 to 0.010); not sure, as no interval"
+        "Of 6 settings of components and whitening, this run's own figures prefer "
+        "reduction.n_components 4 instead of 6 and reduction.whiten_power 0.25 instead of 0.5: "
+        "pose +0.003 (−0.001 to 0.007) and mirrored copy −0.010 (−0.030 to 0.010); not sure, as no"
     )
     assert "; sure by pose and same view. In" in preferring(
         run, sure=True, surely_better=["pose", "label:view"]
     )
     assert "; not sure, as it is worse in mirrored copy. In" in preferring(
         run, surely_better=["pose"], surely_worse=["self"]
+    )
+    assert "prefer reduction.whiten_power 0.25 instead of 0.5: pose" in preferring(
+        run, n_components=6
     )
     own = preferring(run, n_components=6, whiten_power=0.5)
     assert own.endswith("prefer the configured one, 6 components with whitening 0.5.")

@@ -98,9 +98,22 @@ def _preferred(results: Results) -> str | None:
         return None
     configured = (results.reduction.n_components, results.reduction.whiten_power)
     chosen = (found["n_components"], found["whiten_power"])
-    compared = f"Of {found['settings_compared']} settings of components and whitening"
+    text = (
+        f"Of {found['settings_compared']} settings of components and whitening, this run's own "
+        "figures prefer"
+    )
     if chosen == configured:
-        return f"{compared}, this run's own figures prefer the configured one, {_named(*chosen)}."
+        return (
+            f"{text} the configured one, {count(chosen[0], 'component')} with whitening "
+            f"{chosen[1]:g}."
+        )
+    instead = [
+        f"{name} {other:g} instead of {own:g}"
+        for name, other, own in zip(
+            ("reduction.n_components", "reduction.whiten_power"), chosen, configured, strict=True
+        )
+        if other != own
+    ]
     measures = next(
         row["measures"]
         for row in search["by_setting"]
@@ -114,8 +127,7 @@ def _preferred(results: Results) -> str | None:
         ]
     )
     return (
-        f"{compared}, this run's own figures prefer {_named(*chosen)} to the configured "
-        f"{_named(*configured)}: {differences}; {_how_surely(found)}. In brackets is the 95 % "
+        f"{text} {listed(instead)}: {differences}; {_how_surely(found)}. In brackets is the 95 % "
         "interval of the difference, for the same persons."
     )
 
@@ -127,10 +139,6 @@ def _how_surely(found: dict[str, Any]) -> str:
         worse = listed([title_of(name) for name in found["surely_worse"]])
         return f"not sure, as it is worse in {worse}"
     return "not sure, as no interval but that of copies lies above 0"
-
-
-def _named(n_components: int, whiten_power: float) -> str:
-    return f"{count(n_components, 'component')} with whitening {whiten_power:g}"
 
 
 def _titles(least: dict[str, int], number: int) -> str:

@@ -27,6 +27,8 @@ def verdicts(results: Results) -> list[tuple[str, str]]:
         by_shape = summary_of(results.search["box_shape"], name)
         if by_shape is not None:
             text += f" {_against_box_shape(name, by_shape)}"
+            if ": seen" in verdict and not _above_box_shape(by_shape):
+                verdict += ", but not shown to be beyond box shape"
         raw = summary_of(results.search["raw_cosine"], name)
         if raw is not None:
             text += f" {_against_raw(name, raw)}"
@@ -111,6 +113,12 @@ WHAT = {
 }
 
 
+def _above_box_shape(by_shape: Summary) -> bool:
+    """Whether the search is surely better than neighbours by box shape, person by person."""
+    ends = by_shape.get("difference_interval")
+    return ends is not None and by_shape["persons"] >= FEWEST_PERSONS and bool(ends[0] > 0)
+
+
 def _against_box_shape(name: str, by_shape: Summary) -> str:
     """Say by how much the search is better than neighbours by box shape, person by person."""
     value = decimals(by_shape["value"], 3) if name in WHAT else percent(by_shape["value"])
@@ -121,7 +129,7 @@ def _against_box_shape(name: str, by_shape: Summary) -> str:
     by = decimals(abs(by_shape["difference"]), 3)
     if by_shape["persons"] < FEWEST_PERSONS:
         verdict = TOO_FEW
-    elif ends[0] > 0:
+    elif _above_box_shape(by_shape):
         verdict = f"the search is better by {by}"
     elif ends[1] < 0:
         verdict = f"the search is worse by {by}"
