@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from visualsearch.data.picture_edges import touched_edges
 from visualsearch.data.tables import boxes_of
 
-Features = NDArray[np.float64]
+# Boxes at a time, as their corners and edges take more memory than the features.
+BLOCK_ROWS = 65536
+
+Features = NDArray[np.float32]
 
 
 def box_features(persons: pa.Table, sizes: NDArray[np.int64]) -> Features:
-    """Describe each box by six standardised values, float64 [N, 6].
+    """Describe each box by six standardised values, float32 [N, 6].
 
     The logarithm of width / height; the logarithm of the box's share of the picture's height; and
     for each edge of the picture 1 if the box touches it, else 0. Each has mean 0 and standard
@@ -23,21 +26,21 @@ def box_features(persons: pa.Table, sizes: NDArray[np.int64]) -> Features:
 
     persons: rows of PERSONS. sizes: width and height of each person's picture [N, 2].
     """
-    boxes = boxes_of(persons).astype(np.float64)
-    sides = np.maximum(boxes[:, 2:], 1)
-    features = np.column_stack(
-        [
-            np.log(sides[:, 0] / sides[:, 1]),
-            np.log(sides[:, 1] / sizes[:, 1]),
-            touched_edges(boxes, sizes),
-        ]
-    )
-    if not len(features):
-        return features
-    deviations = features.std(axis=0)
-    # Of equal values the deviation may be a rounding error.
-    varies = np.ptp(features, axis=0) > 0
-    return np.where(varies, (features - features.mean(axis=0)) / np.where(varies, deviations, 1), 0)
+    boxes = boxes_of(persons)
+    # Each feature in one piece, as it is compared feature by feature.
+    features = np.empty((len(boxes), 6), dtype=np.float32, order="F")
+    for start in range(0, len(boxes), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        width, height = np.maximum(boxes[rows, 2:], 1).T
+        features[rows, 0] = np.log(width / height)
+        features[rows, 1] = np.log(height / sizes[rows, 1])
+        features[rows, 2:] = touched_edges(boxes[rows], sizes[rows])
+    for values in features.T if len(boxes) else ():
+        # Of equal values the deviation may be a rounding error.
+        varies = values.min() < values.max()
+        mean, deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
+        values[:] = (values - mean) / deviation if varies else 0
+    return features
 
 
 def nearest_by_shape(
@@ -49,7 +52,7 @@ def nearest_by_shape(
     at a time is compared with all, and each sum has the same order, so the result is exact.
     """
     found = np.full((len(rows), k), -1, dtype=np.int64)
-    by_feature = np.ascontiguousarray(features.T)
+    by_feature = features.T
     for place, row in enumerate(rows.tolist()):
         squared = np.zeros(len(features))
         for values in by_feature:
