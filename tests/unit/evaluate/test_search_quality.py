@@ -189,47 +189,6 @@ def test_random_average_precision_is_the_mean_over_all_rankings() -> None:
         assert random_average_precision(relevant, n) == pytest.approx(np.mean(every))
 
 
-def test_facts_are_those_of_the_matched_annotation() -> None:
-    rows = [(1000, 1, 0, 0), (1001, 1, 50, 0), (2000, 2, 0, 0), (3000, 3, 0, 0)]
-    persons = pa.table(
-        {
-            "person_id": [row[0] for row in rows],
-            "image_id": [row[1] for row in rows],
-            "det_index": [0, 1, 0, 0],
-            "score": [0.9] * 4,
-            "x": [row[2] for row in rows],
-            "y": [row[3] for row in rows],
-            "w": [20] * 4,
-            "h": [100] * 4,
-        }
-    ).cast(PERSONS)
-    points = [10, 50, 2, *[0] * 48]
-
-    def annotation(image: int, category: int, box: list[float], **more: Any) -> dict[str, Any]:
-        return {"image_id": image, "category_id": category, "bbox": box, "iscrowd": 0} | more
-
-    annotations = {
-        "categories": [
-            {"id": 1, "name": "person"}, {"id": 7, "name": "train"}, {"id": 9, "name": "boat"},
-        ],
-        "annotations": [
-            annotation(1, 1, [50, 0, 20, 100], keypoints=points),
-            annotation(1, 9, [0, 0, 5, 5]),
-            annotation(2, 1, [0, 0, 20, 100], iscrowd=1),
-            annotation(2, 7, [0, 0, 5, 5]),
-        ],
-    }  # fmt: skip
-    facts = person_facts(annotations, persons, "person")
-    assert facts.matched.tolist() == [False, True, False, False]
-    assert facts.context[1].tolist() == [False, True]  # train, boat
-    assert not facts.context[[0, 2, 3]].any()
-    assert facts.keypoints[1, 0] == pytest.approx([(10 - 50) / 20, 0.5])
-    # From the centre, (60, 50), by the root of 20 x 100.
-    assert facts.in_one_scale(np.array([1]))[0, 0] == pytest.approx([-50 / 2000**0.5, 0])
-    assert np.isnan(facts.in_one_scale(np.array([0, 2, 3]))).all()
-    assert np.isnan(facts.keypoints[1, 1:]).all()
-
-
 def test_pose_and_context_of_neighbours(tmp_path: Path) -> None:
     """Clusters stand each in its own pose and surroundings."""
     made = Made(tmp_path, clustered())

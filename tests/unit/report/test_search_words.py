@@ -11,7 +11,7 @@ from made_measures import paired, summary
 from page_text import page_of
 from report_run import Run, with_numbers
 from visualsearch.report.model import Results
-from visualsearch.report.wording import gallery, limits, search
+from visualsearch.report.wording import gallery, limits, recall, search
 
 
 def test_label_agreement_is_set_against_chance(run: Run) -> None:
@@ -73,7 +73,7 @@ def test_measures_are_shown_by_height(run: Run) -> None:
 
 def test_recall_is_told_in_two_stages(run: Run) -> None:
     results = run.results()
-    index, reduction = search.recall_stages(results)
+    index, reduction = recall.stages(results)
     assert (index.recall_at_1, index.recall_at_10, index.interval_at_10, index.persons) == (
         "1.000", "1.000", "1.000 to 1.000", "7",
     )  # fmt: skip
@@ -82,19 +82,19 @@ def test_recall_is_told_in_two_stages(run: Run) -> None:
     ends = measured["recall@10_interval"]
     assert reduction.interval_at_10 == f"{ends[0]:.3f} to {ends[1]:.3f}"
     assert reduction.persons == "14"
-    text = " ".join(search.recall_paragraphs(results))
+    text = " ".join(recall.paragraphs(results))
     alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     assert "whitening (power 0.5) weighs the directions anew" in text
     assert f"without whitening, keeps {100 * alone:.1f} % of the ten nearest" in text
     assert "fitted on the very persons searched for" in text
     # Seven persons differ in six directions, so six components hold all.
     few = dataclasses.replace(results.reduction, n_persons=7)
-    said = " ".join(search.recall_paragraphs(dataclasses.replace(results, reduction=few)))
+    said = " ".join(recall.paragraphs(dataclasses.replace(results, reduction=few)))
     assert "keeps" not in said and "fitted" not in said
     plain = dataclasses.replace(
         results, reduction=dataclasses.replace(results.reduction, whiten_power=0.0)
     )
-    assert "whitening" not in " ".join(search.recall_paragraphs(plain))
+    assert "whitening" not in " ".join(recall.paragraphs(plain))
 
 
 def looked_at(results: Results, ends: list[float] | None, candidates: int = 13) -> Results:

@@ -6,7 +6,7 @@ from visualsearch.evaluate.relevance import above_chance
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, interval, listed, percent, signed
 from visualsearch.report.wording.measures import measured, summary_of, title_of
-from visualsearch.report.wording.search import keeps_all
+from visualsearch.report.wording.recall import keeps_all
 
 CAPTION = (
     "Above: how much of the variance the first components hold, how many of the ten nearest "
