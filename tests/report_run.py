@@ -18,6 +18,7 @@ from report_inputs import (
 )
 from visualsearch.core.files import read_json, write_json
 from visualsearch.data.manifest import read_manifest, write_manifest
+from visualsearch.data.picture_edges import sizes_by_person
 from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.data.tables import (
     BOX_COLUMNS,
@@ -116,15 +117,17 @@ class Run:
 
     def _measure(self) -> None:
         folder = self.folder
-        labels = labels_by_image(read_manifest(folder / "manifest.parquet"))
+        manifest = read_manifest(folder / "manifest.parquet")
+        persons = read_table(folder / "persons.parquet")
         reduced = str(folder / "reduced.parquet")
         measured = measure_search(
             [str(folder / "embeddings.parquet")],
             [reduced],
-            read_table(folder / "persons.parquet"),
+            persons,
+            sizes_by_person(manifest, persons),
             self.reduction,
             None,
-            labels,
+            labels_by_image(manifest),
             read_table(folder / "distorted.parquet"),
             EvaluationSettings(resamples=100),
             self.rerank,

@@ -5,6 +5,7 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
 from visualsearch.data.person_order import rows_of_shards
+from visualsearch.data.picture_edges import sizes_by_person
 from visualsearch.data.tables import PERSONS, common_metadata, read_table
 from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluate.person_facts import labels_by_image, person_facts
@@ -18,7 +19,9 @@ with job(snakemake), threadpool_limits(1):
     settings = snakemake.params.settings
     # Copies embedded with other settings could not be compared.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
-    labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
+    columns = ["image_id", "labels", "width", "height"]
+    manifest = read_table(snakemake.input.manifest, columns)
+    labels = labels_by_image(manifest)
     # Not from the index, so that a change of it does not rerun this.
     persons = rows_of_shards(snakemake.input.reduced, PERSONS.names)
     annotations = snakemake.input.annotations
@@ -26,6 +29,7 @@ with job(snakemake), threadpool_limits(1):
         list(snakemake.input.embeddings),
         list(snakemake.input.reduced),
         persons,
+        sizes_by_person(manifest, persons),
         Reduction.load(snakemake.input.model),
         person_facts(read_json(annotations), persons, settings["dataset"]["category"])
         if annotations

@@ -76,11 +76,11 @@ class NeighbourMeasures:
 
     @property
     def names(self) -> list[str]:
-        """The measures that are known: pose, context, and label:KIND for each kind of label."""
+        """The measures that are known: pose, pose_oks, context, and label:KIND for each kind."""
         found = []
         if self.facts is not None:
             if not np.isnan(self.facts.keypoints[self.sample.rows]).all():
-                found.append("pose")
+                found += ["pose", "pose_oks"]
             if self.facts.matched[self.sample.rows].any():
                 found.append("context")
         return [*found, *(f"label:{kind}" for kind in self.labels)]
@@ -103,6 +103,8 @@ class NeighbourMeasures:
         if name == "pose":
             points = self.facts.keypoints
             return pose_similarity(points[first], points[second])
+        if name == "pose_oks":
+            return pose_similarity(self.facts.in_one_scale(first), self.facts.in_one_scale(second))
         known = self.facts.matched[first] & self.facts.matched[second]
         overlap = context_overlap(self.facts.context[first], self.facts.context[second])
         return np.where(known, overlap, np.nan)
