@@ -189,6 +189,7 @@ def test_changed_settings_are_named(unremembered: Workspace) -> None:
     ("section", "change", "rerun"),
     [
         ("search", {"neighbours": 3}, {"search_persons", "render_report"}),
+        ("search", {"hits_per_image": None}, {"search_persons", "render_report"}),
         ("search", {"rerank": 50}, {"search_persons", "evaluate_search", "render_report"}),
         ("index", {"target_recall": 0.9}, AFTER_REDUCTION),
         ("index", {"backend": "exact"}, AFTER_REDUCTION),
