@@ -210,7 +210,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("role", "told", "shown"),
     [
-        ("typical", "typical, in a dense region: x", "in a dense region: x"),
+        ("typical", "typical: x", "x"),
         ("small", "small: 50 px high", "50 px high"),
         ("surest", "surest of its neighbours: x", "surest of its neighbours: x"),
         ("crowd", "in a crowd: x", "in a crowd: x"),
