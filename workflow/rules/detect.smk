@@ -78,7 +78,9 @@ rule detect_persons:
         "../scripts/detect_persons.py"
 
 
-GATHER_DETECTIONS = record("gather_detections", "dataset.category", after=[DETECT_PERSONS])
+GATHER_DETECTIONS = record(
+    "gather_detections", "dataset.category", after=[DETECT_PERSONS]
+)
 
 
 rule gather_detections:

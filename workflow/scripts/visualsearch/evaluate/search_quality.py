@@ -86,8 +86,9 @@ def measure_search(
 
     embeddings, reduced: shards of full-length and reduced vectors. persons: the index's rows.
     facts: of these rows, None without annotations. labels: by image. distorted: rows of rule
-    embed_distorted. rerank: search.rerank. Numbers of components are compared only where a
-    reduction was fitted, so for two persons or more.
+    embed_distorted. rerank: search.rerank; with it the random pairs are of full-length vectors,
+    which hits are sorted by then. Numbers of components are compared only where a reduction was
+    fitted, so for two persons or more.
     """
     sample = draw_sample(persons, settings.persons, settings.resamples, settings.seed)
     own_images = sample.image_ids[sample.rows]
@@ -119,6 +120,7 @@ def measure_search(
     }
     unwhitened = {n: view(prefix(_unwhitened(short, reduction), n), None) for n in numbers}
     with_own = Nearest(short, NEIGHBOURS, sample.rows)
+    random = Rescored(centred(full, reduction.mean) if rerank else short, sample.random)
     candidates = Nearest(short, max(rerank, NEIGHBOURS), sample.rows, own_images)
     for batch, images in vectors_and_images(reduced, BATCH_ROWS):
         plain = _unwhitened(batch, reduction)
@@ -128,6 +130,8 @@ def measure_search(
         with_own.add(batch, images)
         if rerank:
             candidates.add(batch, images)
+        else:
+            random.add(batch)
     reranked = Rescored(centred(full, reduction.mean), candidates.neighbours)
     for batch, images in vectors_and_images(embeddings, BATCH_ROWS):
         raw.add(l2_normalised(batch), images)
@@ -135,6 +139,7 @@ def measure_search(
         plain_full.add(unit, images)
         if rerank:
             reranked.add(unit)
+            random.add(unit)
 
     best = by_number[reduction.n_components]
     result: dict[str, Any] = {
@@ -142,6 +147,7 @@ def measure_search(
         "neighbours": NEIGHBOURS,
         "reduced_against_full_length": recalls(raw.nearest, best.nearest, sample),
         "measures": _measures(best, alike, sample, sample.rows[copied], strata=True),
+        "random_pairs": scale_of(random.cosines),
         "same_image": with_strata(same_image_share(with_own.neighbours, sample), sample),
         "raw_cosine": _beside(raw, best, alike, sample, sample.rows[copied]),
         "by_components": [],
@@ -167,6 +173,16 @@ def measure_search(
             "measures": alike.summaries(after, base=best.nearest.neighbours),
         }
     return result
+
+
+def scale_of(cosines: Vectors) -> dict[str, Any]:
+    """Where the cosines of random pairs lie: their median and their 99th percentile.
+
+    cosines: float32 [Q, m], -inf for no pair. Both are None without a pair.
+    """
+    known = cosines[np.isfinite(cosines)].astype(np.float64)
+    quantiles = np.quantile(known, (0.5, 0.99)).round(6).tolist() if len(known) else (None, None)
+    return {"pairs": len(known), "median": quantiles[0], "percentile_99": quantiles[1]}
 
 
 def recalls(truth: Nearest, found: Nearest, sample: Sample) -> dict[str, Any]:

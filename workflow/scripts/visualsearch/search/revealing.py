@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.data.boxes import iou, xywh_to_xyxy
+from visualsearch.data.boxes import at_edges, iou, xywh_to_xyxy
 from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
 from visualsearch.data.tables import boxes_of
 from visualsearch.search.local_density import (
@@ -24,9 +24,6 @@ MAX_COMPARED = 1000
 # A small person is in the lowest tenth by height, and below half of the median.
 SMALLEST_SHARE = 0.1
 MIN_CROWD = 3
-# A box that ends this near an edge, as a share of the picture's side, is cut off there: boxes are
-# only roughly exact.
-EDGE = 0.01
 # The surest are among the nearest tenth by local density.
 NEAREST_SHARE = 0.1
 ROLES = ("typical", "rare", "small", "cut-off", "crowd", "surest")
@@ -212,7 +209,7 @@ def _small_or_cut_off(persons: pa.Table, sizes: NDArray[np.int64]) -> tuple[str,
     height, score = persons["h"].to_numpy(), persons["score"].to_numpy()
     median = np.median(height)
     limit = min(np.quantile(height, SMALLEST_SHARE), median / 2)
-    at_edge = _edges(persons, sizes)
+    at_edge = at_edges(xywh_to_xyxy(boxes_of(persons)), sizes)
 
     def small(row: int) -> str:
         text = f"small: {height[row]:.0f} px high, where half of all are {median:.0f} px or more"
@@ -250,13 +247,6 @@ def _crowd(persons: pa.Table) -> _Ranking:
         return f"in a crowd: {len(rows)} are in its picture, and {boxes} its own"
 
     return _Ranking(rows[order][:1], describe)
-
-
-def _edges(persons: pa.Table, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each box ends at the left, top, right and bottom of its picture, bool [N, 4]."""
-    boxes = xywh_to_xyxy(boxes_of(persons))
-    near = np.concatenate([boxes[:, :2], sizes - boxes[:, 2:]], axis=1)
-    return near <= EDGE * np.concatenate([sizes, sizes], axis=1)
 
 
 def _and(at_edge: NDArray[np.bool_]) -> str:
