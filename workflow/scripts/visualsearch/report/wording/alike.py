@@ -37,7 +37,7 @@ def scale(results: Results) -> str | None:
         return None
     return (
         f"What a similarity means here: of random pairs of {results.nouns[1]} in different "
-        f"pictures, half have a cosine of {decimals(pairs['median'])} or less, and 99 % of "
+        f"pictures, half have a cosine of {decimals(pairs['median'])} or less, and 99 % have "
         f"{decimals(pairs['percentile_99'])} or less."
     )
 
@@ -89,7 +89,7 @@ def _scale(known: dict[str, Any], cut_off: bool) -> list[_Part]:
         return []
     high, by_chance = _counts(known["height"])
     same, same_by_chance = _counts(known["cut_off"])
-    where = "cut off at an edge of their picture" if cut_off else "away from the edges"
+    where = "cut off at an edge" if cut_off else "away from the edges"
     return [
         (
             f"{high} of {known['height']['hits']:,} {_verb(high, 'have')} a box of about the "
