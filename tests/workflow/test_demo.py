@@ -22,7 +22,8 @@ from running import (
 )
 from visualsearch.workflow.machine import memory_mb
 
-AFTER_INDEX = {"select_queries", "search_persons", "render_report"}
+AFTER_QUERIES = {"search_persons", "evaluate_galleries", "render_report"}
+AFTER_INDEX = {"select_queries"} | AFTER_QUERIES
 AFTER_REDUCTION = {"build_index", "time_index"} | AFTER_INDEX
 AFTER_EMBEDDING = {"fit_pca", "reduce_vectors", "evaluate_search"} | AFTER_REDUCTION
 
@@ -205,8 +206,9 @@ def test_changed_settings_are_named(unremembered: Workspace) -> None:
 @pytest.mark.parametrize(
     ("section", "change", "rerun"),
     [
-        ("search", {"neighbours": 3}, {"search_persons", "render_report"}),
-        ("search", {"rerank": 50}, {"search_persons", "evaluate_search", "render_report"}),
+        ("search", {"neighbours": 3}, AFTER_QUERIES),
+        ("search", {"hits_per_image": None}, AFTER_QUERIES),
+        ("search", {"rerank": 50}, {"evaluate_search"} | AFTER_QUERIES),
         ("index", {"target_recall": 0.9}, AFTER_REDUCTION),
         ("index", {"backend": "exact"}, AFTER_REDUCTION),
         ("evaluation", {"resamples": 500}, {"evaluate_search", "render_report"}),

@@ -4,8 +4,8 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
+from visualsearch.data.manifest import picture_sizes
 from visualsearch.data.person_order import rows_of_shards
-from visualsearch.data.picture_edges import sizes_by_person
 from visualsearch.data.tables import PERSONS, common_metadata, read_table
 from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluate.person_facts import labels_by_image, person_facts
@@ -19,9 +19,7 @@ with job(snakemake), threadpool_limits(1):
     settings = snakemake.params.settings
     # Copies embedded with other settings could not be compared.
     common_metadata([*snakemake.input.embeddings, snakemake.input.distorted])
-    columns = ["image_id", "labels", "width", "height"]
-    manifest = read_table(snakemake.input.manifest, columns)
-    labels = labels_by_image(manifest)
+    labels = labels_by_image(read_table(snakemake.input.manifest, ["image_id", "labels"]))
     # Not from the index, so that a change of it does not rerun this.
     persons = rows_of_shards(snakemake.input.reduced, PERSONS.names)
     annotations = snakemake.input.annotations
@@ -29,7 +27,7 @@ with job(snakemake), threadpool_limits(1):
         list(snakemake.input.embeddings),
         list(snakemake.input.reduced),
         persons,
-        sizes_by_person(manifest, persons),
+        picture_sizes(snakemake.input.manifest, persons["image_id"].to_numpy()),
         Reduction.load(snakemake.input.model),
         person_facts(read_json(annotations), persons, settings["dataset"]["category"])
         if annotations

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from visualsearch.data.picture_edges import touched_edges
+from visualsearch.data.boxes import at_edges, xywh_to_xyxy
 from visualsearch.evaluate.box_shape import box_features, nearest_by_shape
 
 SIZE = (200, 100)
@@ -21,7 +21,7 @@ def features_of(*boxes: tuple[float, float, float, float]) -> np.ndarray:
 
 def test_the_edges_that_a_box_touches() -> None:
     boxes = np.array([(0, 0, 200, 100), (50, 20, 10, 10), (1.9, 50, 40, 49.5), (2.1, 50, 40, 48)])
-    assert touched_edges(boxes, np.array([SIZE] * 4)).tolist() == [
+    assert at_edges(xywh_to_xyxy(boxes), np.array([SIZE] * 4)).tolist() == [
         [True, True, True, True],
         [False, False, False, False],
         [True, False, False, True],  # within a hundredth of the width and the height

@@ -119,6 +119,27 @@ def test_ranking_by_label_is_perfect_in_clusters_of_the_label(tmp_path: Path) ->
     assert made.measured(labels=shuffled)["measures"]["label:pair"]["value"] < 0.8
 
 
+def test_random_pairs_are_of_all_in_other_images(tmp_path: Path) -> None:
+    """Of 48 persons in pairs every pair of two images counts; reranked, by full-length vectors."""
+    made = Made(tmp_path, clustered(spread=1.0))
+    apart = made.image_ids[:, None] != made.image_ids
+    unit = made.vectors / np.linalg.norm(made.vectors, axis=1, keepdims=True)
+    unit -= unit.mean(axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    for rerank, vectors in ((0, made.reduction.transform(made.vectors)), (12, unit)):
+        found = made.measured(rerank=rerank)["random_pairs"]
+        cosines = (vectors @ vectors.T)[apart]
+        assert found["pairs"] == len(cosines) == 48 * 46
+        assert found["median"] == pytest.approx(np.median(cosines), abs=1e-5)
+        assert found["percentile_99"] == pytest.approx(np.quantile(cosines, 0.99), abs=1e-5)
+
+
+def test_a_single_image_has_no_random_pairs() -> None:
+    none = np.full((2, 2), -np.inf, dtype=np.float32)
+    expected = {"pairs": 0, "median": None, "percentile_99": None}
+    assert search_quality.scale_of(none) == search_quality.scale_of(none[:0]) == expected
+
+
 def test_in_blocks_is_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows and few rankings at a time, against all rows in one block and all rankings held."""
     made = Made(tmp_path, clustered(spread=1.0))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.data.picture_edges import touched_edges
+from visualsearch.data.boxes import at_edges, xywh_to_xyxy
 from visualsearch.data.tables import boxes_of
 
 # Boxes at a time, as their corners and edges take more memory than the features.
@@ -34,7 +34,7 @@ def box_features(persons: pa.Table, sizes: NDArray[np.int64]) -> Features:
         width, height = np.maximum(boxes[rows, 2:], 1).T
         features[rows, 0] = np.log(width / height)
         features[rows, 1] = np.log(height / sizes[rows, 1])
-        features[rows, 2:] = touched_edges(boxes[rows], sizes[rows])
+        features[rows, 2:] = at_edges(xywh_to_xyxy(boxes[rows]), sizes[rows])
     for values in features.T if len(boxes) else ():
         # Of equal values the deviation may be a rounding error.
         varies = values.min() < values.max()

@@ -31,8 +31,8 @@ Values = NDArray[np.float64]
 class Sample:
     """The measured persons.
 
-    rows: int64 [Q], rising. image_ids: int64 [N], of the whole set. heights: float64 [Q], pixels.
-    random: int64 [Q, m], random persons for each; -1 for those of the same image.
+    rows: int64 [Q], rising if drawn. image_ids: int64 [N], of the whole set. heights: float64 [Q],
+    pixels. random: int64 [Q, m], random persons for each; -1 for those of the same image.
     """
 
     rows: Rows
@@ -44,8 +44,12 @@ class Sample:
 
 def draw_sample(persons: pa.Table, most: int, resamples: int, seed: int) -> Sample:
     """At most `most` persons, evenly spaced, and the random persons to compute chance from."""
+    return sample_of(persons, evenly_spaced(len(persons), most), resamples, seed)
+
+
+def sample_of(persons: pa.Table, rows: Rows, resamples: int, seed: int) -> Sample:
+    """The persons of these rows, and the random persons to compute chance from."""
     image_ids = persons["image_id"].to_numpy()
-    rows = evenly_spaced(len(persons), most)
     if len(persons) <= RANDOM_PERSONS:
         random = np.broadcast_to(np.arange(len(persons)), (len(rows), len(persons)))
     else:
@@ -72,7 +76,7 @@ class NeighbourMeasures:
             codes, _ = pd.factorize(labels[kind].reindex(sample.image_ids))
             if len(np.unique(codes[codes >= 0])) > 1:
                 self.labels[kind] = codes
-        self.chance = {name: mean_of_known(self._pairs(name, sample.random)) for name in self.names}
+        self.chance = {name: mean_of_known(self.pairs(name, sample.random)) for name in self.names}
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +89,7 @@ class NeighbourMeasures:
                 found.append("context")
         return [*found, *(f"label:{kind}" for kind in self.labels)]
 
-    def _pairs(self, name: str, others: Rows) -> Values:
+    def pairs(self, name: str, others: Rows) -> Values:
         """The measure of each measured person with each of its `others` [Q, m]; nan if unknown."""
         rows = self.sample.rows
         result = np.full(others.shape, np.nan)
@@ -111,7 +115,7 @@ class NeighbourMeasures:
 
     def of_neighbours(self, name: str, neighbours: Rows) -> Values:
         """Mean of a measure over each person's neighbours [Q, k]: float64 [Q]."""
-        return mean_of_known(self._pairs(name, neighbours))
+        return mean_of_known(self.pairs(name, neighbours))
 
     def summaries(
         self, neighbours: Rows, strata: bool = False, base: Rows | None = None

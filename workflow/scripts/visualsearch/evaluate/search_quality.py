@@ -85,8 +85,9 @@ def measure_search(
 
     embeddings, reduced: shards of full-length and reduced vectors. persons: the index's rows.
     sizes: width and height of each row's picture [N, 2]. facts: of these rows, None without
-    annotations. labels: by image. distorted: rows of rule embed_distorted. rerank: search.rerank.
-    Settings of the reduction are compared only where one was fitted, so for two persons or more.
+    annotations. labels: by image. distorted: rows of rule embed_distorted. rerank: search.rerank;
+    with it the random pairs are of full-length vectors, which hits are sorted by then. Settings of
+    the reduction are compared only where one was fitted, so for two persons or more.
     """
     sample = draw_sample(persons, settings.persons, settings.resamples, settings.seed)
     own_images = sample.image_ids[sample.rows]
@@ -118,6 +119,7 @@ def measure_search(
         }
         views[setting] = view(prefix(whitened_by(short, reduction, power), n), of_copies)
     with_own = Nearest(short, NEIGHBOURS, sample.rows)
+    random = Rescored(centred(full, reduction.mean) if rerank else short, sample.random)
     candidates = Nearest(short, max(rerank, NEIGHBOURS), sample.rows, own_images)
     for batch, images in vectors_and_images(reduced, BATCH_ROWS):
         for power in sorted({setting.whiten_power for setting in views}):
@@ -128,6 +130,8 @@ def measure_search(
         with_own.add(batch, images)
         if rerank:
             candidates.add(batch, images)
+        else:
+            random.add(batch)
     reranked = Rescored(centred(full, reduction.mean), candidates.neighbours)
     for batch, images in vectors_and_images(embeddings, BATCH_ROWS):
         raw.add(l2_normalised(batch), images)
@@ -135,6 +139,7 @@ def measure_search(
         plain_full.add(unit, images)
         if rerank:
             reranked.add(unit)
+            random.add(unit)
 
     best = views[configured]
     by_shape = nearest_by_shape(
@@ -145,6 +150,7 @@ def measure_search(
         "neighbours": NEIGHBOURS,
         "reduced_against_full_length": recalls(raw.nearest, best.nearest, sample),
         "measures": _measures(best, alike, sample, sample.rows[copied], strata=True),
+        "random_pairs": scale_of(random.cosines),
         "same_image": with_strata(same_image_share(with_own.neighbours, sample), sample),
         "raw_cosine": _beside(
             _measures(raw, alike, sample, sample.rows[copied]),
@@ -181,6 +187,16 @@ def measure_search(
             "measures": alike.summaries(after, base=best.nearest.neighbours),
         }
     return result
+
+
+def scale_of(cosines: Vectors) -> dict[str, Any]:
+    """Where the cosines of random pairs lie: their median and their 99th percentile.
+
+    cosines: float32 [Q, m], -inf for no pair. Both are None without a pair.
+    """
+    known = cosines[np.isfinite(cosines)].astype(np.float64)
+    quantiles = np.quantile(known, (0.5, 0.99)).round(6).tolist() if len(known) else (None, None)
+    return {"pairs": len(known), "median": quantiles[0], "percentile_99": quantiles[1]}
 
 
 def recalls(truth: Nearest, found: Nearest, sample: Sample) -> dict[str, Any]:

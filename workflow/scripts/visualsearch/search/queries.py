@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.statistics import evenly_spaced
+from visualsearch.data.manifest import picture_sizes
 from visualsearch.data.person_order import vectors_of_rows
-from visualsearch.data.picture_edges import sizes_by_person
 from visualsearch.data.tables import (
     BOX_COLUMNS,
     QUERIES,
@@ -203,5 +203,5 @@ def _revealing(
     image_ids = persons["image_id"].to_numpy()
     mean = Reduction.load(evidence.model).mean
     around = surroundings(compared, image_ids, reduced, evidence.embeddings, mean)
-    manifest = read_table(evidence.manifest, ["image_id", "width", "height"])
-    return choose_revealing(persons, sizes_by_person(manifest, persons), around, count)
+    sizes = picture_sizes(evidence.manifest, image_ids)
+    return choose_revealing(persons, sizes, around, count)

@@ -2,6 +2,7 @@
 
 from visualsearch.report import costs, numbers
 from visualsearch.report.wording import (
+    alike,
     components,
     detector,
     gallery,
@@ -15,6 +16,7 @@ from visualsearch.report.wording import (
 
 # The names of the modules in templates.
 WORDS = {
+    "alike": alike,
     "components": components,
     "costs": costs,
     "detector": detector,
