@@ -88,7 +88,7 @@ def test_pose_and_context_of_those_that_are_annotated() -> None:
     keypoints[2] = 100  # far from any
     context = np.zeros((N, 2), dtype=bool)
     context[[0, 1, 2], 0] = context[1, 1] = True
-    facts = PersonFacts(keypoints, context, np.arange(N) < 4)
+    facts = PersonFacts(keypoints, np.ones((N, 2), np.float32), context, np.arange(N) < 4)
     (found,) = measured({0: [1, 4, 2]}, facts, [None] * N)
     assert found["measures"]["pose"] == {"hits": 2, "value": 0.5, "chance": 0.5}
     # Half of the other's categories are shared, then all; at random also none of the fourth's.
