@@ -40,6 +40,7 @@ from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.embed.persons import MAPS
+from visualsearch.evaluate.box_shape import box_features, nearest_by_shape
 from visualsearch.evaluate.neighbour_measures import NeighbourMeasures, Sample
 from visualsearch.evaluate.person_facts import person_facts
 from visualsearch.evaluate.search_quality import NEIGHBOURS
@@ -51,6 +52,8 @@ from visualsearch.settings.names import BUNDLED
 
 MIN_HEIGHT = 48
 RESAMPLES = 2000
+# What is measured above chance.
+LIFTS = ("pose", "pose_oks", "context")
 SEED = 0
 PLAIN = {
     "region": "crop",
@@ -75,10 +78,11 @@ GOALS = {
 
 @dataclass(frozen=True)
 class Persons:
-    """Annotated persons. table: as rows of PERSONS; files: of each row."""
+    """Annotated persons. table: as rows of PERSONS. sizes: of their pictures. files: theirs."""
 
     folder: Path
     table: pa.Table
+    sizes: NDArray[np.int64]
     files: list[str]
     annotations: dict[str, Any]
 
@@ -115,7 +119,9 @@ def annotated_persons(folder: Path, instances: Path, keypoints: Path) -> Persons
             **{name: boxes[:, i] for i, name in enumerate("xywh")},
         }
     )
-    return Persons(folder, table, [files[image] for image in images.tolist()], annotations)
+    sides = {image["id"]: (image["width"], image["height"]) for image in annotations["images"]}
+    sizes = np.array([sides[image] for image in images.tolist()])
+    return Persons(folder, table, sizes, [files[image] for image in images.tolist()], annotations)
 
 
 @cache
@@ -177,6 +183,8 @@ class Judge:
         self.sample = Sample(rows, self.image_ids, heights, others, bootstrap)
         facts = person_facts(persons.annotations, persons.table, "person")
         self.alike = NeighbourMeasures(self.sample, facts, pd.DataFrame())
+        features = box_features(persons.table, persons.sizes)
+        self.box_shape = self.lifts(nearest_by_shape(features, rows, self.image_ids, NEIGHBOURS))
         second = np.isin(self.image_ids, np.unique(self.image_ids)[1::2])
         self.halves = {"chosen on": ~second, "held out": second}
         self.bootstraps = {
@@ -187,16 +195,20 @@ class Judge:
     def values(
         self, vectors: NDArray[np.float32], copies: NDArray[np.float32]
     ) -> dict[str, NDArray[np.float64]]:
-        """For each person: whether its copy finds it first, and pose and context above chance."""
+        """For each person: whether its copy finds it first, and LIFTS above chance."""
         nearest = Nearest(vectors, NEIGHBOURS, self.sample.rows, self.image_ids)
         ranks = Ranks(copies, vectors)
         nearest.add(vectors, self.image_ids)
         ranks.add(vectors)
         found = {"self": (ranks.ranks == 1).astype(np.float64)}
-        for name in ("pose", "context"):
-            value = self.alike.of_neighbours(name, nearest.neighbours)
-            found[name] = value - self.alike.chance[name]
-        return found
+        return found | self.lifts(nearest.neighbours)
+
+    def lifts(self, neighbours: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """LIFTS of each person's neighbours [N, k] above chance."""
+        return {
+            name: self.alike.of_neighbours(name, neighbours) - self.alike.chance[name]
+            for name in LIFTS
+        }
 
     def mean(self, values: NDArray[np.float64], half: str) -> float:
         """Mean over a half's persons, those not known left out."""
@@ -289,21 +301,28 @@ def passes() -> list[dict[str, Any]]:
 
 
 def table(judge: Judge, results: list[Result], base: Result, half: str, intervals: bool) -> str:
-    """Rows of Markdown."""
+    """Rows of Markdown; below them, the neighbours by box shape alone."""
     lines = [
         "| representation | components / whitening | values | self rank-1 | pose lift | × raw |"
-        " context lift | × raw | ms a person |",
-        "|---|---|---|---|---|---|---|---|---|",
+        " pose lift, COCO's scale | × raw | context lift | × raw | ms a person |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+
+    def lifts(values: dict[str, NDArray[np.float64]]) -> list[str]:
+        cells = []
+        for name in LIFTS:
+            ratio, (low, high) = judge.ratio(values[name], base.values[name], half)
+            times = f"{ratio:.2f}" + (f" ({low:.1f} to {high:.1f})" if intervals else "")
+            cells += [f"{judge.mean(values[name], half):.4f}", times]
+        return cells
+
     for result in results:
         cells = [result.name, result.shortened, str(result.length)]
         cells.append(f"{judge.mean(result.values['self'], half):.3f}")
-        for name in ("pose", "context"):
-            ratio, (low, high) = judge.ratio(result.values[name], base.values[name], half)
-            times = f"{ratio:.2f}" + (f" ({low:.1f} to {high:.1f})" if intervals else "")
-            cells += [f"{judge.mean(result.values[name], half):.4f}", times]
-        cells.append(f"{result.milliseconds:.0f}")
+        cells += [*lifts(result.values), f"{result.milliseconds:.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    cells = ["box shape alone, no pixel", "–", "6", "–", *lifts(judge.box_shape), "0"]
+    lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -352,7 +371,7 @@ def main() -> None:
     results = [measured(i, REDUCTION) for i in range(len(found))]
     n, known = len(judge.image_ids), int((~np.isnan(base.values["pose"])).sum())
     print(f"{n} persons in {len(np.unique(judge.image_ids))} images, {known} with keypoints.")
-    for name in ("pose", "context"):
+    for name in LIFTS:
         print(f"Random pairs: {name} {np.nanmean(judge.alike.chance[name]):.3f}.")
     print("\n## Every way, by the queries of the held-out half\n")
     print(table(judge, [base, *results], base, "held out", intervals=False))

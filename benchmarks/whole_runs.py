@@ -24,7 +24,7 @@ STAGES = {
     "reduce": ("fit_pca", "reduce_vectors"),
     "index": ("build_index", "time_index"),
     "search": ("select_queries", "search_persons"),
-    "evaluate": ("evaluate_search", "evaluate_detections"),
+    "evaluate": ("evaluate_search", "evaluate_galleries", "evaluate_detections"),
     "report": ("render_report",),
     "explorer": ("search_everyone", "project_persons", "build_explorer"),
 }

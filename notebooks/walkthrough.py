@@ -48,6 +48,7 @@ started_in = ".."  # where snakemake was started: paths in the configuration beg
 search = {  # the section `search` of the configuration
     "neighbours": 10,
     "same_image": False,
+    "hits_per_image": 1,
     "near_duplicate": 0.9,
     "exclude_near_duplicates": False,
     "rerank": 0,
@@ -271,7 +272,7 @@ for name, some_vectors in (("as embedded", to_length_1(full)), ("shortened", sho
 #
 # All vectors have length 1, so the cosine of two is their dot product. The query is compared with
 # every person; then what the search leaves out is left out: the query itself, and with the default
-# settings everybody else in its picture.
+# settings everybody else in its picture. Of each other picture the best person is kept.
 
 # %%
 cosines = np.einsum("nd,d->n", vectors.astype(float), np.asarray(query["vector"], dtype=float))
@@ -293,9 +294,28 @@ def by_cosine(rows):
     return rows[np.argsort(-cosines[rows], kind="stable")]
 
 
-wanted = max(search["neighbours"], search["rerank"])
-exact = allowed(by_cosine(np.arange(len(persons))))[:wanted]
-persons.iloc[exact[:10]].assign(cosine=cosines[exact[:10]])
+def within_limit(rows):
+    """The rows without those that come after enough others of their picture."""
+    of_picture = persons.iloc[rows].groupby("image_id").cumcount().to_numpy()
+    return rows[of_picture < (search["hits_per_image"] or np.inf)]
+
+
+def nearest(rows):
+    """As many of the allowed rows as it takes to choose the hits from; None if these are too few.
+
+    The limit for each picture must leave enough of them, and as many as are reranked must be there.
+    """
+    kept = within_limit(rows)
+    if len(kept) < search["neighbours"] or len(rows) < search["rerank"]:
+        return None
+    last = list(rows).index(kept[search["neighbours"] - 1])
+    return rows[: max(last + 1, search["rerank"])]
+
+
+exact = allowed(by_cosine(np.arange(len(persons))))
+exact = exact if nearest(exact) is None else nearest(exact)
+best = within_limit(exact)[:10]
+persons.iloc[best].assign(cosine=cosines[best])
 
 # %% [markdown]
 # ## Rerank
@@ -314,7 +334,7 @@ def reranked(rows):
         theirs = to_length_1(to_length_1(theirs) - model["mean"]).astype(float)
         one = to_length_1(to_length_1(full_query) - model["mean"]).astype(float)
         rows = rows[np.argsort(-np.einsum("nd,d->n", theirs, one), kind="stable")]
-    return rows[: search["neighbours"]]
+    return within_limit(rows)[: search["neighbours"]]
 
 
 by_hand = reranked(exact)
@@ -358,15 +378,17 @@ print(json.dumps({name: sidecar[name] for name in names if name in sidecar}, ind
 
 # %%
 def from_annoy(forest):
-    """The wanted rows that the forest finds, by falling cosine."""
-    number = wanted + 1
+    """The nearest rows that the forest finds, by falling cosine."""
+    number = max(search["neighbours"], search["rerank"]) + 1
     while True:
         number = min(number, len(persons))
         effort = max(sidecar["search_k"], number * sidecar["n_trees"])
         near = forest.get_nns_by_vector(query["vector"], number, search_k=effort)
         rows = allowed(by_cosine(near))
-        if len(rows) >= wanted or number == len(persons):
-            return rows[:wanted]
+        if nearest(rows) is not None:
+            return nearest(rows)
+        if number == len(persons):
+            return rows
         number *= 2
 
 

@@ -17,7 +17,7 @@ from report_inputs import (
     write_pictures,
 )
 from visualsearch.core.files import read_json, write_json
-from visualsearch.data.manifest import read_manifest, write_manifest
+from visualsearch.data.manifest import picture_sizes, read_manifest, write_manifest
 from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.data.tables import (
     BOX_COLUMNS,
@@ -33,6 +33,7 @@ from visualsearch.data.tables import (
 from visualsearch.detect.coco_files import write_coco_results
 from visualsearch.detect.run import detections_table
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
+from visualsearch.evaluate.galleries import measure_galleries
 from visualsearch.evaluate.person_facts import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.index.building import build_index
@@ -117,11 +118,14 @@ class Run:
     def _measure(self) -> None:
         folder = self.folder
         labels = labels_by_image(read_manifest(folder / "manifest.parquet"))
+        persons = read_table(folder / "persons.parquet")
+        sizes = picture_sizes(folder / "manifest.parquet", persons["image_id"].to_numpy())
         reduced = str(folder / "reduced.parquet")
         measured = measure_search(
             [str(folder / "embeddings.parquet")],
             [reduced],
-            read_table(folder / "persons.parquet"),
+            persons,
+            sizes,
             self.reduction,
             None,
             labels,
@@ -130,6 +134,16 @@ class Run:
             self.rerank,
         )
         write_json(folder / "search.json", measured)
+        galleries = measure_galleries(
+            persons,
+            read_table(folder / "queries.parquet"),
+            read_table(folder / "hits.parquet"),
+            sizes,
+            None,
+            labels,
+            0,
+        )
+        write_json(folder / "galleries.json", {"galleries": galleries})
         draw_components(folder / "components.svg", measured["by_components"])
         write_json(folder / "detections.json", AP)
         index = str(folder / "persons.index")
@@ -222,6 +236,7 @@ class Run:
             "hits": "hits.parquet",
             "search_numbers": "search.json",
             "components_figure": "components.svg",
+            "galleries": "galleries.json",
             "timing": "timing.json" if timings else None,
             "detection_numbers": "detections.json" if annotated else None,
             "precision_recall_figure": "precision_recall.svg" if annotated else None,

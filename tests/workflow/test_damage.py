@@ -21,6 +21,7 @@ FILES = {
     "embeddings/0.parquet": ("fit_pca", "reduced/0.parquet"),
     "evaluation/distorted.parquet": ("evaluate_search", "search/hits.parquet"),
     "evaluation/search.json": ("render_report", "index/index.json"),
+    "evaluation/galleries.json": ("render_report", "index/index.json"),
     "pca/model.npz": ("evaluate_search", "index/persons.parquet"),
     "pca/explained_variance.svg": ("render_report", "index/index.json"),
     "reduced/0.parquet": ("build_index", "search/hits.parquet"),

@@ -22,7 +22,8 @@ from running import (
 )
 from visualsearch.workflow.machine import memory_mb
 
-AFTER_INDEX = {"select_queries", "search_persons", "render_report"}
+AFTER_QUERIES = {"search_persons", "evaluate_galleries", "render_report"}
+AFTER_INDEX = {"select_queries"} | AFTER_QUERIES
 AFTER_REDUCTION = {"build_index", "time_index"} | AFTER_INDEX
 AFTER_EMBEDDING = {"fit_pca", "reduce_vectors", "evaluate_search"} | AFTER_REDUCTION
 
@@ -57,6 +58,23 @@ def test_copies_find_their_person_and_neighbours_share_the_view(demo: Workspace)
     assert set(measures) == {"self", "self_unmirrored", "label:person", "label:view"}
     view = measures["label:view"]
     assert view["interval"][0] > 3 * view["chance"]
+
+
+def test_box_shape_and_other_settings_stand_beside_the_search(demo: Workspace) -> None:
+    measured = json.loads((demo.results / "evaluation/search.json").read_text())
+    beside = measured["box_shape"]["label:view"]
+    # Boxes tell much of the view, as head shots and whole figures differ in shape.
+    assert beside["lift_interval"][0] > 0.2
+    own = measured["measures"]["label:view"]["value"]
+    assert beside["difference"] == pytest.approx(own - beside["value"], abs=2e-6)
+    low, high = beside["difference_interval"]
+    assert low < beside["difference"] < high
+    settings = [(row["n_components"], row["whiten_power"]) for row in measured["by_setting"]]
+    assert settings == [(n, power) for power in (0, 0.25, 0.5) for n in (8, 16, 32, 64)]
+    page = (demo.results / "report/index.html").read_text(encoding="utf-8").replace("\u00a0", " ")
+    for told in ("Box shape alone, without any pixel, gives", "Of 12 settings of components and"):
+        assert told in page
+        assert told in (demo.results / "report/report.md").read_text(encoding="utf-8")
 
 
 def test_five_queries_show_different_things(demo: Workspace) -> None:
@@ -188,8 +206,9 @@ def test_changed_settings_are_named(unremembered: Workspace) -> None:
 @pytest.mark.parametrize(
     ("section", "change", "rerun"),
     [
-        ("search", {"neighbours": 3}, {"search_persons", "render_report"}),
-        ("search", {"rerank": 50}, {"search_persons", "evaluate_search", "render_report"}),
+        ("search", {"neighbours": 3}, AFTER_QUERIES),
+        ("search", {"hits_per_image": None}, AFTER_QUERIES),
+        ("search", {"rerank": 50}, {"evaluate_search"} | AFTER_QUERIES),
         ("index", {"target_recall": 0.9}, AFTER_REDUCTION),
         ("index", {"backend": "exact"}, AFTER_REDUCTION),
         ("evaluation", {"resamples": 500}, {"evaluate_search", "render_report"}),

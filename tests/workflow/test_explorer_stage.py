@@ -116,6 +116,7 @@ def test_a_report_that_links_to_the_explorer_brings_it(demo: Workspace) -> None:
         ("explorer", {"thumbnail_height": 64}, {"build_explorer"}),
         ("explorer", {"projection": "pca"}, {"project_persons", "build_explorer"}),
         ("search", {"same_image": True}, {"search_everyone", "build_explorer"}),
+        ("search", {"hits_per_image": 3}, {"search_everyone", "build_explorer"}),
         # The explorer says that it does not rerank.
         ("search", {"rerank": 50}, {"build_explorer"}),
         ("evaluation", {"resamples": 500}, set()),

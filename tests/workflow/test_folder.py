@@ -84,7 +84,7 @@ def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path:
     (tmp_path / "own/same.jpg").write_bytes(content)
     Image.new("RGB", (200, 200), "white").save(tmp_path / "own/nobody.png")
     (tmp_path / "own/broken.jpg").write_bytes(b"no picture")
-    after = {"select_queries", "search_persons", "render_report"}
+    after = {"select_queries", "search_persons", "evaluate_galleries", "render_report"}
     assert workspace.planned() == {"embed_query_images", *after}
     workspace.run()
     queries = pq.read_table(workspace.results / "search/queries.parquet").to_pylist()

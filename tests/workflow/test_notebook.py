@@ -24,6 +24,7 @@ TEXT = ROOT / "notebooks/walkthrough.py"
 SEARCH = {
     "neighbours": 10,
     "same_image": False,
+    "hits_per_image": 1,
     "near_duplicate": 0.9,
     "exclude_near_duplicates": False,
     "rerank": 0,

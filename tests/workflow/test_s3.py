@@ -34,7 +34,7 @@ STAGES = {
     "reduce": {"fit_pca", "reduce_vectors"},
     "index": {"build_index", "time_index"},
     "search": {"select_queries", "search_persons"},
-    "evaluate": {"embed_distorted", "evaluate_search"},
+    "evaluate": {"embed_distorted", "evaluate_search", "evaluate_galleries"},
     "all": {"render_report"},
 }
 TARGETS = {*STAGES, "default", "report"}
@@ -127,7 +127,7 @@ def test_a_second_run_does_nothing_and_a_deleted_object_is_made_again(run: InBuc
     assert machine.planned() == set()
     assert machine.planned("search") - TARGETS == {"search_persons"}
     machine.run("search")
-    assert machine.planned() == {"render_report"}
+    assert machine.planned() == {"evaluate_galleries", "render_report"}
     machine.run()
     assert run.hashes() == undisturbed
 

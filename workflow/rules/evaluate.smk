@@ -1,5 +1,6 @@
-# Requires: the outputs of the stages up to reduce. Gives: evaluation/*.json with tables and figures.
-# The detections are evaluated only if the pictures have annotations.
+# Requires: the outputs of the stages up to reduce, and the hits for evaluate_galleries. Gives:
+# evaluation/*.json with tables and figures. The detections are evaluated only if the pictures have
+# annotations.
 # On request (`snakemake parity`): evaluation/parity.json, what bf16 changes on some pictures.
 
 
@@ -81,9 +82,46 @@ rule evaluate_search:
         "../scripts/evaluate_search.py"
 
 
+# Apart from evaluate_search, which takes long and does not depend on the queries.
+EVALUATE_GALLERIES = record(
+    "evaluate_galleries",
+    "dataset.category",
+    "evaluation.seed",
+    after=[SEARCH_PERSONS],
+)
+
+
+rule evaluate_galleries:
+    input:
+        records_before(EVALUATE_GALLERIES),
+        annotations=ANNOTATIONS,
+        manifest=rules.build_manifest.output.manifest,
+        persons=rules.build_index.output.persons,
+        queries=rules.select_queries.output.queries,
+        hits=rules.search_persons.output.hits,
+    output:
+        galleries="<results>/evaluation/galleries.json",
+        settings=record_file(EVALUATE_GALLERIES),
+    log:
+        "<logs>/evaluate_galleries.log",
+    benchmark:
+        "<benchmarks>/evaluate_galleries.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=memory(4000),
+    params:
+        settings=EVALUATE_GALLERIES.values,
+    message:
+        "Evaluating the galleries"
+    script:
+        "../scripts/evaluate_galleries.py"
+
+
 rule evaluate:
     input:
         rules.evaluate_search.output,
+        rules.evaluate_galleries.output,
         branch(ANNOTATED, then=rules.evaluate_detections.output),
 
 

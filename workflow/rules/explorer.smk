@@ -6,6 +6,7 @@
 SEARCH_EVERYONE = record(
     "search_everyone",
     "search.same_image",
+    "search.hits_per_image",
     "search.near_duplicate",
     "search.exclude_near_duplicates",
     "explorer.neighbours",

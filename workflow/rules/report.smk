@@ -14,6 +14,7 @@ RENDER_REPORT = record(
     after=[
         SEARCH_PERSONS,
         EVALUATE_SEARCH,
+        EVALUATE_GALLERIES,
         GATHER_DETECTIONS,
         *([EVALUATE_DETECTIONS] if ANNOTATED else []),
         *([TIME_INDEX] if TIMINGS else []),
@@ -48,6 +49,7 @@ rule render_report:
         hits=rules.search_persons.output.hits,
         search_numbers=rules.evaluate_search.output.numbers,
         components_figure=rules.evaluate_search.output.figure,
+        galleries=rules.evaluate_galleries.output.galleries,
     output:
         index="<results>/report/index.html",
         light=report(

@@ -4,6 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.core.files import read_json, write_json
 from visualsearch.core.job import job
+from visualsearch.data.manifest import picture_sizes
 from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.tables import PERSONS, common_metadata, read_table
 from visualsearch.embed.distortion import DISTORTED, VECTORS
@@ -26,6 +27,7 @@ with job(snakemake), threadpool_limits(1):
         list(snakemake.input.embeddings),
         list(snakemake.input.reduced),
         persons,
+        picture_sizes(snakemake.input.manifest, persons["image_id"].to_numpy()),
         Reduction.load(snakemake.input.model),
         person_facts(read_json(annotations), persons, settings["dataset"]["category"])
         if annotations

@@ -1,11 +1,15 @@
 """Each measure on a case made by hand, whose value is known."""
 
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from visualsearch.core.statistics import Bootstrap
+from visualsearch.data.tables import PERSONS
 from visualsearch.evaluate.mean_average_precision import average_precision
-from visualsearch.evaluate.person_facts import match, normalised_keypoints
+from visualsearch.evaluate.person_facts import match, normalised_keypoints, person_facts
 from visualsearch.evaluate.relevance import (
     KEYPOINT_SIGMAS,
     by_height,
@@ -68,6 +72,92 @@ def test_pose_similarity_is_cocos_with_the_box_as_unit() -> None:
     first, second = normalised((points, box), (moved, box))
     expected = np.exp(-(0.1**2) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
     assert pose_similarity(first, second) == pytest.approx(expected)
+
+
+def in_one_scale(*persons: tuple[np.ndarray, list]) -> np.ndarray:
+    """The keypoints of persons that are each alone in an image, as person_facts finds them."""
+    annotations = {
+        "categories": [{"id": 1, "name": "person"}],
+        "annotations": [
+            {
+                "image_id": i,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": box,
+                "keypoints": points.ravel().tolist(),
+            }
+            for i, (points, box) in enumerate(persons)
+        ],
+    }
+    boxes = np.array([box for _, box in persons], dtype=np.float32).T
+    table = pa.table({"image_id": np.arange(len(persons)), **dict(zip("xywh", boxes, strict=True))})
+    facts = person_facts(annotations, table, "person")
+    return facts.in_one_scale(np.arange(len(persons)))
+
+
+def test_in_one_scale_a_lying_person_is_not_posed_as_a_standing_one() -> None:
+    """Pose by the sides of the box takes both for the same; by one length they differ."""
+    standing, lying = person(0, 0, 50, 200), person(0, 0, 200, 50)
+    assert pose_similarity(*normalised(standing, lying)) == pytest.approx(1)
+    first, second = in_one_scale(standing, lying)
+    # Keypoint i lies at (i / 17, i / 34) of the box; the root of both areas is 100.
+    i = np.arange(17)
+    x, y = (i / 17 - 0.5) * 1.5, (i / 34 - 0.5) * 1.5
+    expected = np.exp(-(x**2 + y**2) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
+    assert pose_similarity(first, second) == pytest.approx(expected, rel=1e-5)
+    assert expected < 0.1
+
+
+def test_in_one_scale_place_and_size_do_not_count_and_a_move_counts_as_in_coco() -> None:
+    points, box = person(0, 0, 50, 200)
+    moved = points.copy()
+    moved[:, 0] += 10
+    first, elsewhere, second = in_one_scale((points, box), person(300, 50, 25, 100), (moved, box))
+    assert pose_similarity(first, elsewhere) == pytest.approx(1)
+    # COCO's: squared distance by the area and by (2 sigma) squared, halved.
+    expected = np.exp(-(10**2) / (50 * 200) / (2 * (2 * KEYPOINT_SIGMAS) ** 2)).mean()
+    assert pose_similarity(first, second) == pytest.approx(expected, rel=1e-5)
+
+
+def test_facts_are_those_of_the_matched_annotation() -> None:
+    rows = [(1000, 1, 0, 0), (1001, 1, 50, 0), (2000, 2, 0, 0), (3000, 3, 0, 0)]
+    persons = pa.table(
+        {
+            "person_id": [row[0] for row in rows],
+            "image_id": [row[1] for row in rows],
+            "det_index": [0, 1, 0, 0],
+            "score": [0.9] * 4,
+            "x": [row[2] for row in rows],
+            "y": [row[3] for row in rows],
+            "w": [20] * 4,
+            "h": [100] * 4,
+        }
+    ).cast(PERSONS)
+    points = [10, 50, 2, *[0] * 48]
+
+    def annotation(image: int, category: int, box: list[float], **more: Any) -> dict[str, Any]:
+        return {"image_id": image, "category_id": category, "bbox": box, "iscrowd": 0} | more
+
+    annotations = {
+        "categories": [
+            {"id": 1, "name": "person"}, {"id": 7, "name": "train"}, {"id": 9, "name": "boat"},
+        ],
+        "annotations": [
+            annotation(1, 1, [50, 0, 20, 100], keypoints=points),
+            annotation(1, 9, [0, 0, 5, 5]),
+            annotation(2, 1, [0, 0, 20, 100], iscrowd=1),
+            annotation(2, 7, [0, 0, 5, 5]),
+        ],
+    }  # fmt: skip
+    facts = person_facts(annotations, persons, "person")
+    assert facts.matched.tolist() == [False, True, False, False]
+    assert facts.context[1].tolist() == [False, True]  # train, boat
+    assert not facts.context[[0, 2, 3]].any()
+    assert facts.keypoints[1, 0] == pytest.approx([(10 - 50) / 20, 0.5])
+    # From the centre, (60, 50), by the root of 20 x 100.
+    assert facts.in_one_scale(np.array([1]))[0, 0] == pytest.approx([-50 / 2000**0.5, 0])
+    assert np.isnan(facts.in_one_scale(np.array([0, 2, 3]))).all()
+    assert np.isnan(facts.keypoints[1, 1:]).all()
 
 
 def test_only_keypoints_labelled_in_both_count() -> None:

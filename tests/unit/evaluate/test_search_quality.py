@@ -14,9 +14,9 @@ from visualsearch.embed.distortion import with_two_vectors
 from visualsearch.evaluate import mean_average_precision, search_quality
 from visualsearch.evaluate.mean_average_precision import average_precision, random_average_precision
 from visualsearch.evaluate.person_facts import person_facts
-from visualsearch.evaluate.search_quality import component_numbers, measure_search, prefix
+from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.reduce.reduction import l2_normalised, reduced_tables
 from visualsearch.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(resamples=200)
@@ -56,16 +56,18 @@ class Made:
         self.persons = table.select(PERSONS.names)
         self.vectors = vectors
         self.reduction = fit_reduction([vectors], n, vectors.shape[1], n_components, 0.5)
-        self.embeddings, self.reduced = [], []
-        for shard in (0, 1):
-            path = folder / f"embeddings-{shard}.parquet"
+        self.embeddings = [str(folder / f"embeddings-{shard}.parquet") for shard in (0, 1)]
+        for shard, path in enumerate(self.embeddings):
             write_table(path, [table.filter(self.image_ids % 2 == shard)], table.schema)
-            short = folder / f"reduced-{shard}.parquet"
+        self.reduced = [str(folder / f"reduced-{shard}.parquet") for shard in (0, 1)]
+        self.reduce()
+
+    def reduce(self) -> None:
+        """Write the reduced vectors."""
+        schema = with_vector(PERSONS, self.reduction.n_components)
+        for path, short in zip(self.embeddings, self.reduced, strict=True):
             with open_table(path) as file:
-                schema = with_vector(PERSONS, self.reduction.n_components)
                 write_table(short, reduced_tables(self.reduction, file), schema)
-            self.embeddings.append(str(path))
-            self.reduced.append(str(short))
 
     def copies(self, mirrored: np.ndarray, unmirrored: np.ndarray) -> pa.Table:
         columns = {name: self.persons[name] for name in ("person_id", "image_id", *"xywh")}
@@ -80,6 +82,7 @@ class Made:
             self.embeddings,
             self.reduced,
             self.persons,
+            np.full((len(self.persons), 2), 1000),
             self.reduction,
             kinds.get("facts"),
             kinds.get("labels", pd.DataFrame()),
@@ -114,6 +117,27 @@ def test_ranking_by_label_is_perfect_in_clusters_of_the_label(tmp_path: Path) ->
     shuffled = cluster_labels(made)
     shuffled["pair"] = np.random.default_rng(0).permutation(shuffled["pair"])
     assert made.measured(labels=shuffled)["measures"]["label:pair"]["value"] < 0.8
+
+
+def test_random_pairs_are_of_all_in_other_images(tmp_path: Path) -> None:
+    """Of 48 persons in pairs every pair of two images counts; reranked, by full-length vectors."""
+    made = Made(tmp_path, clustered(spread=1.0))
+    apart = made.image_ids[:, None] != made.image_ids
+    unit = made.vectors / np.linalg.norm(made.vectors, axis=1, keepdims=True)
+    unit -= unit.mean(axis=0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    for rerank, vectors in ((0, made.reduction.transform(made.vectors)), (12, unit)):
+        found = made.measured(rerank=rerank)["random_pairs"]
+        cosines = (vectors @ vectors.T)[apart]
+        assert found["pairs"] == len(cosines) == 48 * 46
+        assert found["median"] == pytest.approx(np.median(cosines), abs=1e-5)
+        assert found["percentile_99"] == pytest.approx(np.quantile(cosines, 0.99), abs=1e-5)
+
+
+def test_a_single_image_has_no_random_pairs() -> None:
+    none = np.full((2, 2), -np.inf, dtype=np.float32)
+    expected = {"pairs": 0, "median": None, "percentile_99": None}
+    assert search_quality.scale_of(none) == search_quality.scale_of(none[:0]) == expected
 
 
 def test_in_blocks_is_as_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,28 +201,6 @@ def test_reranking_everything_gives_the_full_length_order(tmp_path: Path) -> Non
     assert found["measures"]["label:k"]["value"] == pytest.approx(np.mean(shares), abs=1e-6)
 
 
-def test_a_shorter_reduction_is_a_prefix(tmp_path: Path) -> None:
-    vectors = clustered(spread=0.5)
-    long, short = (fit_reduction([vectors], len(vectors), LENGTH, n, 0.5) for n in (10, 4))
-    cut = Reduction(
-        long.mean,
-        long.components[:4],
-        long.explained_variance,
-        long.explained_variance_ratio,
-        0.5,
-        long.n_persons,
-    )
-    assert prefix(long.transform(vectors), 4) == pytest.approx(cut.transform(vectors), abs=1e-5)
-    assert np.abs(cut.transform(vectors)) == pytest.approx(
-        np.abs(short.transform(vectors)), abs=1e-3
-    )
-
-
-@pytest.mark.parametrize(("kept", "numbers"), [(256, [8, 16, 32, 64, 128, 256]), (5, [5])])
-def test_component_numbers(kept: int, numbers: list[int]) -> None:
-    assert component_numbers(kept) == numbers
-
-
 def test_random_average_precision_is_the_mean_over_all_rankings() -> None:
     for relevant, n in ((1, 4), (2, 5), (3, 6), (4, 4)):
         every = [
@@ -206,44 +208,6 @@ def test_random_average_precision_is_the_mean_over_all_rankings() -> None:
             for places in itertools.combinations(range(n), relevant)
         ]
         assert random_average_precision(relevant, n) == pytest.approx(np.mean(every))
-
-
-def test_facts_are_those_of_the_matched_annotation() -> None:
-    rows = [(1000, 1, 0, 0), (1001, 1, 50, 0), (2000, 2, 0, 0), (3000, 3, 0, 0)]
-    persons = pa.table(
-        {
-            "person_id": [row[0] for row in rows],
-            "image_id": [row[1] for row in rows],
-            "det_index": [0, 1, 0, 0],
-            "score": [0.9] * 4,
-            "x": [row[2] for row in rows],
-            "y": [row[3] for row in rows],
-            "w": [20] * 4,
-            "h": [100] * 4,
-        }
-    ).cast(PERSONS)
-    points = [10, 50, 2, *[0] * 48]
-
-    def annotation(image: int, category: int, box: list[float], **more: Any) -> dict[str, Any]:
-        return {"image_id": image, "category_id": category, "bbox": box, "iscrowd": 0} | more
-
-    annotations = {
-        "categories": [
-            {"id": 1, "name": "person"}, {"id": 7, "name": "train"}, {"id": 9, "name": "boat"},
-        ],
-        "annotations": [
-            annotation(1, 1, [50, 0, 20, 100], keypoints=points),
-            annotation(1, 9, [0, 0, 5, 5]),
-            annotation(2, 1, [0, 0, 20, 100], iscrowd=1),
-            annotation(2, 7, [0, 0, 5, 5]),
-        ],
-    }  # fmt: skip
-    facts = person_facts(annotations, persons, "person")
-    assert facts.matched.tolist() == [False, True, False, False]
-    assert facts.context[1].tolist() == [False, True]  # train, boat
-    assert not facts.context[[0, 2, 3]].any()
-    assert facts.keypoints[1, 0] == pytest.approx([(10 - 50) / 20, 0.5])
-    assert np.isnan(facts.keypoints[1, 1:]).all()
 
 
 def test_pose_and_context_of_neighbours(tmp_path: Path) -> None:
@@ -274,7 +238,53 @@ def test_pose_and_context_of_neighbours(tmp_path: Path) -> None:
     assert measures["context"]["value"] == pytest.approx(1)
     assert measures["context"]["chance"] == pytest.approx(11 / 23, abs=1e-6)
     assert measures["pose"]["chance"] < 0.9
+    assert measures["pose_oks"]["value"] < 1  # their boxes are of other heights
+    assert measures["pose_oks"]["persons"] == 24
     assert measures["pose"]["persons"] == measures["context"]["persons"] == 24
+
+
+def test_box_shape_alone_is_a_yardstick(tmp_path: Path) -> None:
+    """The clusters differ in their vectors only; heights, and with them shapes, rise by row."""
+    made = Made(tmp_path, clustered())
+    found = made.measured(labels=cluster_labels(made))
+    beside, own = found["box_shape"]["label:pair"], found["measures"]["label:pair"]
+    assert list(found["box_shape"]) == ["label:pair"]  # a moved copy has another shape of box
+    heights = np.log(made.persons["h"].to_numpy())
+    shares = []
+    for row, image in enumerate(made.image_ids):
+        # All touch no edge; log(w / h) falls as log(h / H) rises, so both count alike.
+        away = np.where(made.image_ids == image, np.inf, np.abs(heights - heights[row]))
+        ten = np.argsort(away)[:10]
+        shares.append(np.mean(made.image_ids[ten] % 2 == image % 2))
+    assert beside["value"] == pytest.approx(np.mean(shares), abs=1e-6)
+    assert beside["chance"] == own["chance"]
+    assert beside["difference"] == pytest.approx(1 - beside["value"], abs=1e-6)
+    assert beside["difference_interval"][0] > 0.3
+    assert sum(stratum["persons"] for stratum in beside["by_height"]) == 48
+
+
+def test_every_setting_is_compared_with_the_configured_one(tmp_path: Path) -> None:
+    """Noise in the eight directions without clusters, which whitening makes larger."""
+    rng = np.random.default_rng(1)
+    vectors = clustered(spread=0.4)
+    vectors[:, CLUSTERS:] += rng.normal(scale=0.3, size=(len(vectors), LENGTH - CLUSTERS))
+    made = Made(tmp_path, vectors.astype(np.float32), n_components=12)
+    found = made.measured(labels=cluster_labels(made))
+    rows = {(row["n_components"], row["whiten_power"]): row for row in found["by_setting"]}
+    assert list(rows) == [(n, power) for power in (0, 0.25, 0.5) for n in (8, 12)]
+    assert rows[12, 0.5]["measures"]["label:pair"]["difference"] == 0
+    by_components = {row["n_components"]: row["measures"] for row in found["by_components"]}
+    assert by_components == {n: rows[n, 0.5]["measures"] for n in (8, 12)}
+    # Another power is measured as a run with that power measures itself.
+    made.reduction = fit_reduction([made.vectors], len(vectors), LENGTH, 12, 0.0)
+    made.reduce()
+    own = made.measured(labels=cluster_labels(made))["measures"]
+    for name in ("label:pair", "self"):
+        there, here = (one.get("rank1", one) for one in (rows[12, 0]["measures"][name], own[name]))
+        assert there["value"] == here["value"] and there["interval"] == here["interval"]
+    preferred = found["preferred_setting"]
+    assert preferred["settings_compared"] == 6
+    assert preferred["measures_counted"] == ["label:pair", "self"]
 
 
 def test_one_image_alone_gives_no_neighbours_and_no_crash(tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ N = 330
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    run = make(tmp_path_factory.mktemp("made"), N, search={"same_image": True})
+    run = make(
+        tmp_path_factory.mktemp("made"), N, search={"same_image": True, "hits_per_image": None}
+    )
     run.build()
     return run
 
@@ -248,8 +250,13 @@ def test_one_place_lies_in_the_middle() -> None:
 @pytest.mark.parametrize("backend", ["annoy", "exact", "hnsw"])
 @pytest.mark.parametrize(
     "search",
-    [{}, {"same_image": True}, {"near_duplicate": 0.8, "exclude_near_duplicates": True}],
-    ids=["elsewhere", "same-image", "no-near-duplicates"],
+    [
+        {"hits_per_image": None},
+        {},
+        {"hits_per_image": None, "same_image": True},
+        {"near_duplicate": 0.8, "exclude_near_duplicates": True},
+    ],
+    ids=["elsewhere", "one-an-image", "same-image", "no-near-duplicates"],
 )
 def test_first_come_the_hits_of_the_report(
     tmp_path: Path, backend: str, search: dict[str, Any]
@@ -282,7 +289,9 @@ def test_first_come_the_hits_of_the_report(
         ):
             assert person_found[name][:10] == [hit[column] for hit in by_query[query]], person
         assert len(set(person_found["neighbours"]) - {person}) == 30
-    if backend == "annoy" and not search:
+        if settings.hits_per_image == 1:
+            assert len({n // 1000 for n in person_found["neighbours"]}) == 30
+    if backend == "annoy" and search == {"hits_per_image": None}:
         images, vectors = table["image_id"].to_numpy(), unit_vectors(N, LENGTH)
         alone = [
             find_neighbours(index, images, vectors[n], 30, own_row=n, own_image=int(images[n]))[0]

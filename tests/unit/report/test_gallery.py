@@ -210,7 +210,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("role", "told", "shown"),
     [
-        ("typical", "typical, in a dense region: x", "in a dense region: x"),
+        ("typical", "typical: x", "x"),
         ("small", "small: 50 px high", "50 px high"),
         ("surest", "surest of its neighbours: x", "surest of its neighbours: x"),
         ("crowd", "in a crowd: x", "in a crowd: x"),
@@ -219,6 +219,17 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
 def test_a_reason_does_not_repeat_the_role(run: Run, role: str, told: str, shown: str) -> None:
     query = dataclasses.replace(run.results().queries[0], role=role, reason=told)
     assert gallery.reason(query) == shown
+
+
+def test_the_limit_for_each_picture_is_told(run: Run) -> None:
+    """14 persons in 14 pictures: ten neighbours are there, and twenty are not."""
+    one = "Of each picture, only the most similar person is among the neighbours."
+    shorter = "A gallery has fewer than 20 neighbours where too few other pictures are there"
+    assert one in gallery.hint(run.results()) and shorter not in gallery.hint(run.results())
+    assert shorter in gallery.hint(run.results(search={"neighbours": 20}))
+    two = gallery.hint(run.results(search={"hits_per_image": 2}))
+    assert "Of each picture, at most 2 persons are among the neighbours." in two
+    assert "Of each picture" not in gallery.hint(run.results(search={"hits_per_image": None}))
 
 
 def test_a_run_without_queries_reads_well(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from made_measures import paired, summary
 from page_text import page_of
 from report_run import Run, with_numbers
 from visualsearch.report.model import Results
-from visualsearch.report.wording import gallery, limits, search
+from visualsearch.report.wording import gallery, limits, recall, search
 
 
 def test_label_agreement_is_set_against_chance(run: Run) -> None:
@@ -44,6 +44,10 @@ def test_the_table_of_relevance_has_what_was_measured(run: Run) -> None:
     ranking = rows["same view", search.RANKING]
     mean = results.search["mean_average_precision"]["view"]
     assert ranking.value == f"{mean['value']:.3f}" and ranking.raw == "–"
+    # Beside it the neighbours by box shape; a copy has a box of its own shape.
+    beside = results.search["box_shape"]["label:view"]["value"]
+    assert rows["same view", search.LABEL].box_shape == f"{beside:.3f}"
+    assert mirrored.box_shape == ranking.box_shape == "–"
     # No two are of one picture.
     assert rows["same picture", search.SAME_PICTURE].value == "0.000"
     without = with_numbers(results, measures={}, same_image=summary(None, None))
@@ -56,7 +60,9 @@ def test_measures_are_shown_by_height(run: Run) -> None:
         for low, below in ((0.0, 96.0), (96.0, 192.0), (192.0, None))
     ]
     measures = {"context": summary(0.2, [0.1, 0.3], 0.15) | {"by_height": parts}}
-    rows = search.by_height(with_numbers(run.results(), measures=measures))
+    shape = {"context": {"by_height": [parts[1] | {"value": 0.17}]}}
+    rows = search.by_height(with_numbers(run.results(), measures=measures, box_shape=shape))
+    assert [row.box_shape for row in rows] == ["–", "0.170", "–"]
     assert [row.meaning for row in rows] == [
         "under 96 px", "96 px to under 192 px", "192 px or more",
     ]  # fmt: skip
@@ -67,7 +73,7 @@ def test_measures_are_shown_by_height(run: Run) -> None:
 
 def test_recall_is_told_in_two_stages(run: Run) -> None:
     results = run.results()
-    index, reduction = search.recall_stages(results)
+    index, reduction = recall.stages(results)
     assert (index.recall_at_1, index.recall_at_10, index.interval_at_10, index.persons) == (
         "1.000", "1.000", "1.000 to 1.000", "7",
     )  # fmt: skip
@@ -76,19 +82,19 @@ def test_recall_is_told_in_two_stages(run: Run) -> None:
     ends = measured["recall@10_interval"]
     assert reduction.interval_at_10 == f"{ends[0]:.3f} to {ends[1]:.3f}"
     assert reduction.persons == "14"
-    text = " ".join(search.recall_paragraphs(results))
+    text = " ".join(recall.paragraphs(results))
     alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     assert "whitening (power 0.5) weighs the directions anew" in text
     assert f"without whitening, keeps {100 * alone:.1f} % of the ten nearest" in text
     assert "fitted on the very persons searched for" in text
     # Seven persons differ in six directions, so six components hold all.
     few = dataclasses.replace(results.reduction, n_persons=7)
-    said = " ".join(search.recall_paragraphs(dataclasses.replace(results, reduction=few)))
+    said = " ".join(recall.paragraphs(dataclasses.replace(results, reduction=few)))
     assert "keeps" not in said and "fitted" not in said
     plain = dataclasses.replace(
         results, reduction=dataclasses.replace(results.reduction, whiten_power=0.0)
     )
-    assert "whitening" not in " ".join(search.recall_paragraphs(plain))
+    assert "whitening" not in " ".join(recall.paragraphs(plain))
 
 
 def looked_at(results: Results, ends: list[float] | None, candidates: int = 13) -> Results:
@@ -124,7 +130,9 @@ def test_the_second_look_is_told(reranked: Run, run: Run) -> None:
     (text,) = search.rerank_paragraphs(results)
     share = results.search["rerank"]["changed"]["value"]
     assert "The 13 nearest" in text and f"that replaces {100 * share:.0f} %" in text
-    assert [before.name for before, _ in search.rerank_table(results)] == ["same view"]
+    ((before, _),) = search.rerank_table(results)
+    beside = results.search["box_shape"]["label:view"]["value"]
+    assert (before.name, before.box_shape) == ("same view", f"{beside:.3f}")
     (text,) = search.rerank_paragraphs(looked_at(results, [0.01, 0.02]))
     assert "same view: it rises (95 % interval of the difference 0.010 to 0.020)" in text
     (text,) = search.rerank_paragraphs(looked_at(results, [-0.02, -0.01]))

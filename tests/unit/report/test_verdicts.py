@@ -110,6 +110,80 @@ def test_the_raw_cosine_is_compared_person_by_person(
     assert text.endswith(f"The raw cosine gives 90 %: {told}")
 
 
+@pytest.mark.parametrize(
+    ("difference", "ends", "persons", "told"),
+    [
+        (0.033, [0.02, 0.046], 50, "the search is better by 0.033 (95 % interval of the difference "
+         "0.020 to 0.046)."),
+        (-0.02, [-0.03, -0.01], 50, "the search is worse by 0.020 (95 % interval of the difference "
+         "−0.030 to −0.010)."),
+        (0.01, [-0.01, 0.03], 50, "the search is not shown to be better (95 % interval of the "
+         "difference −0.010 to 0.030)."),
+        (0.03, [0.02, 0.04], 19, "too few persons to tell (95 % interval of the difference 0.020 "
+         "to 0.040)."),
+    ],
+)  # fmt: skip
+def test_the_search_is_set_against_box_shape_alone(
+    run: Run, difference: float, ends: list[float], persons: int, told: str
+) -> None:
+    results = with_numbers(
+        run.results(),
+        measures={name: summary(0.23, [0.01, 0.06], 0.2) for name in ("pose", "pose_oks")},
+        raw_cosine={},
+        box_shape={"pose_oks": summary(0.2, None, persons=persons) | paired(difference, ends)},
+    )
+    (_, pose), (title, in_one_scale) = limits.verdicts(results)
+    assert "Box shape" not in pose
+    beyond = ends[0] > 0 and persons >= 20
+    seen = "seen weakly" if beyond else "seen weakly, but not shown to be beyond box shape"
+    assert title == f"Pose in COCO's scale: {seen}"
+    assert in_one_scale.endswith(f"Box shape alone, without any pixel, gives 0.200: {told}")
+
+
+def preferring(run: Run, **changed: Any) -> str:
+    """What is said where 4 components with whitening 0.25 are preferred."""
+    pose = summary(0.25, [0.03, 0.07], 0.2) | paired(0.003, [-0.001, 0.007])
+    copy = copies(0.9, [0.8, 1.0])
+    copy["rank1"] |= paired(-0.01, [-0.03, 0.01])
+    found = {
+        "n_components": 4,
+        "whiten_power": 0.25,
+        "settings_compared": 6,
+        "measures_counted": ["pose", "self"],
+        "surely_better": [],
+        "surely_worse": [],
+        "sure": False,
+    }
+    rows = [
+        {"n_components": n, "whiten_power": 0.25, "measures": {"pose": pose, "self": copy}}
+        for n in (6, 4)
+    ]
+    results = with_numbers(run.results(), by_setting=rows, preferred_setting=found | changed)
+    return components.sentences(results)[-1]
+
+
+def test_the_preferred_setting_is_told_with_how_surely(run: Run) -> None:
+    text = preferring(run)
+    assert text.startswith(
+        "Of 6 settings of components and whitening, this run's own figures prefer "
+        "reduction.n_components 4 instead of 6 and reduction.whiten_power 0.25 instead of 0.5: "
+        "pose +0.003 (−0.001 to 0.007) and mirrored copy −0.010 (−0.030 to 0.010); not sure, as no"
+    )
+    assert "; sure by pose and same view. In" in preferring(
+        run, sure=True, surely_better=["pose", "label:view"]
+    )
+    assert "; not sure, as it is worse in mirrored copy. In" in preferring(
+        run, surely_better=["pose"], surely_worse=["self"]
+    )
+    assert "prefer reduction.whiten_power 0.25 instead of 0.5: pose" in preferring(
+        run, n_components=6
+    )
+    own = preferring(run, n_components=6, whiten_power=0.5)
+    assert own.endswith("prefer the configured one, 6 components with whitening 0.5.")
+    nothing = with_numbers(run.results(), preferred_setting=None)
+    assert "prefer" not in " ".join(components.sentences(nothing))
+
+
 def test_the_number_of_components_follows_from_paired_differences(run: Run) -> None:
     # The intervals of 2 and 6 overlap, yet the same persons lose something with 2.
     rows = [row_of(2, 0.07, 0.7, -0.01), row_of(4, 0.07, 0.7, 0.01), row_of(6, 0.08, 0.72)]

@@ -12,9 +12,9 @@ from visualsearch.data.person_order import in_person_order, vectors_of_rows
 from visualsearch.data.tables import vector_column, vectors_of, write_table
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised
-from visualsearch.search.queries import Evidence, select_queries
+from visualsearch.search.queries import Evidence, candidates, select_queries
 from visualsearch.search.rerank import centred
-from visualsearch.search.revealing import Surroundings, choose_revealing, surroundings
+from visualsearch.search.revealing import Choice, Surroundings, choose_revealing, surroundings
 from visualsearch.settings import QueriesSettings
 
 LENGTH, KEPT = 40, 12
@@ -142,15 +142,22 @@ def test_numbers_in_the_reasons_are_those_of_the_gallery(tmp_path: Path) -> None
         order = np.argsort(-cosines, kind="stable")
         return order.tolist(), cosines[order]
 
-    for role in ("typical", "rare"):
-        _, cosines = others(vectors, queries[role]["row"])
-        assert f"a mean cosine of {cosines[:10].mean():.2f};" in queries[role]["reason"]
+    clear = candidates(persons, 5)
+    density = {row: others(vectors, row)[1][:10].mean() for row in clear.tolist()}
+    values, n = np.array(list(density.values())), len(clear)
+    for role in ("typical", "rare", "surest"):
+        mine = density[queries[role]["row"]]
+        beyond = (values > mine).sum() if role == "rare" else (values < mine - 1e-6).sum()
+        assert (
+            f"a mean cosine of {mine:.2f}, {'less' if role == 'rare' else 'more'} than {beyond} of "
+            f"the {n} compared; their median is {np.median(values):.2f}"
+        ) in queries[role]["reason"]
     row = queries["surest"]["row"]
-    near, cosines = others(vectors, row)
-    same = len({*near[:10]} & {*others(full, row)[0][:10]})
-    lead = cosines[:10].mean() - cosines[10:20].mean()
+    same = len({*others(vectors, row)[0][:10]} & {*others(full, row)[0][:10]})
     assert f"{same} of its 10 nearest are the same" in queries["surest"]["reason"]
-    assert f"nearer than the next ten by {lead:.2f} in cosine" in queries["surest"]["reason"]
+    # The typical person's region is shown already.
+    elsewhere = [value for other, value in density.items() if other not in DENSE]
+    assert density[row] >= np.quantile(elsewhere, 0.9) - 1e-6
 
 
 def test_if_nobody_is_small_a_cut_off_person_is_chosen(tmp_path: Path) -> None:
@@ -181,33 +188,47 @@ def test_roles_nobody_fits_are_filled_by_the_farthest_point(tmp_path: Path) -> N
     assert len({query["person_id"] for query in queries}) == 5
 
 
-def test_surest_is_by_confirmed_neighbours_then_by_lead() -> None:
-    """Of 0 to 4: 0 is typical, 1 is beside it, 2 is confirmed less, 3 leads by less than 4."""
-    persons = inside(persons_table(unit_vectors(40, 4), per_image=1)).drop_columns("vector")
-    nearest = np.tile(np.arange(10, 20), (5, 1))
-    nearest[1, 0] = 0
-    around = Surroundings(
-        rows=np.arange(5),
-        nearest=nearest,
-        local_density=np.array([0.9, 0.5, 0.5, 0.5, 0.5]),
-        lead=np.array([0.1, 0.4, 0.5, 0.2, 0.3]),
-        same=np.array([10, 10, 8, 9, 9]),
-    )
-    sizes = np.full((40, 2), 300)
+def test_surest_is_near_and_confirmed() -> None:
+    """Of 40: 0 to 3 are the nearest tenth, 0 is typical and 1 beside it. 9 is confirmed most, and
+    its neighbours are far."""
+    persons = inside(persons_table(unit_vectors(80, 4), per_image=1)).drop_columns("vector")
+    nearest = np.tile(np.arange(60, 70), (40, 1))
+    nearest[0] = [*range(70, 79), 1]
+    density = np.full(40, 0.2)
+    density[20:] = 0.1
+    density[:4] = [0.9, 0.7, 0.5, 0.6]
+    density[4] = 0.4
+    same = np.full(40, 5)
+    same[[1, 2, 3, 9]] = [10, 8, 7, 10]
+    sizes = np.full((80, 2), 300)
 
-    def surest(around: Surroundings) -> tuple[int, str]:
-        (choice,) = (c for c in choose_revealing(persons, sizes, around, 5) if c.role == "surest")
-        return choice.row, choice.reason
+    def surest() -> Choice | None:
+        around = Surroundings(np.arange(40), nearest, density, same)
+        found = [c for c in choose_revealing(persons, sizes, around, 5) if c.role == "surest"]
+        return found[0] if found else None
 
-    assert surest(around) == (
-        4,
-        "surest of its neighbours: 9 of its 10 nearest are the same by the full-length vectors "
-        "(9.2 on average), and they are nearer than the next ten by 0.30 in cosine",
+    assert surest() == (
+        2,
+        "surest",
+        "surest of its neighbours: 8 of its 10 nearest are the same by the full-length vectors "
+        "(5.4 on average), and they are near: a mean cosine of 0.50, more than 36 of the 40 "
+        "compared; their median is 0.15",
     )
-    nearest[1, 0] = 10  # no longer beside the typical one
-    assert surest(around)[0] == 1
-    nearest[0, 0] = 1  # and now again
-    assert surest(around)[0] == 4
+    same[3] = 8  # as many, and nearer
+    assert surest()[0] == 3
+    nearest[0, 9] = 79  # 1 is no longer beside the typical one
+    assert surest()[0] == 1
+    same[:4] = 4  # fewer than the median person's
+    assert surest() is None
+    same[:4], density[:] = 10, 0.2  # nobody is nearer than others
+    assert surest() is None
+
+
+def test_words_follow_from_the_numbers(tmp_path: Path) -> None:
+    """In a set in which nobody is near anybody, no reason says so."""
+    table = persons_table(unit_vectors(300, 64), per_image=1)
+    for query in chosen(files_of(tmp_path, inside(table))):
+        assert "dense" not in query["reason"] and "far from" not in query["reason"]
 
 
 @pytest.mark.parametrize("count", [1, 3, 5, 8, 20])
@@ -279,8 +300,6 @@ def test_surroundings_are_those_of_brute_force(tmp_path: Path) -> None:
         cosines = (short @ short[row])[order]
         assert around.nearest[n_th].tolist() == order[:10].tolist()
         assert around.local_density[n_th] == pytest.approx(cosines[:10].mean(), abs=1e-5)
-        lead = cosines[:10].mean() - cosines[10:20].mean()
-        assert around.lead[n_th] == pytest.approx(lead, abs=1e-5)
         assert around.same[n_th] == len(set(order[:10]) & set(exact[:10]))
     assert 0 < around.same.mean() < 10
 

@@ -1,5 +1,6 @@
-"""Neighbours of a query: never itself, and not its own image unless asked."""
+"""Neighbours of a query: never itself, not its own image unless asked, and one of each image."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from visualsearch.data.tables import HITS, vector_column, vectors_of, write_tabl
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.search.hits import find_neighbours, search_all
+from visualsearch.search.hits import find_neighbours, search_all, within_limit
 from visualsearch.search.rerank import Reranker
 from visualsearch.settings import SearchSettings
 
@@ -78,11 +79,41 @@ def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
 def test_fewer_others_than_asked_gives_those_there_are(index: Index) -> None:
     persons, queries = PERSONS_TABLE.drop_columns("vector"), query_table(VECTORS[:1], [1000], [1])
     hits = search_all(index, persons, queries, SearchSettings(neighbours=N))
+    assert len(hits) == N / 3 - 1  # one of each other image
+    every = SearchSettings(neighbours=N, hits_per_image=None)
+    hits = search_all(index, persons, queries, every)
     assert len(hits) == N - 3
-    hits = search_all(index, persons, queries, SearchSettings(neighbours=N, same_image=True))
+    every = dataclasses.replace(every, same_image=True)
+    hits = search_all(index, persons, queries, every)
     assert sorted(hits["person_id"].to_pylist()) == persons["person_id"].to_pylist()[1:]
     own = hits["same_image"].to_pylist()
     assert own == [image == 1 for image in hits["image_id"].to_pylist()] and sum(own) == 2
+
+
+@pytest.mark.parametrize("per_image", [1, 2])
+@pytest.mark.parametrize("same_image", [False, True])
+def test_the_best_of_each_image_are_found(index: Index, per_image: int, same_image: bool) -> None:
+    """Compared with a loop over everybody by falling cosine."""
+    for query in (4, 50):
+        wanted: list[int] = []
+        for row in np.argsort(-(VECTORS @ VECTORS[query]), kind="stable").tolist():
+            of_image = sum(IMAGES[row] == IMAGES[other] for other in wanted)
+            allowed = row != query and (same_image or IMAGES[row] != IMAGES[query])
+            if allowed and of_image < per_image and len(wanted) < 20:
+                wanted.append(row)
+        rows, cosines = find_neighbours(
+            index, IMAGES, VECTORS[query], 20, per_image,
+            own_row=query, own_image=IMAGES[query], same_image=same_image,
+        )  # fmt: skip
+        assert rows.tolist() == wanted
+        assert cosines == pytest.approx(VECTORS[wanted] @ VECTORS[query], abs=1e-6)
+
+
+def test_a_limit_for_each_image_keeps_the_first() -> None:
+    images = np.array([7, 3, 7, 3, 7, 9])
+    for per_image, kept in ((1, [0, 1, 5]), (2, [0, 1, 2, 3, 5]), (None, [0, 1, 2, 3, 4, 5])):
+        assert np.flatnonzero(within_limit(images, per_image)).tolist() == kept
+    assert within_limit(images[:0], 1).tolist() == []
 
 
 def test_no_queries_give_no_hits(index: Index) -> None:
@@ -107,7 +138,8 @@ class Twins:
 
     def search(self, k: int, **settings: Any) -> pa.Table:
         persons = self.table.drop_columns("vector")
-        return search_all(self.index, persons, self.query, SearchSettings(neighbours=k, **settings))
+        how = SearchSettings(**{"neighbours": k, "hits_per_image": None, **settings})
+        return search_all(self.index, persons, self.query, how)
 
 
 @pytest.fixture(params=["annoy", "exact"])
@@ -171,7 +203,8 @@ class FullLength:
         persons = self.table.drop_columns("vector")
         ids = [persons["person_id"][row].as_py() for row in rows]
         queries = query_table(self.short[list(rows)], ids, [i // 1000 for i in ids])
-        settings = SearchSettings(neighbours=k, rerank=depth, **how)
+        how = {"neighbours": k, "rerank": depth, "hits_per_image": None, **how}
+        settings = SearchSettings(**how)
         reranker = Reranker.load(self.shards, self.model, None)
         return search_all(self.index, persons, queries, settings, reranker)
 
@@ -206,6 +239,28 @@ def test_never_fewer_are_reranked_than_are_shown(full: FullLength) -> None:
     assert full.search(10, 1).equals(full.search(10, 10))
 
 
+@pytest.mark.parametrize("depth", [1, 15, 1000])
+def test_reranking_shows_the_best_of_each_image_by_the_order_shown(
+    full: FullLength, depth: int
+) -> None:
+    """Candidates go on until ten images are among them."""
+    others = np.flatnonzero(IMAGES[30] != IMAGES)
+    by_index = others[np.argsort(-(full.short[others] @ full.short[30]), kind="stable")].tolist()
+    firsts = [
+        place for place, row in enumerate(by_index) if IMAGES[row] not in IMAGES[by_index[:place]]
+    ]
+    candidates = by_index[: max(depth, firsts[9] + 1)]
+    best: dict[int, int] = {}
+    for row in sorted(candidates, key=lambda row: -full.unit[row] @ full.unit[30]):
+        best.setdefault(int(IMAGES[row]), row)
+    hits = full.search(10, depth, hits_per_image=1)
+    assert full.rows(hits) == list(best.values())[:10]
+    assert len(set(hits["image_id"].to_pylist())) == 10
+    # The rank by the index counts the best of each image that are before it.
+    before = [sum(place < by_index.index(row) for place in firsts) for row in full.rows(hits)]
+    assert hits["index_rank"].to_pylist() == [number + 1 for number in before]
+
+
 def test_reranking_depends_neither_on_other_queries_nor_on_shards(
     full: FullLength, tmp_path: Path
 ) -> None:
@@ -234,7 +289,7 @@ def test_own_pictures_are_reranked_by_their_own_vectors(full: FullLength, tmp_pa
     queries = query_table(full.short[[50, 8, 30]], [None, None, 11000], [None, None, 11])
     persons = full.table.drop_columns("vector")
     reranker = Reranker.load(full.shards, full.model, str(tmp_path / "own.parquet"))
-    settings = SearchSettings(neighbours=5, rerank=40)
+    settings = SearchSettings(neighbours=5, rerank=40, hits_per_image=None)
     hits = search_all(full.index, persons, queries, settings, reranker)
     first = hits.filter(pc.equal(hits["rank"], 1))
     assert full.rows(first)[:2] == [50, 8]

@@ -20,6 +20,7 @@ OF_JOBS |= {"requests"}
 FITTING = {"pandas", "scipy", "sklearn"}
 NEEDED = {
     "evaluate_detections": {"matplotlib", "pandas", "pycocotools"},
+    "evaluate_galleries": {"pandas"},
     "evaluate_search": {"matplotlib", "pandas", "pycocotools"},
     "fit_pca": {"matplotlib", *FITTING},
     "project_persons": FITTING,

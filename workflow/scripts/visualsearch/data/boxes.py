@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[np.float32]
 
+# A box that ends this near an edge, as a share of the picture's side, is cut off there: boxes are
+# only roughly exact.
+EDGE = 0.01
+
 
 def xyxy_to_xywh(boxes: Boxes) -> Boxes:
     """Convert corners [N, 4] to left, top, width, height [N, 4]."""
@@ -66,6 +70,15 @@ def mirror(boxes: Boxes, width: int) -> Boxes:
     """Mirror corners [N, 4] left to right in an image of this width."""
     left, top, right, bottom = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).T
     return np.stack([width - right, top, width - left, bottom], axis=1)
+
+
+def at_edges(boxes: Boxes, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each box ends at the left, top, right and bottom of its picture, bool [N, 4].
+
+    boxes: corners [N, 4]. sizes: width and height of each box's picture [N, 2].
+    """
+    near = np.concatenate([boxes[:, :2], sizes - boxes[:, 2:]], axis=1)
+    return near <= EDGE * np.concatenate([sizes, sizes], axis=1)
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:

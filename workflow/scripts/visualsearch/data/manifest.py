@@ -157,6 +157,13 @@ def read_manifest(path: str | Path, columns: Sequence[str] | None = None) -> pa.
     return read_table(path, columns or MANIFEST_SCHEMA.names)
 
 
+def picture_sizes(path: str | Path, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Width and height of the picture of each of these images, int64 [N, 2]."""
+    manifest = read_table(path, ["image_id", "width", "height"]).sort_by("image_id")
+    place = np.searchsorted(manifest["image_id"].to_numpy(), image_ids)
+    return np.column_stack([manifest[name].to_numpy()[place] for name in ("width", "height")])
+
+
 def labels_of(row: dict[str, Any]) -> dict[str, str]:
     """Return the labels of a picture by their kind. row: of the manifest."""
     labels = json.loads(row["labels"]) if row["labels"] else {}

@@ -31,8 +31,8 @@ Values = NDArray[np.float64]
 class Sample:
     """The measured persons.
 
-    rows: int64 [Q], rising. image_ids: int64 [N], of the whole set. heights: float64 [Q], pixels.
-    random: int64 [Q, m], random persons for each; -1 for those of the same image.
+    rows: int64 [Q], rising if drawn. image_ids: int64 [N], of the whole set. heights: float64 [Q],
+    pixels. random: int64 [Q, m], random persons for each; -1 for those of the same image.
     """
 
     rows: Rows
@@ -44,8 +44,12 @@ class Sample:
 
 def draw_sample(persons: pa.Table, most: int, resamples: int, seed: int) -> Sample:
     """At most `most` persons, evenly spaced, and the random persons to compute chance from."""
+    return sample_of(persons, evenly_spaced(len(persons), most), resamples, seed)
+
+
+def sample_of(persons: pa.Table, rows: Rows, resamples: int, seed: int) -> Sample:
+    """The persons of these rows, and the random persons to compute chance from."""
     image_ids = persons["image_id"].to_numpy()
-    rows = evenly_spaced(len(persons), most)
     if len(persons) <= RANDOM_PERSONS:
         random = np.broadcast_to(np.arange(len(persons)), (len(rows), len(persons)))
     else:
@@ -72,20 +76,20 @@ class NeighbourMeasures:
             codes, _ = pd.factorize(labels[kind].reindex(sample.image_ids))
             if len(np.unique(codes[codes >= 0])) > 1:
                 self.labels[kind] = codes
-        self.chance = {name: mean_of_known(self._pairs(name, sample.random)) for name in self.names}
+        self.chance = {name: mean_of_known(self.pairs(name, sample.random)) for name in self.names}
 
     @property
     def names(self) -> list[str]:
-        """The measures that are known: pose, context, and label:KIND for each kind of label."""
+        """The measures that are known: pose, pose_oks, context, and label:KIND for each kind."""
         found = []
         if self.facts is not None:
             if not np.isnan(self.facts.keypoints[self.sample.rows]).all():
-                found.append("pose")
+                found += ["pose", "pose_oks"]
             if self.facts.matched[self.sample.rows].any():
                 found.append("context")
         return [*found, *(f"label:{kind}" for kind in self.labels)]
 
-    def _pairs(self, name: str, others: Rows) -> Values:
+    def pairs(self, name: str, others: Rows) -> Values:
         """The measure of each measured person with each of its `others` [Q, m]; nan if unknown."""
         rows = self.sample.rows
         result = np.full(others.shape, np.nan)
@@ -103,13 +107,15 @@ class NeighbourMeasures:
         if name == "pose":
             points = self.facts.keypoints
             return pose_similarity(points[first], points[second])
+        if name == "pose_oks":
+            return pose_similarity(self.facts.in_one_scale(first), self.facts.in_one_scale(second))
         known = self.facts.matched[first] & self.facts.matched[second]
         overlap = context_overlap(self.facts.context[first], self.facts.context[second])
         return np.where(known, overlap, np.nan)
 
     def of_neighbours(self, name: str, neighbours: Rows) -> Values:
         """Mean of a measure over each person's neighbours [Q, k]: float64 [Q]."""
-        return mean_of_known(self._pairs(name, neighbours))
+        return mean_of_known(self.pairs(name, neighbours))
 
     def summaries(
         self, neighbours: Rows, strata: bool = False, base: Rows | None = None

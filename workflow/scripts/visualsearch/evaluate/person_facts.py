@@ -21,13 +21,23 @@ MATCHING_IOU = 0.5
 class PersonFacts:
     """What annotations say about each person of the set, by row.
 
-    keypoints: normalised, float32 [N, 17, 2], nan where unknown. context: bool [N, C], which
-    other categories the image shows. matched: bool [N], whether the person has an annotation.
+    keypoints: in units of the annotated box, float32 [N, 17, 2], nan where unknown. sides: width
+    and height of that box in units of the root of its area, float32 [N, 2], nan where unknown.
+    context: bool [N, C], which other categories the image shows. matched: bool [N], whether the
+    person has an annotation.
     """
 
     keypoints: NDArray[np.float32]
+    sides: NDArray[np.float32]
     context: NDArray[np.bool_]
     matched: NDArray[np.bool_]
+
+    def in_one_scale(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Keypoints of some rows [...] from their box's centre, both axes by the root of its area.
+
+        float32 [..., 17, 2], nan where unknown.
+        """
+        return (self.keypoints[rows] - 0.5) * self.sides[rows][..., None, :]
 
 
 def person_facts(annotations: dict[str, Any], persons: pa.Table, category: str) -> PersonFacts:
@@ -51,6 +61,7 @@ def person_facts(annotations: dict[str, Any], persons: pa.Table, category: str) 
             of_image.setdefault(image, []).append(entry)
     n = len(persons)
     keypoints = np.full((n, len(KEYPOINT_SIGMAS), 2), np.nan, dtype=np.float32)
+    sides = np.full((n, 2), np.nan, dtype=np.float32)
     context = np.zeros((n, len(place)), dtype=bool)
     matched = np.zeros(n, dtype=bool)
     image_ids = persons["image_id"].to_numpy()
@@ -66,12 +77,14 @@ def person_facts(annotations: dict[str, Any], persons: pa.Table, category: str) 
         rows = np.arange(start, stop)[found >= 0]
         matched[rows] = True
         context[rows] = shows[image]
+        of_boxes = np.maximum(annotated[found[found >= 0], 2:], 1)
+        sides[rows] = of_boxes / np.sqrt(of_boxes.prod(axis=1, keepdims=True))
         for row, entry in zip(rows, found[found >= 0], strict=True):
             points = entries[entry].get("keypoints")
             if points:
                 given = np.array(points, dtype=np.float64).reshape(1, -1, 3)
                 keypoints[row] = normalised_keypoints(given, annotated[entry : entry + 1])[0]
-    return PersonFacts(keypoints, context, matched)
+    return PersonFacts(keypoints, sides, context, matched)
 
 
 def match(detected: Boxes, annotated: Boxes, min_iou: float = MATCHING_IOU) -> NDArray[np.int64]:

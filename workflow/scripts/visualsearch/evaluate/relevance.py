@@ -19,15 +19,18 @@ KEYPOINT_SIGMAS = (
     np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
 )
 
+# The interval of a measure of fewer persons is too narrow to be trusted.
+FEWEST_PERSONS = 20
+
 Values = NDArray[np.float64]
 
 
 def pose_similarity(first: NDArray[Any], second: NDArray[Any]) -> Values:
     """Similarity of the poses of pairs of persons, 0 to 1.
 
-    first, second: normalised keypoints [..., 17, 2]. COCO's object keypoint similarity with the
-    box as the unit of area, exp(-d^2 / (2 (2 sigma)^2)), averaged over the keypoints labelled in
-    both; nan where no keypoint is.
+    first, second: keypoints [..., 17, 2] in units of their box. COCO's object keypoint similarity,
+    exp(-d^2 / (2 (2 sigma)^2)), averaged over the keypoints labelled in both; nan where no keypoint
+    is. COCO divides both axes by one length, the root of the person's area.
     """
     squared = ((first - second) ** 2).sum(axis=-1)
     alike = np.exp(-squared / (8 * KEYPOINT_SIGMAS**2))
@@ -78,6 +81,15 @@ def summary(
         result["difference"] = _rounded_mean(difference[~np.isnan(difference)])
         result["difference_interval"] = bootstrap.interval(difference)
     return result
+
+
+def above_chance(found: dict[str, Any]) -> bool:
+    """Whether a `summary` of FEWEST_PERSONS or more lies above chance, by its interval.
+
+    Shares of copies, whose chance is next to nothing, need only lie above 0.
+    """
+    ends = found["lift_interval" if "lift" in found else "interval"]
+    return found["persons"] >= FEWEST_PERSONS and ends is not None and bool(ends[0] > 0)
 
 
 def _rounded_mean(values: Values) -> float | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
 from visualsearch.data.tables import vectors_of
 from visualsearch.embed.distortion import VECTORS
+from visualsearch.evaluate.box_shape import box_features, nearest_by_shape
 from visualsearch.evaluate.mean_average_precision import label_rankings
 from visualsearch.evaluate.neighbour_measures import (
     NeighbourMeasures,
@@ -28,6 +29,13 @@ from visualsearch.evaluate.neighbour_measures import (
     with_strata,
 )
 from visualsearch.evaluate.person_facts import PersonFacts
+from visualsearch.evaluate.reduction_settings import (
+    ReductionSetting,
+    compared_settings,
+    preference,
+    prefix,
+    whitened_by,
+)
 from visualsearch.evaluate.relevance import summary
 from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduce.reduction import Reduction, l2_normalised
@@ -42,22 +50,12 @@ BATCH_ROWS = 1024
 Vectors = NDArray[np.float32]
 
 
-def component_numbers(kept: int) -> list[int]:
-    """Numbers of components to compare: powers of two from 8, and all that are kept."""
-    return [*(n for n in (2**i for i in range(3, 12)) if n < kept), kept]
-
-
-def prefix(reduced: Vectors, n_components: int) -> Vectors:
-    """Reduced vectors [N, k] with only the first components, of length 1.
-
-    Equal to a reduction with fewer components, as each is whitened by itself and lengths cancel.
-    """
-    return l2_normalised(np.ascontiguousarray(reduced[:, :n_components]))
-
-
 @dataclass(frozen=True)
 class View:
-    """Persons compared by one kind of vector: exact neighbours, and the ranks of copies."""
+    """Persons compared by one kind of vector: exact neighbours, and the ranks of copies.
+
+    ranks: of the mirrored copies. unmirrored: of those that are only moved.
+    """
 
     nearest: Nearest
     ranks: Ranks | None = None
@@ -75,6 +73,7 @@ def measure_search(
     embeddings: Sequence[str],
     reduced: Sequence[str],
     persons: pa.Table,
+    sizes: NDArray[np.int64],
     reduction: Reduction,
     facts: PersonFacts | None,
     labels: pd.DataFrame,
@@ -85,9 +84,10 @@ def measure_search(
     """All measures of the search, JSON-ready; floats have 6 digits.
 
     embeddings, reduced: shards of full-length and reduced vectors. persons: the index's rows.
-    facts: of these rows, None without annotations. labels: by image. distorted: rows of rule
-    embed_distorted. rerank: search.rerank. Numbers of components are compared only where a
-    reduction was fitted, so for two persons or more.
+    sizes: width and height of each row's picture [N, 2]. facts: of these rows, None without
+    annotations. labels: by image. distorted: rows of rule embed_distorted. rerank: search.rerank;
+    with it the random pairs are of full-length vectors, which hits are sorted by then. Settings of
+    the reduction are compared only where one was fitted, so for two persons or more.
     """
     sample = draw_sample(persons, settings.persons, settings.resamples, settings.seed)
     own_images = sample.image_ids[sample.rows]
@@ -99,35 +99,39 @@ def measure_search(
     copied = np.searchsorted(person_ids[sample.rows], distorted["person_id"].to_numpy())
     copies = {name: vectors_of(distorted, name) for name in VECTORS}
 
-    def view(vectors: Vectors, of_copies: dict[str, Vectors] | None) -> View:
-        nearest = Nearest(vectors, NEIGHBOURS, sample.rows, own_images)
-        if of_copies is None:
-            return View(nearest)
+    def view(vectors: Vectors, of_copies: dict[str, Vectors]) -> View:
         own = vectors[copied]
-        return View(
-            nearest, Ranks(of_copies["vector"], own), Ranks(of_copies["vector_unmirrored"], own)
-        )
+        ranks = {name: Ranks(v, own) for name, v in of_copies.items()}
+        nearest = Nearest(vectors, NEIGHBOURS, sample.rows, own_images)
+        return View(nearest, ranks.get("vector"), ranks.get("vector_unmirrored"))
 
     raw = view(full, {name: l2_normalised(v) for name, v in copies.items()})
-    plain_full = view(centred(full, reduction.mean), None)
+    plain_full = view(centred(full, reduction.mean), {})
     reduced_copies = {name: reduction.transform(v) for name, v in copies.items()}
-    kept = reduction.n_components
-    numbers = component_numbers(kept) if reduction.is_fitted else [kept]
-    by_number = {
-        n: view(prefix(short, n), {name: prefix(v, n) for name, v in reduced_copies.items()})
-        for n in numbers
-    }
-    unwhitened = {n: view(prefix(_unwhitened(short, reduction), n), None) for n in numbers}
+    configured = ReductionSetting(reduction.n_components, float(reduction.whiten_power))
+    views = {}
+    for setting in compared_settings(reduction):
+        n, power = setting
+        # Moved copies without a mirror are compared by the configured whitening only.
+        names = VECTORS if power == configured.whiten_power else VECTORS[:1]
+        of_copies = {
+            name: prefix(whitened_by(reduced_copies[name], reduction, power), n) for name in names
+        }
+        views[setting] = view(prefix(whitened_by(short, reduction, power), n), of_copies)
     with_own = Nearest(short, NEIGHBOURS, sample.rows)
+    random = Rescored(centred(full, reduction.mean) if rerank else short, sample.random)
     candidates = Nearest(short, max(rerank, NEIGHBOURS), sample.rows, own_images)
     for batch, images in vectors_and_images(reduced, BATCH_ROWS):
-        plain = _unwhitened(batch, reduction)
-        for n in numbers:
-            by_number[n].add(prefix(batch, n), images)
-            unwhitened[n].add(prefix(plain, n), images)
+        for power in sorted({setting.whiten_power for setting in views}):
+            whitened = whitened_by(batch, reduction, power)
+            for setting, one in views.items():
+                if setting.whiten_power == power:
+                    one.add(prefix(whitened, setting.n_components), images)
         with_own.add(batch, images)
         if rerank:
             candidates.add(batch, images)
+        else:
+            random.add(batch)
     reranked = Rescored(centred(full, reduction.mean), candidates.neighbours)
     for batch, images in vectors_and_images(embeddings, BATCH_ROWS):
         raw.add(l2_normalised(batch), images)
@@ -135,27 +139,43 @@ def measure_search(
         plain_full.add(unit, images)
         if rerank:
             reranked.add(unit)
+            random.add(unit)
 
-    best = by_number[reduction.n_components]
+    best = views[configured]
+    by_shape = nearest_by_shape(
+        box_features(persons, sizes), sample.rows, sample.image_ids, NEIGHBOURS
+    )
     result: dict[str, Any] = {
         "persons_measured": len(sample.rows),
         "neighbours": NEIGHBOURS,
         "reduced_against_full_length": recalls(raw.nearest, best.nearest, sample),
         "measures": _measures(best, alike, sample, sample.rows[copied], strata=True),
+        "random_pairs": scale_of(random.cosines),
         "same_image": with_strata(same_image_share(with_own.neighbours, sample), sample),
-        "raw_cosine": _beside(raw, best, alike, sample, sample.rows[copied]),
+        "raw_cosine": _beside(
+            _measures(raw, alike, sample, sample.rows[copied]),
+            _measures(best, alike, sample, sample.rows[copied], base=raw),
+        ),
+        "box_shape": _beside(
+            alike.summaries(by_shape, strata=True),
+            alike.summaries(best.nearest.neighbours, base=by_shape),
+        ),
         "by_components": [],
+        "by_setting": [],
+        "preferred_setting": None,
     }
-    cumulative = np.cumsum(reduction.explained_variance_ratio)
-    for n in numbers if reduction.is_fitted else ():
-        row = {
-            "n_components": n,
-            "explained_variance": round(float(cumulative[n - 1]), 6),
-            "recall": recalls(raw.nearest, by_number[n].nearest, sample),
-            "recall_without_whitening": recalls(plain_full.nearest, unwhitened[n].nearest, sample),
-            "measures": _measures(by_number[n], alike, sample, sample.rows[copied], base=best),
+    if reduction.is_fitted:
+        compared = {
+            setting: _measures(one, alike, sample, sample.rows[copied], base=best)
+            for setting, one in views.items()
         }
-        result["by_components"].append(row)
+        result["by_components"] = _by_components(
+            reduction, views, compared, raw, plain_full, sample
+        )
+        result["by_setting"] = [
+            {**setting._asdict(), "measures": measures} for setting, measures in compared.items()
+        ]
+        result["preferred_setting"] = preference(compared, configured)
     if alike.labels:
         result["mean_average_precision"] = label_rankings(alike, sample, short, reduced)
     if rerank:
@@ -167,6 +187,16 @@ def measure_search(
             "measures": alike.summaries(after, base=best.nearest.neighbours),
         }
     return result
+
+
+def scale_of(cosines: Vectors) -> dict[str, Any]:
+    """Where the cosines of random pairs lie: their median and their 99th percentile.
+
+    cosines: float32 [Q, m], -inf for no pair. Both are None without a pair.
+    """
+    known = cosines[np.isfinite(cosines)].astype(np.float64)
+    quantiles = np.quantile(known, (0.5, 0.99)).round(6).tolist() if len(known) else (None, None)
+    return {"pairs": len(known), "median": quantiles[0], "percentile_99": quantiles[1]}
 
 
 def recalls(truth: Nearest, found: Nearest, sample: Sample) -> dict[str, Any]:
@@ -203,18 +233,44 @@ def _measures(
     return result
 
 
-def _beside(
-    raw: View, best: View, alike: NeighbourMeasures, sample: Sample, copied: Rows
-) -> dict[str, Any]:
-    """Measures of the raw cosine, each with the difference of the run's own from it."""
-    result = _measures(raw, alike, sample, copied)
-    for name, own in _measures(best, alike, sample, copied, base=raw).items():
-        part, of = ("rank1", own["rank1"]) if "rank1" in own else (None, own)
-        into = result[name][part] if part else result[name]
-        into |= {key: of[key] for key in ("difference", "difference_interval")}
+def _beside(other: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Measures of another search, each with the difference of the run's own from it.
+
+    own: the run's measures, each with its paired difference from the other search.
+    """
+    result = {}
+    for name, found in own.items():
+        part = found.get("rank1", found)
+        paired = {key: part[key] for key in ("difference", "difference_interval")}
+        if part is found:
+            result[name] = other[name] | paired
+        else:
+            result[name] = other[name] | {"rank1": other[name]["rank1"] | paired}
     return result
 
 
-def _unwhitened(reduced: Vectors, reduction: Reduction) -> Vectors:
-    """Reduced vectors with their whitening undone, up to their lengths."""
-    return reduced * (reduction.deviations() ** reduction.whiten_power).astype(np.float32)
+def _by_components(
+    reduction: Reduction,
+    views: dict[ReductionSetting, View],
+    compared: dict[ReductionSetting, dict[str, Any]],
+    raw: View,
+    plain_full: View,
+    sample: Sample,
+) -> list[dict[str, Any]]:
+    """What the number of components changes, with the configured whitening."""
+    rows = []
+    cumulative = np.cumsum(reduction.explained_variance_ratio)
+    for setting, view in views.items():
+        n = setting.n_components
+        if setting.whiten_power != reduction.whiten_power:
+            continue
+        plain = views[ReductionSetting(n, 0.0)]
+        row = {
+            "n_components": n,
+            "explained_variance": round(float(cumulative[n - 1]), 6),
+            "recall": recalls(raw.nearest, view.nearest, sample),
+            "recall_without_whitening": recalls(plain_full.nearest, plain.nearest, sample),
+            "measures": compared[setting],
+        }
+        rows.append(row)
+    return rows

@@ -9,7 +9,7 @@ from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
 from visualsearch.settings import Settings
-from visualsearch.web.pages import PEOPLE_NOTES, category_nouns, render
+from visualsearch.web.pages import PEOPLE_NOTES, category_nouns, picture_limit_note, render
 
 SCRIPTS = (
     "words",
@@ -56,6 +56,8 @@ def page_facts(
     search, neighbours = settings.search, settings.explorer.neighbours
     method, text = PROJECTIONS[projection]
     notes = [PEOPLE_NOTES.get(settings.dataset.source, "")]
+    nouns = category_nouns(settings.dataset.category)
+    notes.append(picture_limit_note(search.hits_per_image, nouns))
     if search.exclude_near_duplicates:
         notes.append("Near-duplicates are left out of the neighbours.")
     order = "nearest first, by cosine similarity"
@@ -63,7 +65,7 @@ def page_facts(
         order = "nearest first by the reduced vectors, without the report’s second look"
     return {
         "title": settings.report.title,
-        "things": category_nouns(settings.dataset.category),
+        "things": nouns,
         "persons": len(ids),
         "neighbours": neighbours,
         "shown": min(search.neighbours, neighbours),

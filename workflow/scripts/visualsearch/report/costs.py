@@ -36,6 +36,7 @@ STAGES: dict[str, dict[str, str]] = {
     "Evaluation": {
         "evaluate_detections": "measure the detections",
         "evaluate_search": "measure the search",
+        "evaluate_galleries": "measure the galleries",
     },
 }
 

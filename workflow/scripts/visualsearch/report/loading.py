@@ -41,6 +41,7 @@ class ResultFiles:
     hits: str
     search_numbers: str
     components_figure: str
+    galleries: str
     timing: str | None = None
     detection_numbers: str | None = None
     precision_recall_figure: str | None = None
@@ -58,13 +59,15 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
     hits_of = defaultdict(list)
     for row in sorted(hit_rows, key=lambda row: row["rank"]):
         hits_of[row["query"]].append(row)
+    alike = {entry["query"]: entry for entry in read_json(files.galleries)["galleries"]}
     queries = []
     for number, row in enumerate(query_rows, start=1):
         picture = own[row["picture"]] if row["picture"] else stored[row["image_id"]]
         hits = [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in hits_of[row["query"]]]
         labels = [Label(kind, value) for kind, value in picture.labels.items()]
         person = _person(row, picture)
-        queries.append(Query(number, row["role"], row["reason"], person, labels, hits))
+        found = alike.get(row["query"])
+        queries.append(Query(number, row["role"], row["reason"], person, labels, hits, found))
     n_persons = count_rows([files.persons])
     return Results(
         settings=settings,

@@ -99,7 +99,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """A query with its neighbours. number: from 1. role, reason: why it was chosen."""
+    """A query with its neighbours. number: from 1. role, reason: why it was chosen.
+
+    alike: its entry of evaluation/galleries.json; None for one of the user's own pictures.
+    """
 
     number: int
     role: str
@@ -107,6 +110,7 @@ class Query:
     person: Person
     labels: list[Label]
     hits: list[Hit]
+    alike: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from visualsearch.core.progress import progress
 from visualsearch.data.person_order import in_person_order
 from visualsearch.data.tables import count_rows, vectors_of
 from visualsearch.index.index import Index
-from visualsearch.search.hits import ROUNDING, find_neighbours
+from visualsearch.search.hits import ROUNDING, find_neighbours, within_limit
 from visualsearch.settings import SearchSettings
 
 # One row a person of the search set, in person order; lists are by rank.
@@ -53,12 +53,13 @@ def search_everyone(
                 index,
                 image_ids,
                 vector,
+                per_image=settings.hits_per_image,
                 own_row=own_row,
                 own_image=int(image_ids[own_row]),
                 same_image=settings.same_image,
                 below=below,
             )
-            rows, cosines = _neighbours(find, settings.neighbours, count)
+            rows, cosines = _neighbours(find, image_ids, settings, count)
             found["neighbours"].append(person_ids[rows])
             found["similarity"].append(cosines)
             found["same_image"].append(image_ids[rows] == image_ids[own_row])
@@ -66,17 +67,23 @@ def search_everyone(
         yield pa.table({"person_id": table["person_id"], **found}).cast(EVERYONE)
 
 
-def _neighbours(find: Callable[[int], Found], shown: int, count: int) -> Found:
-    """First the `shown` hits of the report, then more, `count` in all, each by falling cosine.
+def _neighbours(
+    find: Callable[..., Found], image_ids: NDArray[np.int64], settings: SearchSettings, count: int
+) -> Found:
+    """First the hits of the report, then more, `count` in all, each by falling cosine.
 
-    find: the rows and cosines of that many neighbours. An index that is asked for more neighbours
-    may search further and find others among the nearest too. The report's hits are therefore asked
-    for separately, so that they come first here as well.
+    find: the rows and cosines of `k` neighbours. An index that is asked for more neighbours may
+    search further and find others among the nearest too. The report's hits are therefore asked for
+    separately, so that they come first here as well.
     """
-    rows, cosines = find(shown)
+    shown = settings.neighbours
+    rows, cosines = find(k=shown)
     if len(rows) == shown < count:
-        further, further_cosines = find(count)
+        further, further_cosines = find(k=count)
         new = ~np.isin(further, rows)
         rows = np.concatenate([rows, further[new]])
         cosines = np.concatenate([cosines, further_cosines[new]])
+        # Of an image, the further search may have found another person.
+        keep = within_limit(image_ids[rows], settings.hits_per_image)
+        rows, cosines = rows[keep], cosines[keep]
     return rows[:count], cosines[:count]

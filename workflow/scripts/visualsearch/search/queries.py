@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.statistics import evenly_spaced
+from visualsearch.data.manifest import picture_sizes
 from visualsearch.data.person_order import vectors_of_rows
 from visualsearch.data.tables import (
     BOX_COLUMNS,
@@ -202,7 +203,5 @@ def _revealing(
     image_ids = persons["image_id"].to_numpy()
     mean = Reduction.load(evidence.model).mean
     around = surroundings(compared, image_ids, reduced, evidence.embeddings, mean)
-    manifest = read_table(evidence.manifest, ["image_id", "width", "height"]).sort_by("image_id")
-    place = np.searchsorted(manifest["image_id"].to_numpy(), image_ids)
-    sizes = np.column_stack([manifest[name].to_numpy()[place] for name in ("width", "height")])
+    sizes = picture_sizes(evidence.manifest, image_ids)
     return choose_revealing(persons, sizes, around, count)

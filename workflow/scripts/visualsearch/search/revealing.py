@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from visualsearch.data.boxes import iou, xywh_to_xyxy
+from visualsearch.data.boxes import at_edges, iou, xywh_to_xyxy
 from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
 from visualsearch.data.tables import boxes_of
 from visualsearch.search.local_density import (
@@ -24,9 +24,8 @@ MAX_COMPARED = 1000
 # A small person is in the lowest tenth by height, and below half of the median.
 SMALLEST_SHARE = 0.1
 MIN_CROWD = 3
-# A box that ends this near an edge, as a share of the picture's side, is cut off there: boxes are
-# only roughly exact.
-EDGE = 0.01
+# The surest are among the nearest tenth by local density.
+NEAREST_SHARE = 0.1
 ROLES = ("typical", "rare", "small", "cut-off", "crowd", "surest")
 EDGES = ("left", "top", "right", "bottom")
 
@@ -44,15 +43,13 @@ class Surroundings:
     """The nearest neighbours of some persons, in other images than their own.
 
     rows: int64 [C], the persons. nearest: int64 [C, 10], rows of their nearest, -1 where there are
-    fewer. local_density: float64 [C], mean cosine with these. lead: float64 [C], local_density
-    minus the mean cosine with the next ten. same: int64 [C], how many of the nearest are also
-    nearest by the full-length vectors. local_density and lead are nan without neighbours.
+    fewer. local_density: float64 [C], mean cosine with these, nan without any. same: int64 [C], how
+    many of the nearest are also nearest by the full-length vectors.
     """
 
     rows: NDArray[np.int64]
     nearest: NDArray[np.int64]
     local_density: NDArray[np.float64]
-    lead: NDArray[np.float64]
     same: NDArray[np.int64]
 
     @property
@@ -82,9 +79,8 @@ def surroundings(
     k = DENSITY_NEIGHBOURS
     images = image_ids[rows]
     nearest = nearest_elsewhere(
-        vectors_and_images(reduced, BLOCK_ROWS), vectors_of_rows(reduced, rows), images, 2 * k
+        vectors_and_images(reduced, BLOCK_ROWS), vectors_of_rows(reduced, rows), images, k
     )
-    near, cosines = nearest.neighbours, nearest.cosines
     by_full_length = nearest_elsewhere(
         (
             (centred(vectors, mean), others)
@@ -96,11 +92,10 @@ def surroundings(
     )
     same = [
         len(set(a[a >= 0].tolist()) & set(b.tolist()))
-        for a, b in zip(near[:, :k], by_full_length.neighbours, strict=True)
+        for a, b in zip(nearest.neighbours, by_full_length.neighbours, strict=True)
     ]
-    density = mean_cosine(cosines[:, :k])
-    lead = (density - mean_cosine(cosines[:, k:])).round(6)
-    return Surroundings(rows, near[:, :k], density, lead, np.array(same, dtype=np.int64))
+    density = mean_cosine(nearest.cosines)
+    return Surroundings(rows, nearest.neighbours, density, np.array(same, dtype=np.int64))
 
 
 class _Ranking(NamedTuple):
@@ -141,58 +136,72 @@ def choose_revealing(
 
 
 def _typical(around: Surroundings) -> _Ranking:
-    median = _median(around.local_density)
+    """By falling local density, of those above the median."""
+    density, median = around.local_density, _median(around.local_density)
 
     def describe(row: int) -> str:
-        n, density = _of(around, row, around.neighbours), _of(around, row, around.local_density)
-        return (
-            f"typical, in a dense region: its {n:.0f} nearest in other pictures have a mean cosine "
-            f"of {_two(density)}; half of the {len(around.rows):,} compared have "
-            f"{_two(median)} or less"
-        )
+        return f"typical: {_density(around, row)}, more than {_compared(around, row, above=True)}"
 
-    above = np.where(around.local_density > median, around.local_density, np.nan)
+    above = np.where(density > median, density, np.nan)
     return _Ranking(_by_falling(around.rows, above), describe)
 
 
 def _rare(around: Surroundings) -> _Ranking:
-    median = _median(around.local_density)
+    """By rising local density, of those below the median."""
+    density, median = around.local_density, _median(around.local_density)
 
     def describe(row: int) -> str:
-        n, density = _of(around, row, around.neighbours), _of(around, row, around.local_density)
-        return (
-            f"rare, far from the others: even its {n:.0f} nearest in other pictures have a mean "
-            f"cosine of {_two(density)}; half of the {len(around.rows):,} compared have "
-            f"{_two(median)} or more"
-        )
+        density = _density(around, row)
+        return f"rare: even {density}, less than {_compared(around, row, above=False)}"
 
-    below = np.where(around.local_density < median, around.local_density, np.nan)
+    below = np.where(density < median, density, np.nan)
     return _Ranking(_by_falling(around.rows, -below), describe)
 
 
 def _surest(around: Surroundings, typical: Choice | None) -> _Ranking:
-    """By how many neighbours the full-length vectors confirm, then by their lead over the next ten.
+    """Of those whose neighbours are near, by how many of these the full-length vectors confirm.
 
-    Persons beside the typical one come last: their neighbours are sure because they are in a dense
-    region, which the typical one shows already.
+    Near is the nearest tenth by local density, and above the median of all. Persons beside the
+    typical one do not count while there are others, as it shows their neighbours already. At least
+    as many neighbours as the median person's must be confirmed. Of equal numbers the nearest goes
+    first.
     """
-    known = np.flatnonzero(~np.isnan(around.lead))
-    rows, same, lead = around.rows[known], around.same[known], around.lead[known]
-    last = np.isin(rows, around.beside(typical.row) if typical else [])
-    order = np.lexsort((rows, -lead, -same, last))
-    mean = same.mean() if len(known) else np.nan
+    density, agreement = around.local_density, around.same
+    known = np.flatnonzero(~np.isnan(density))
+    beside = np.isin(around.rows[known], around.beside(typical.row) if typical else [])
+    others = known if beside.all() else known[~beside]
+    near = others
+    if len(known):
+        limit = np.quantile(density[others], 1 - NEAREST_SHARE)
+        confirmed = agreement[others] >= np.median(agreement[known])
+        # Where all are equally near, nobody is.
+        near = others[(density[others] >= limit) & (density[others] > _median(density)) & confirmed]
+    rows = around.rows[near]
+    order = np.lexsort((rows, -density[near], -agreement[near]))
+    mean = agreement[known].mean() if len(known) else np.nan
 
     def describe(row: int) -> str:
-        n, same, lead = (
-            _of(around, row, values) for values in (around.neighbours, around.same, around.lead)
-        )
+        n, same = (_of(around, row, values) for values in (around.neighbours, agreement))
         return (
             f"surest of its neighbours: {same:.0f} of its {n:.0f} nearest are the same by the "
-            f"full-length vectors ({mean:.1f} on average), and they are nearer than the next ten "
-            f"by {_two(lead)} in cosine"
+            f"full-length vectors ({mean:.1f} on average), and they are near: a mean cosine of "
+            f"{_two(_of(around, row, density))}, more than {_compared(around, row, above=True)}"
         )
 
     return _Ranking(rows[order], describe)
+
+
+def _density(around: Surroundings, row: int) -> str:
+    n, density = _of(around, row, around.neighbours), _of(around, row, around.local_density)
+    return f"its {n:.0f} nearest in other pictures have a mean cosine of {_two(density)}"
+
+
+def _compared(around: Surroundings, row: int, above: bool) -> str:
+    """How many have a lower local density than a person, or a higher one, and the median."""
+    density = around.local_density
+    mine = _of(around, row, density)
+    n = int((density < mine).sum() if above else (density > mine).sum())
+    return f"{n:,} of the {len(density):,} compared; their median is {_two(_median(density))}"
 
 
 def _small_or_cut_off(persons: pa.Table, sizes: NDArray[np.int64]) -> tuple[str, _Ranking]:
@@ -200,7 +209,7 @@ def _small_or_cut_off(persons: pa.Table, sizes: NDArray[np.int64]) -> tuple[str,
     height, score = persons["h"].to_numpy(), persons["score"].to_numpy()
     median = np.median(height)
     limit = min(np.quantile(height, SMALLEST_SHARE), median / 2)
-    at_edge = _edges(persons, sizes)
+    at_edge = at_edges(xywh_to_xyxy(boxes_of(persons)), sizes)
 
     def small(row: int) -> str:
         text = f"small: {height[row]:.0f} px high, where half of all are {median:.0f} px or more"
@@ -238,13 +247,6 @@ def _crowd(persons: pa.Table) -> _Ranking:
         return f"in a crowd: {len(rows)} are in its picture, and {boxes} its own"
 
     return _Ranking(rows[order][:1], describe)
-
-
-def _edges(persons: pa.Table, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each box ends at the left, top, right and bottom of its picture, bool [N, 4]."""
-    boxes = xywh_to_xyxy(boxes_of(persons))
-    near = np.concatenate([boxes[:, :2], sizes - boxes[:, 2:]], axis=1)
-    return near <= EDGE * np.concatenate([sizes, sizes], axis=1)
 
 
 def _and(at_edge: NDArray[np.bool_]) -> str:

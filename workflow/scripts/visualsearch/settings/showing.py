@@ -65,6 +65,12 @@ class SearchSettings(Section):
         maximum=1000,
     )
     same_image: bool = key(False, "Whether a query may return persons of its own image.")
+    hits_per_image: int | None = key(
+        1,
+        "Most persons of one image that a query returns: the most similar ones. null for no limit.",
+        minimum=1,
+        maximum=1000,
+    )
     rerank: int = key(
         0,
         "Rerank: sort this many of the nearest persons, such as 100, by their full-length vectors. "

@@ -32,6 +32,18 @@ def category_nouns(category: str) -> tuple[str, str]:
     return f"“{category}”", f"objects of the category “{category}”"
 
 
+def picture_limit_note(limit: int | None, nouns: tuple[str, str]) -> str:
+    """Say how many of a picture may be neighbours; empty if there is no limit.
+
+    limit: search.hits_per_image. nouns: as `category_nouns` returns them.
+    """
+    if limit is None:
+        return ""
+    if limit == 1:
+        return f"Of each picture, only the most similar {nouns[0]} is among the neighbours."
+    return f"Of each picture, at most {limit:,} {nouns[1]} are among the neighbours."
+
+
 class Inline(NamedTuple):
     """A style or script for a page. digest: its hash for the content security policy."""
 

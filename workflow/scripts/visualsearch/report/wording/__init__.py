@@ -2,11 +2,13 @@
 
 from visualsearch.report import costs, numbers
 from visualsearch.report.wording import (
+    alike,
     components,
     detector,
     gallery,
     index,
     limits,
+    recall,
     search,
     settings,
     vectors,
@@ -14,6 +16,7 @@ from visualsearch.report.wording import (
 
 # The names of the modules in templates.
 WORDS = {
+    "alike": alike,
     "components": components,
     "costs": costs,
     "detector": detector,
@@ -21,6 +24,7 @@ WORDS = {
     "index": index,
     "limits": limits,
     "numbers": numbers,
+    "recall": recall,
     "search": search,
     "settings": settings,
     "vectors": vectors,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from visualsearch.data.shown import BOX_DIGITS, SCORE_DIGITS
 from visualsearch.report.model import Hit, Label, Person, Query, Results
 from visualsearch.report.numbers import Facts, count, decimals, ordinal
-from visualsearch.web.pages import PEOPLE_NOTES
+from visualsearch.web.pages import PEOPLE_NOTES, picture_limit_note
 
 
 def lead(results: Results) -> str:
@@ -82,12 +82,27 @@ def hint(results: Results) -> str:
             " Two persons differ from their mean by the same in opposite directions, so their "
             "cosine is −1 whoever they are."
         )
+    text += _picture_limit(results)
     least = f"{search.near_duplicate:g}"
     if search.exclude_near_duplicates:
         text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
         text += f" A near-duplicate has a cosine of {least} or more to its query."
     return text
+
+
+def _picture_limit(results: Results) -> str:
+    """Say how many of a picture may be hits, and that some galleries are shorter for it."""
+    search = results.settings.search
+    note = picture_limit_note(search.hits_per_image, results.nouns)
+    if not note or results.n_persons < 2:
+        return ""
+    if any(len(query.hits) < search.neighbours for query in results.queries):
+        note += (
+            f" A gallery has fewer than {search.neighbours:,} neighbours where too few other "
+            "pictures are there; search.hits_per_image: null lifts the limit."
+        )
+    return f" {note}"
 
 
 def no_neighbours(results: Results) -> str:

@@ -1,9 +1,10 @@
 """What the vectors distinguish, by this run's numbers, and what no number here shows."""
 
+from visualsearch.evaluate.relevance import FEWEST_PERSONS
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, decimals, interval, percent, percent_interval
 from visualsearch.report.wording.detector import is_training_set
-from visualsearch.report.wording.measures import FEWEST, Summary, compared, measured, summary_of
+from visualsearch.report.wording.measures import Summary, compared, measured, summary_of
 
 # Shares of the way from chance to full agreement, from which a measure is seen so.
 STRONGLY, CLEARLY = 0.5, 0.2
@@ -23,6 +24,11 @@ def verdicts(results: Results) -> list[tuple[str, str]]:
             continue
         else:
             verdict, text = _in_common(name, found)
+        by_shape = summary_of(results.search["box_shape"], name)
+        if by_shape is not None:
+            text += f" {_against_box_shape(name, by_shape)}"
+            if ": seen" in verdict and not _above_box_shape(by_shape):
+                verdict += ", but not shown to be beyond box shape"
         raw = summary_of(results.search["raw_cosine"], name)
         if raw is not None:
             text += f" {_against_raw(name, raw)}"
@@ -41,7 +47,7 @@ def _distorted(found: Summary, mirrored: bool, plain: Summary | None) -> tuple[s
     if ends is None:
         return f"A distorted copy: {TOO_FEW}", f"{text}."
     low, high = ends
-    if found["persons"] < FEWEST:
+    if found["persons"] < FEWEST_PERSONS:
         verdict = TOO_FEW
     elif low >= 0.95:
         verdict = "nearly always found"
@@ -76,7 +82,7 @@ def _in_common(name: str, found: Summary) -> tuple[str, str]:
     text += f" (of {count(found['persons'], 'person')})."
     if ends is None:
         return f"{what}: {TOO_FEW}", text
-    if found["persons"] < FEWEST:
+    if found["persons"] < FEWEST_PERSONS:
         return f"{what}: {TOO_FEW}", f"{text} The difference: 95 % interval {interval(ends)}."
     difference = f"The 95 % interval of the difference, {interval(ends)}"
     if ends[1] < 0:
@@ -98,8 +104,38 @@ def _in_common(name: str, found: Summary) -> tuple[str, str]:
 
 WHAT = {
     "pose": ("Pose", "Keypoint similarity, 1 for the same pose,"),
+    "pose_oks": (
+        "Pose in COCO's scale",
+        "Keypoint similarity with both axes by one length, 1 for the same pose in the same shape "
+        "of box,",
+    ),
     "context": ("Surroundings", "The overlap of the other categories, 1 for the same ones,"),
 }
+
+
+def _above_box_shape(by_shape: Summary) -> bool:
+    """Whether the search is surely better than neighbours by box shape, person by person."""
+    ends = by_shape.get("difference_interval")
+    return ends is not None and by_shape["persons"] >= FEWEST_PERSONS and bool(ends[0] > 0)
+
+
+def _against_box_shape(name: str, by_shape: Summary) -> str:
+    """Say by how much the search is better than neighbours by box shape, person by person."""
+    value = decimals(by_shape["value"], 3) if name in WHAT else percent(by_shape["value"])
+    text = f"Box shape alone, without any pixel, gives {value}"
+    ends = by_shape.get("difference_interval")
+    if ends is None:
+        return f"{text}."
+    by = decimals(abs(by_shape["difference"]), 3)
+    if by_shape["persons"] < FEWEST_PERSONS:
+        verdict = TOO_FEW
+    elif _above_box_shape(by_shape):
+        verdict = f"the search is better by {by}"
+    elif ends[1] < 0:
+        verdict = f"the search is worse by {by}"
+    else:
+        verdict = "the search is not shown to be better"
+    return f"{text}: {verdict} (95 % interval of the difference {interval(ends)})."
 
 
 def _against_raw(name: str, raw: Summary) -> str:

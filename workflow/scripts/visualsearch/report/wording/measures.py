@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from visualsearch.evaluate.relevance import FEWEST_PERSONS
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import interval
 
 Summary = dict[str, Any]
 
-# The interval of a measure of fewer persons is too narrow to be trusted.
-FEWEST = 20
-
 
 def title_of(name: str) -> str:
     """Return a measure's name for readers."""
-    titles = {"self": "mirrored copy", "self_unmirrored": "moved copy"}
+    titles = {
+        "self": "mirrored copy",
+        "self_unmirrored": "moved copy",
+        "pose_oks": "pose in COCO's scale",
+    }
     if name.startswith("label:"):
         return f"same {name.removeprefix('label:')}"
     return titles.get(name, name)
@@ -31,7 +33,7 @@ def measured(results: Results) -> dict[str, Summary]:
     """Return the summaries of what was measured, in the order in which they are shown."""
     measures = results.search["measures"]
     labels = sorted(name for name in measures if name.startswith("label:"))
-    names = ("self", "self_unmirrored", "pose", "context", *labels)
+    names = ("self", "self_unmirrored", "pose", "pose_oks", "context", *labels)
     return {name: found for name in names if (found := summary_of(measures, name)) is not None}
 
 
@@ -44,7 +46,7 @@ def compared(found: Summary, above: str, below: str) -> str:
     ends = found.get("difference_interval")
     if ends is None:
         return "no difference known"
-    if found["persons"] < FEWEST:
+    if found["persons"] < FEWEST_PERSONS:
         verdict = "too few persons to tell"
     else:
         verdict = above if ends[0] > 0 else below if ends[1] < 0 else "no difference shown"

@@ -1,4 +1,4 @@
-"""How good the search is: recall in two stages, relevance, reranking."""
+"""How good the search is: what neighbours have in common, and what reranking changes."""
 
 from typing import Any, NamedTuple
 
@@ -19,21 +19,11 @@ TRY_RERANK = (
     "anew by their full-length vectors."
 )
 RELEVANCE_UNITS = (
-    "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Raw "
-    "cosine: the same for the full-length vectors, compared without mean, PCA and whitening."
+    "All values but ranks go from 0 to 1. By chance: the same for persons drawn at random. Box "
+    "shape: the same for the ten neighbours that the boxes alone give, by aspect, height and the "
+    "edges of the picture that they touch; no pixel is looked at. Raw cosine: the same for the "
+    "full-length vectors, compared without mean, PCA and whitening."
 )
-
-
-class RecallRow(NamedTuple):
-    """A row of the table of recall."""
-
-    name: str
-    meaning: str
-    recall_at_1: str
-    interval_at_1: str
-    recall_at_10: str
-    interval_at_10: str
-    persons: str
 
 
 class MeasureRow(NamedTuple):
@@ -46,75 +36,9 @@ class MeasureRow(NamedTuple):
     chance: str
     lift: str
     lift_interval: str
+    box_shape: str
     raw: str
     persons: str
-
-
-def recall_stages(results: Results) -> list[RecallRow]:
-    """Return the table of recall: of the index, and of the reduction."""
-    exact = results.sidecar["backend"] == "exact"
-    return [
-        _recall_row(
-            "index",
-            "exact search is the index, and misses nothing"
-            if exact
-            else "nearest reduced vectors that the index finds",
-            results.sidecar["recall"],
-        ),
-        _recall_row(
-            "reduction",
-            "nearest full-length vectors that exact search of the reduced ones finds",
-            results.search["reduced_against_full_length"],
-        ),
-    ]
-
-
-def _recall_row(name: str, meaning: str, recall: dict[str, Any]) -> RecallRow:
-    if not recall["persons_sampled"]:
-        return RecallRow(name, meaning, DASH, DASH, DASH, DASH, "0")
-    return RecallRow(
-        name,
-        meaning,
-        decimals(recall["recall@1"], 3),
-        interval(recall["recall@1_interval"]),
-        decimals(recall["recall@10"], 3),
-        interval(recall["recall@10_interval"]),
-        f"{recall['persons_sampled']:,}",
-    )
-
-
-def recall_paragraphs(results: Results) -> list[str]:
-    """Say how to read the two stages."""
-    first = (
-        "A neighbour can be lost in two places: the index may not come across it, and the "
-        "shortened vectors may put others before it. Each is measured by itself, against exact "
-        "search, and neither says whether neighbours are alike; that is the next table."
-    )
-    reduction = results.reduction
-    if not reduction.is_fitted:
-        return [first, "With fewer than two persons there is no neighbour to be lost."]
-    kept = f"the {reduction.n_components:,} components"
-    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
-    power = reduction.whiten_power
-    whitened = f" and whitening (power {power:g}) weighs the directions anew" if power else ""
-    second = (
-        f"The second stage is not meant to reach 1: the mean is taken away{whitened}, which "
-        "changes the order on purpose."
-    )
-    but = "Shortening alone, without whitening," if power else "Shortening alone"
-    if alone is not None and not keeps_all(results, reduction.n_components):
-        second += (
-            f" {but} keeps {percent(alone, 1)} of the ten nearest with {kept} (compared with "
-            "full-length vectors less their mean). The PCA was fitted on the very persons searched "
-            "for; of persons it has not seen, less may be kept."
-        )
-    return [first, second]
-
-
-def keeps_all(results: Results, n_components: int) -> bool:
-    """Whether this many components always hold the fitted vectors whole."""
-    reduction = results.reduction
-    return n_components >= min(reduction.n_persons - 1, len(reduction.mean))
 
 
 def relevance_paragraphs(results: Results) -> list[str]:
@@ -138,13 +62,14 @@ def relevance_paragraphs(results: Results) -> list[str]:
 def relevance(results: Results) -> list[MeasureRow]:
     """Return the table of relevance."""
     measures, raw = results.search["measures"], results.search["raw_cosine"]
+    by_shape = results.search["box_shape"]
     rankings = results.search.get("mean_average_precision", {})
     rows = []
     for name, found in measured(results).items():
-        other = summary_of(raw, name)
+        others = (summary_of(by_shape, name), summary_of(raw, name))
         if name.startswith("self"):
             found = _against_chance(found, 1 / results.n_persons)
-        rows.append(_measure_row(title_of(name), MEANINGS.get(name, LABEL), found, other))
+        rows.append(_measure_row(title_of(name), MEANINGS.get(name, LABEL), found, *others))
         if name == "self":
             rows.append(_rank_row(measures[name], raw.get(name), found, results.n_persons))
         ranking = rankings.get(name.removeprefix("label:"))
@@ -159,7 +84,8 @@ def relevance(results: Results) -> list[MeasureRow]:
 MEANINGS = {
     "self": "moved and mirrored copies that find their original first",
     "self_unmirrored": "copies only moved that find their original first",
-    "pose": "keypoint similarity of the ten neighbours",
+    "pose": "keypoint similarity of the ten neighbours, each axis by its side of the box",
+    "pose_oks": "keypoint similarity, both axes by one length, the root of the box's area",
     "context": "overlap of the other categories in the ten neighbours' pictures",
 }
 LABEL = "precision@10: the ten neighbours that share it"
@@ -178,7 +104,13 @@ def _against_chance(found: Summary, chance: float) -> Summary:
     }
 
 
-def _measure_row(name: str, meaning: str, found: Summary, raw: Summary | None = None) -> MeasureRow:
+def _measure_row(
+    name: str,
+    meaning: str,
+    found: Summary,
+    by_shape: Summary | None = None,
+    raw: Summary | None = None,
+) -> MeasureRow:
     return MeasureRow(
         name,
         meaning,
@@ -187,6 +119,7 @@ def _measure_row(name: str, meaning: str, found: Summary, raw: Summary | None = 
         decimals(found.get("chance"), 3),
         signed(found.get("lift")),
         interval(found.get("lift_interval")),
+        decimals(None if by_shape is None else by_shape["value"], 3),
         decimals(None if raw is None else raw["value"], 3),
         f"{found['persons']:,}",
     )
@@ -203,6 +136,7 @@ def _rank_row(
         f"{(n_persons + 1) / 2:g}",
         DASH,
         DASH,
+        DASH,
         DASH if raw is None else f"{raw['median_rank']:g}",
         f"{found['persons']:,}",
     )
@@ -212,9 +146,12 @@ def by_height(results: Results) -> list[MeasureRow]:
     """Return the table of each measure by height of the box."""
     rows = []
     for name in measured(results):
+        by_shape = results.search["box_shape"].get(name, {"by_height": []})["by_height"]
+        of_heights = {part["height_from"]: part for part in by_shape}
         for part in results.search["measures"][name]["by_height"]:
             heights = _heights(part["height_from"], part["height_below"])
-            rows.append(_measure_row(title_of(name), heights, part))
+            beside = of_heights.get(part["height_from"])
+            rows.append(_measure_row(title_of(name), heights, part, beside))
     return rows
 
 
@@ -269,7 +206,10 @@ def rerank_paragraphs(results: Results) -> list[str]:
 def rerank_table(results: Results) -> list[tuple[MeasureRow, MeasureRow]]:
     """Return each measure without reranking and with it."""
     return [
-        (_measure_row(title_of(name), "", before), _measure_row(title_of(name), "", after))
+        (
+            _measure_row(title_of(name), "", before, summary_of(results.search["box_shape"], name)),
+            _measure_row(title_of(name), "", after),
+        )
         for name, before, after in _reranked_measures(results)
     ]
 
