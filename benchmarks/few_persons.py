@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 import pyarrow as pa
 
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
-from visualsearch.data.images import read_image
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import embed_pictures
@@ -35,9 +34,8 @@ from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
 RULE = (
-    "the share is chosen whose worst measure is best, where a measure is the mean over the sizes of "
-    "its value as a share of the best value at that size; sizes at which no share is limited by the "
-    "most components"
+    "the share is chosen whose worst measure is best; a measure is the mean over the sizes of its "
+    "value as a share of the best value at that size"
 )
 SIZES = (60, 100, 200, 400, 800)
 SHARES = (0.1, 0.2, 0.33, 0.5, 0.67, 1.0)
@@ -57,7 +55,7 @@ def described(persons: Persons) -> tuple[NDArray[np.float32], NDArray[np.float32
     def views():
         for name in dict.fromkeys(persons.files):
             rows = np.flatnonzero(names == name)
-            image = read_image(persons.folder / name).image
+            image = read_imagePath(name).image
             yield "person", image, boxes[rows]
             there = mirror(clip_to_image(moved[rows], *image.size), image.width)
             yield "copy", ImageOps.mirror(image), there
@@ -69,7 +67,7 @@ def described(persons: Persons) -> tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def joined(all_persons: list[Persons]) -> Persons:
-    """Persons of several folders as one; file names lose their folder."""
+    """Persons of several folders as one. Their files are whole paths."""
     first = all_persons[0]
     annotations = {
         name: [entry for persons in all_persons for entry in persons.annotations[name]]
@@ -78,7 +76,7 @@ def joined(all_persons: list[Persons]) -> Persons:
     return Persons(
         first.folder,
         pa.concat_tables([persons.table for persons in all_persons]),
-        [file for persons in all_persons for file in persons.files],
+        [str(persons.folder / file) for persons in all_persons for file in persons.files],
         {**annotations, "categories": first.annotations["categories"]},
     )
 
@@ -113,3 +111,31 @@ def measured(
             values.append([np.nanmean(one[name]) for name in MEASURES])
         found.append(values)
     return np.mean(found, axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", type=Path, nargs="+")
+    folders = parser.parse_args().folders
+    persons = joined(
+        [
+            annotated_persons(f / "images", f / "instances.json", f / "person_keypoints.json")
+            for f in folders
+        ]
+    )
+    vectors, copies = described(persons)
+    tables = {n: measured(persons, vectors, copies, n) for n in SIZES if n <= len(vectors)}
+    print("| persons | components per person | self rank-1 | pose lift | context lift |")
+    print("|---|---|---|---|---|")
+    for size, values in tables.items():
+        for share, (rank, pose, context) in zip(SHARES, values, strict=True):
+            print(f"| {size} | {share:g} | {rank:.3f} | {pose:.4f} | {context:.4f} |")
+    relative = np.mean([values / values.max(axis=0) for values in tables.values()], axis=0)
+    print(f"\nThe rule: {RULE}.")
+    for share, values in zip(SHARES, relative, strict=True):
+        named = ", ".join(f"{n} {v:.3f}" for n, v in zip(MEASURES, values, strict=True))
+        print(f"{share:g}: {named}; worst {values.min():.3f}")
+
+
+if __name__ == "__main__":
+    main()

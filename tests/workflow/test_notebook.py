@@ -24,7 +24,7 @@ TEXT = ROOT / "notebooks/walkthrough.py"
 SEARCH = {
     "neighbours": 10,
     "same_image": False,
-    "near_duplicate": 0.9,
+    "near_duplicate": 0.81,
     "exclude_near_duplicates": False,
     "rerank": 0,
 }
