@@ -12,26 +12,31 @@ have other categories than the person too.
 What this does not show: another detector than the bundled one.
 """
 
+import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from PIL import ImageOps
-from representation import Judge, Persons
+from PIL import Image, ImageOps
+from representation import Judge, Persons, annotated_persons
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
-import pyarrow as pa
-
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
+from visualsearch.data.images import read_image
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import embed_pictures
-from visualsearch.reduce.fit_pca import fit_reduction
+from visualsearch.reduce import fit_pca
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
+
+# So that more components can be compared than a run keeps.
+fit_pca.MOST_PER_PERSON = 1.0
 
 RULE = (
     "the share is chosen whose worst measure is best; a measure is the mean over the sizes of its "
@@ -40,7 +45,7 @@ RULE = (
 SIZES = (60, 100, 200, 400, 800)
 SHARES = (0.1, 0.2, 0.33, 0.5, 0.67, 1.0)
 MOST = 256
-SUBSETS = 10
+SUBSETS = 6
 MEASURES = ("self", "pose", "context")
 
 
@@ -52,10 +57,10 @@ def described(persons: Persons) -> tuple[NDArray[np.float32], NDArray[np.float32
     moved = distorted_boxes(persons.table["person_id"].to_numpy(), boxes, 0)
     names = np.array(persons.files)
 
-    def views():
+    def views() -> Iterator[tuple[str, Image.Image, NDArray[np.float32]]]:
         for name in dict.fromkeys(persons.files):
             rows = np.flatnonzero(names == name)
-            image = read_imagePath(name).image
+            image = read_image(Path(name)).image
             yield "person", image, boxes[rows]
             there = mirror(clip_to_image(moved[rows], *image.size), image.width)
             yield "copy", ImageOps.mirror(image), there
@@ -106,7 +111,7 @@ def measured(
         values = []
         for share in shares:
             kept = max(1, min(round(share * size), MOST, size - 1))
-            model = fit_reduction([vectors[rows]], size, vectors.shape[1], kept, 0.5)
+            model = fit_pca.fit_reduction([vectors[rows]], size, vectors.shape[1], kept, 0.5)
             one = judge.values(model.transform(vectors[rows]), model.transform(copies[rows]))
             values.append([np.nanmean(one[name]) for name in MEASURES])
         found.append(values)

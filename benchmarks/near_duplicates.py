@@ -12,6 +12,7 @@ What this does not show: other detectors than the one named; copies that are cro
 halved.
 """
 
+import argparse
 import io
 import sys
 from collections.abc import Callable, Sequence
@@ -19,19 +20,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
+from visualsearch.core.statistics import Z
 from visualsearch.data.boxes import iou
 from visualsearch.data.images import read_image
+from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_pictures
 from visualsearch.reduce.reduction import l2_normalised
 from visualsearch.search.full_length import centred
-from visualsearch.settings import EmbeddingSettings, SearchSetSettings
+from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
+from visualsearch.settings.names import BUNDLED
 
 RULE = (
     "the smallest multiple of 0.01 that at most 1 in 1,000 pairs of a copy and a person of another "
@@ -40,24 +45,14 @@ RULE = (
 SEARCH_SET = SearchSetSettings()
 SAME_BOX = 0.5
 MOST_OTHERS = 0.001
+BOTH = {"maps": "both", "pooling": "average", "margin": 0, "mirrored": True}
 DESCRIPTIONS = {
-    "192x192 surroundings, last map, GeM": {},
-    "192x192 surroundings, both maps, average": {"maps": "both", "pooling": "average"},
-    "256x128 stretched, both maps, average": {
-        "maps": "both",
-        "pooling": "average",
-        "fit": "stretch",
-        "size": [256, 128],
+    "192x192 surroundings, last map, GeM": {
+        **BOTH,
+        **{"maps": "last", "pooling": "gem", "fit": "surroundings", "size": [192, 192]},
     },
-}
-DEFAULT = {
-    "region": "crop",
-    "fit": "surroundings",
-    "margin": 0,
-    "size": [192, 192],
-    "maps": "last",
-    "pooling": "gem",
-    "mirrored": True,
+    "192x192 surroundings, both maps, average": BOTH | {"fit": "surroundings", "size": [192, 192]},
+    "256x128 stretched, both maps, average": BOTH | {"fit": "stretch", "size": [256, 128]},
 }
 GRID = np.arange(60, 100) / 100
 UNCHANGED = "original"
@@ -186,9 +181,7 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, nargs="+")
     torch.set_num_threads(1)
     detector = load_detector(DetectorSettings(BUNDLED, "default"))
-    settings = {
-        name: EmbeddingSettings.of({**DEFAULT, **changed}) for name, changed in DESCRIPTIONS.items()
-    }
+    settings = {name: EmbeddingSettings.of(one) for name, one in DESCRIPTIONS.items()}
     found: dict[str, dict[str, dict[str, Persons]]] = {}
     for folder in parser.parse_args().pictures:
         files = sorted(folder.glob("*.jpg"))
