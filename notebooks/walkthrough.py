@@ -49,7 +49,7 @@ search = {  # the section `search` of the configuration
     "neighbours": 10,
     "same_image": False,
     "hits_per_image": 1,
-    "near_duplicate": 0.9,
+    "near_duplicate": 0.81,
     "exclude_near_duplicates": False,
     "rerank": 0,
 }
@@ -278,14 +278,25 @@ for name, some_vectors in (("as embedded", to_length_1(full)), ("shortened", sho
 cosines = np.einsum("nd,d->n", vectors.astype(float), np.asarray(query["vector"], dtype=float))
 
 
+def full_cosines(rows):
+    """Cosines of the query and of rows by their full-length vectors, without their mean."""
+    ids = persons["person_id"].to_numpy()[rows]
+    theirs = read_shards("embeddings", filters=[("person_id", "in", list(ids))])
+    theirs = np.stack(theirs.set_index("person_id")["vector"][ids])
+    theirs = to_length_1(to_length_1(theirs) - model["mean"]).astype(float)
+    one = to_length_1(to_length_1(full_query) - model["mean"]).astype(float)
+    return np.einsum("nd,d->n", theirs, one)
+
+
 def allowed(rows):
     """Rows that may be hits. For a picture of your own that is not in the set, no id is equal."""
     keep = persons["person_id"].to_numpy()[rows] != query["person_id"]
     if not search["same_image"]:
         keep &= persons["image_id"].to_numpy()[rows] != query["image_id"]
-    if search["exclude_near_duplicates"]:
-        keep &= cosines[rows] < search["near_duplicate"] - 1e-6
-    return rows[keep]
+    rows = rows[keep]
+    if search["exclude_near_duplicates"] and len(rows):
+        rows = rows[full_cosines(rows) < search["near_duplicate"] - 1e-6]
+    return rows
 
 
 def by_cosine(rows):
@@ -328,12 +339,7 @@ persons.iloc[best].assign(cosine=cosines[best])
 def reranked(rows):
     """The hits among the nearest rows."""
     if search["rerank"] and len(rows):
-        ids = persons["person_id"].to_numpy()[rows]
-        theirs = read_shards("embeddings", filters=[("person_id", "in", list(ids))])
-        theirs = np.stack(theirs.set_index("person_id")["vector"][ids])
-        theirs = to_length_1(to_length_1(theirs) - model["mean"]).astype(float)
-        one = to_length_1(to_length_1(full_query) - model["mean"]).astype(float)
-        rows = rows[np.argsort(-np.einsum("nd,d->n", theirs, one), kind="stable")]
+        rows = rows[np.argsort(-full_cosines(rows), kind="stable")]
     return within_limit(rows)[: search["neighbours"]]
 
 

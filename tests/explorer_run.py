@@ -19,6 +19,7 @@ from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
+from visualsearch.search.full_length import FullLength
 from visualsearch.settings import IndexSettings, Settings, checking
 
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
@@ -43,6 +44,12 @@ def opened(folder: Path, table: pa.Table, backend: str, search_k: int = 1000) ->
     paths = [str(folder / name) for name in ("persons", "persons.parquet", "index.json")]
     build_index(write_shards(folder, table, SHARDS), settings, *paths)
     return open_index(folder / "persons", read_json(folder / "index.json"))
+
+
+def full_length_of(folder: Path) -> FullLength:
+    """The vectors of the shards that `opened` wrote, which serve as full-length ones too."""
+    shards = [str(folder / f"{shard}.parquet") for shard in range(SHARDS)]
+    return FullLength(shards, np.zeros(LENGTH, np.float32), np.empty((0, LENGTH), np.float32))
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
                 str(folder / f"{shard}.parquet"),
                 settings.search,
                 settings.explorer.neighbours,
+                full_length_of(folder),
             )
         write_table(path, found, EVERYONE)
     reduced = [str(folder / f"{shard}.parquet") for shard in range(SHARDS)]

@@ -48,9 +48,9 @@ from visualsearch.report.charts import (
 from visualsearch.report.loading import ResultFiles, load_results
 from visualsearch.report.model import Results
 from visualsearch.report.writing import write_report
+from visualsearch.search.full_length import FullLength
 from visualsearch.search.hits import search_all
 from visualsearch.search.queries import select_queries
-from visualsearch.search.rerank import Reranker
 from visualsearch.settings import (
     EvaluationSettings,
     IndexSettings,
@@ -210,12 +210,19 @@ class Run:
         queries = select_queries(persons, [str(folder / "reduced.parquet")], settings, own)
         write_table(folder / "queries.parquet", [queries], queries.schema)
         index = open_index(folder / "persons.index", read_json(folder / "index.json"))
-        full = [str(folder / "embeddings.parquet")]
-        reranker = Reranker(full, self.reduction.mean, own_vector) if self.rerank else None
+        full_length = FullLength(
+            [str(folder / "embeddings.parquet")], self.reduction.mean, own_vector
+        )
         search = SearchSettings(
             same_image=self.two_persons_in_some, rerank=self.rerank, near_duplicate=1.0
         )
-        hits = search_all(index, persons, queries, search, reranker)
+        hits = search_all(
+            index,
+            persons,
+            queries,
+            search,
+            full_length,
+        )
         write_table(folder / "hits.parquet", [hits], HITS)
         write_skipped(folder / "no_query.tsv", [Skipped(None, "x/<u>.png", "no <person> in it")])
 

@@ -1,4 +1,4 @@
-# Requires: the index, reduced/*.parquet, the pictures and the queries. Gives:
+# Requires: the index, reduced/*.parquet, embeddings/*.parquet with the PCA model, the pictures and the queries. Gives:
 # search/everyone/*.parquet, the neighbours of every person; search/map.parquet, each person's place
 # on the map; report/explorer/, a page with its data that needs no server.
 
@@ -22,6 +22,8 @@ rule search_everyone:
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         reduced=rules.reduce_vectors.output.reduced,
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
+        model=rules.fit_pca.output.model,
     output:
         neighbours="<results>/search/everyone/{shard}.parquet",
         settings=record_file(SEARCH_EVERYONE),

@@ -1,11 +1,10 @@
-# Requires: the index; the detector, for the user's own pictures; the full-length vectors, for
-# revealing queries and for reranking. Gives: search/queries.parquet, and search/hits.parquet with the
+# Requires: the index; the detector, for the user's own pictures; the full-length vectors, which tell
+# near-duplicates. Gives: search/queries.parquet, and search/hits.parquet with the
 # neighbours of each query.
 
 QUERIES = settings.queries
-# Revealing queries, and reranking, need the vectors before they are reduced.
+# Revealing queries need the vectors before they are reduced.
 REVEALING = QUERIES.strategy == "revealing" and QUERIES.count and not QUERIES.persons
-RERANK = settings.search.rerank > 0
 
 
 EMBED_QUERY_IMAGES = record(
@@ -95,12 +94,10 @@ SEARCH_PERSONS = record("search_persons", "search", after=[SELECT_QUERIES])
 rule search_persons:
     input:
         records_before(SEARCH_PERSONS),
-        embeddings=branch(
-            RERANK, then=all_shards(rules.embed_persons.output.embeddings)
-        ),
-        model=branch(RERANK, then=rules.fit_pca.output.model),
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
+        model=rules.fit_pca.output.model,
         own_pictures=branch(
-            RERANK and QUERIES.images, then=rules.embed_query_images.output.full_length
+            QUERIES.images, then=rules.embed_query_images.output.full_length
         ),
         index=INDEX,
         persons=rules.build_index.output.persons,

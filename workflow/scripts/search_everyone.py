@@ -7,6 +7,7 @@ from visualsearch.core.job import job
 from visualsearch.data.tables import read_table, write_table
 from visualsearch.index.opening import open_index
 from visualsearch.search.everyone import EVERYONE, search_everyone
+from visualsearch.search.full_length import FullLength
 from visualsearch.settings import SearchSettings
 
 # The last bits of a sum depend on the threads, and the order of hits may depend on them.
@@ -18,5 +19,6 @@ with job(snakemake), threadpool_limits(1):
         files.reduced,
         SearchSettings.of(snakemake.params.settings["search"]),
         snakemake.params.settings["explorer"]["neighbours"],
+        FullLength.load(list(files.embeddings), files.model),
     )
     write_table(snakemake.output.neighbours, neighbours, EVERYONE)

@@ -190,10 +190,14 @@ def test_share_of_variance_chooses_the_components(tmp_path: Path) -> None:
     assert [line[4] for line in lines[1:]] == ["yes"] * kept + ["no"] * (40 - kept)
 
 
-@pytest.mark.parametrize("persons", [2, 10])
-def test_no_more_components_than_persons_allow(persons: int) -> None:
-    reduction = fit_reduction([relu_features(n=persons)], persons, 40, 256, 0.5)
-    assert reduction.n_components == persons - 1
+@pytest.mark.parametrize(
+    ("persons", "kept"), [(2, 1), (10, 9), (31, 30), (50, 30), (61, 30), (70, 35), (90, 40)]
+)
+@pytest.mark.parametrize("asked", [256, 0.9999999])
+def test_no_more_components_than_persons_allow(persons: int, kept: int, asked: float) -> None:
+    """Half as many as persons, or 30 in smaller sets; 40 is the vectors' length."""
+    reduction = fit_reduction([relu_features(n=persons)], persons, 40, asked, 0.5)
+    assert reduction.n_components == kept
 
 
 def test_last_small_batch_counts() -> None:

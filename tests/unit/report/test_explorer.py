@@ -26,6 +26,7 @@ from explorer_run import (
     SHARDS,
     Made,
     file_of,
+    full_length_of,
     make,
     opened,
 )
@@ -41,7 +42,8 @@ from visualsearch.explorer.page import page_facts
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
 from visualsearch.reduce.map import MAP, project, write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
-from visualsearch.search.hits import find_neighbours, search_all
+from visualsearch.search.hits import search_all
+from visualsearch.search.neighbours import find_neighbours
 from visualsearch.settings import SearchSettings
 
 N = 330
@@ -150,7 +152,9 @@ def test_neighbours_of_all_persons(made: Made, folder: Path) -> None:
     assert (similarity.ravel() / 1000).tolist() == shown
     assert np.abs(similarity / 1000 - nearest).max() <= 0.501 / 1000
     assert ((flags & 1 > 0) == (images[rows] == images[:, None])).all() and (flags & 1).any()
-    assert ((flags & 2 > 0) == (nearest >= 0.9)).all() and (flags & 2).any()
+    assert ((flags & 2 > 0) == (nearest >= made.settings.search.near_duplicate)).all() and (
+        flags & 2
+    ).any()
 
 
 def test_details_of_all_persons(made: Made, folder: Path) -> None:
@@ -264,15 +268,15 @@ def test_first_come_the_hits_of_the_report(
     """Though an index asked for thirty looks further than one asked for ten."""
     table = persons_table(unit_vectors(N, LENGTH), A_PICTURE)
     index = opened(tmp_path, table, backend, search_k=1)
-    settings = SearchSettings(**search)
+    settings, full_length = SearchSettings(**search), full_length_of(tmp_path)
     ids = table["person_id"].to_pylist()
     queries = table.select(["person_id", "image_id", "vector"])
     queries = queries.append_column("query", pa.array(np.arange(N)))
-    hits = search_all(index, table.drop_columns("vector"), queries, settings)
+    hits = search_all(index, table.drop_columns("vector"), queries, settings, full_length)
     found: dict[int, dict[str, Any]] = {}
     for shard in range(SHARDS):
         path = str(tmp_path / f"{shard}.parquet")
-        for part in search_everyone(index, table, path, settings, 30):
+        for part in search_everyone(index, table, path, settings, 30, full_length):
             assert part.schema.equals(EVERYONE)
             found |= {row["person_id"]: row for row in part.to_pylist()}
     assert sorted(found) == ids
@@ -306,7 +310,9 @@ def test_as_many_neighbours_as_asked(tmp_path: Path, count: int) -> None:
     table = persons_table(unit_vectors(N, LENGTH), A_PICTURE)
     index = opened(tmp_path, table, "exact")
     search = SearchSettings(neighbours=4)
-    parts = search_everyone(index, table, str(tmp_path / "0.parquet"), search, count)
+    parts = search_everyone(
+        index, table, str(tmp_path / "0.parquet"), search, count, full_length_of(tmp_path)
+    )
     lists = [row["neighbours"] for part in parts for row in part.to_pylist()]
     assert {len(found) for found in lists} == {count}
 

@@ -186,7 +186,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     files = run.files(hits=tmp_path / "hits.parquet")
     results = run.results(files)
     least = results.settings.search.near_duplicate
-    assert f"A near-duplicate has a cosine of {least:g} or more" in gallery.hint(results)
+    assert f"of a near-duplicate has a cosine of {least:g} or more" in gallery.hint(results)
     assert [query.role for query in results.queries] == ["own picture", "named", "named"]
     marks = [gallery.marks(hit) for hit in results.queries[0].hits[1:3]]
     assert marks == [["same image", "near-duplicate"], []]
@@ -204,7 +204,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     assert {row["query_role"] for row in rows} == {"own picture", "named"}
     assert {row["full_similarity"] for row in rows} == {""}
     excluded = run.results(search={"exclude_near_duplicates": True, "near_duplicate": 0.95})
-    assert "of cosine 0.95 or more to it, are left out" in gallery.hint(excluded)
+    assert "have a cosine of 0.95 or more with its own, are left out" in gallery.hint(excluded)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_the_second_look_is_told(reranked: Run, run: Run) -> None:
     assert "full-length vectors" in gallery.hint(results)
     plain = run.results()
     assert search.rerank_paragraphs(plain) == [search.TRY_RERANK]
-    assert not search.rerank_table(plain) and "full-length" not in gallery.hint(plain)
+    assert not search.rerank_table(plain) and "second look" not in gallery.hint(plain)
     assert all(gallery.rerank_effect(query) is None for query in plain.queries)
 
 

@@ -12,8 +12,8 @@ from visualsearch.data.person_order import in_person_order, vectors_of_rows
 from visualsearch.data.tables import vector_column, vectors_of, write_table
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction, l2_normalised
+from visualsearch.search.full_length import centred
 from visualsearch.search.queries import Evidence, candidates, select_queries
-from visualsearch.search.rerank import centred
 from visualsearch.search.revealing import Choice, Surroundings, choose_revealing, surroundings
 from visualsearch.settings import QueriesSettings
 

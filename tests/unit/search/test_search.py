@@ -1,6 +1,6 @@
 """Neighbours of a query: never itself, not its own image unless asked, and one of each image."""
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from visualsearch.data.tables import HITS, vector_column, vectors_of, write_tabl
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.search.hits import find_neighbours, search_all, within_limit
-from visualsearch.search.rerank import Reranker
+from visualsearch.search.full_length import FullLength, centred
+from visualsearch.search.hits import search_all
+from visualsearch.search.neighbours import find_neighbours, within_limit
 from visualsearch.settings import SearchSettings
 
 N, LENGTH = 90, 8
@@ -32,6 +33,14 @@ def opened(folder: Path, table: pa.Table, backend: str) -> Index:
 @pytest.fixture(params=["annoy", "exact"])
 def index(tmp_path: Path, request: pytest.FixtureRequest) -> Index:
     return opened(tmp_path, PERSONS_TABLE, request.param)
+
+
+@pytest.fixture
+def full_length(tmp_path: Path) -> FullLength:
+    """Full-length vectors like the reduced ones."""
+    (tmp_path / "full").mkdir()
+    shards = write_shards(tmp_path / "full", PERSONS_TABLE, 3)
+    return FullLength(shards, np.zeros(LENGTH, np.float32), VECTORS[:0])
 
 
 def brute_force(vector: np.ndarray, allowed: np.ndarray, k: int) -> list[int]:
@@ -63,11 +72,12 @@ def query_table(vectors: np.ndarray, persons: list[int | None], images: list) ->
     )
 
 
-def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
+def test_hits_of_a_person_and_of_a_picture(index: Index, full_length: FullLength) -> None:
     persons = PERSONS_TABLE.drop_columns("vector")
     person = persons["person_id"][7].as_py()
     queries = query_table(VECTORS[[7, 7]], [person, None], [int(IMAGES[7]), None])
-    hits = search_all(index, persons, queries, SearchSettings(neighbours=5))
+    full_length = replace(full_length, own_pictures=VECTORS[7:8])
+    hits = search_all(index, persons, queries, SearchSettings(neighbours=5), full_length)
     assert hits["rank"].to_pylist() == [1, 2, 3, 4, 5] * 2
     assert hits["same_image"].to_pylist() == [False] * 10
     assert person not in hits["person_id"].to_pylist()[:5]
@@ -76,15 +86,17 @@ def test_hits_of_a_person_and_of_a_picture(index: Index) -> None:
     assert hits["similarity"][5].as_py() == pytest.approx(1)
 
 
-def test_fewer_others_than_asked_gives_those_there_are(index: Index) -> None:
+def test_fewer_others_than_asked_gives_those_there_are(
+    index: Index, full_length: FullLength
+) -> None:
     persons, queries = PERSONS_TABLE.drop_columns("vector"), query_table(VECTORS[:1], [1000], [1])
-    hits = search_all(index, persons, queries, SearchSettings(neighbours=N))
+    hits = search_all(index, persons, queries, SearchSettings(neighbours=N), full_length)
     assert len(hits) == N / 3 - 1  # one of each other image
     every = SearchSettings(neighbours=N, hits_per_image=None)
-    hits = search_all(index, persons, queries, every)
+    hits = search_all(index, persons, queries, every, full_length)
     assert len(hits) == N - 3
-    every = dataclasses.replace(every, same_image=True)
-    hits = search_all(index, persons, queries, every)
+    every = replace(every, same_image=True)
+    hits = search_all(index, persons, queries, every, full_length)
     assert sorted(hits["person_id"].to_pylist()) == persons["person_id"].to_pylist()[1:]
     own = hits["same_image"].to_pylist()
     assert own == [image == 1 for image in hits["image_id"].to_pylist()] and sum(own) == 2
@@ -116,30 +128,50 @@ def test_a_limit_for_each_image_keeps_the_first() -> None:
     assert within_limit(images[:0], 1).tolist() == []
 
 
-def test_no_queries_give_no_hits(index: Index) -> None:
+def test_no_queries_give_no_hits(index: Index, full_length: FullLength) -> None:
     none = query_table(VECTORS[:0], [], [])
-    assert search_all(index, PERSONS_TABLE, none, SearchSettings()).schema == HITS
+    assert search_all(index, PERSONS_TABLE, none, SearchSettings(), full_length).schema == HITS
 
 
 class Twins:
-    """A set in which persons 3, 6 and 9 are almost person 0, and 0, 1, 2 share an image."""
+    """Persons whose full-length vectors tell other near-duplicates than the reduced ones.
+
+    By the full-length vectors, persons 3, 6 and 9 are almost person 0, 1 is equal to it, and 0, 1
+    and 2 share an image. The reduced vectors say nothing of it: they are
+    drawn by chance, except that 3 is the nearest and 6 the second.
+    """
 
     def __init__(self, folder: Path, backend: str) -> None:
-        self.vectors = VECTORS.copy()
         rng = np.random.default_rng(2)
+        self.reduced = VECTORS.copy()
+        for row, apart in ((3, 0.01), (6, 0.05)):
+            near = self.reduced[0] + apart * rng.normal(size=LENGTH)
+            self.reduced[row] = near / np.linalg.norm(near)
+        full = unit_vectors(N, 24, seed=5)
         for row, apart in ((3, 0.01), (6, 0.05), (9, 0.1)):
-            near = self.vectors[0] + apart * rng.normal(size=LENGTH)
-            self.vectors[row] = near / np.linalg.norm(near)
-        self.vectors[1] = self.vectors[0]
-        self.table = persons_table(self.vectors)
+            near = full[0] + apart / 3 * rng.normal(size=24)
+            full[row] = 2 * near  # length is of no matter
+        full[1] = full[0]
+        self.table = persons_table(self.reduced)
         self.index = opened(folder, self.table, backend)
-        self.query = query_table(self.vectors[:1], [1000], [1])
-        self.cosines = self.vectors @ self.vectors[0]
+        self.query = query_table(self.reduced[:1], [1000], [1])
+        (folder / "full").mkdir()
+        shards = write_shards(folder / "full", persons_table(full), 3)
+        mean = (full / np.linalg.norm(full, axis=1, keepdims=True)).mean(axis=0)
+        self.full_length = FullLength(shards, mean, full[:0])
+        unit = centred(full, mean)
+        self.cosines = unit @ unit[0]
 
     def search(self, k: int, **settings: Any) -> pa.Table:
         persons = self.table.drop_columns("vector")
-        how = SearchSettings(**{"neighbours": k, "hits_per_image": None, **settings})
-        return search_all(self.index, persons, self.query, how)
+        asked = SearchSettings(**{"neighbours": k, "hits_per_image": None, **settings})
+        return search_all(self.index, persons, self.query, asked, self.full_length)
+
+    def marked(self, hits: pa.Table) -> list[int]:
+        """Rows of the hits that are marked."""
+        ids = self.table["person_id"].to_pylist()
+        persons = hits.filter(hits["near_duplicate"])["person_id"].to_pylist()
+        return [ids.index(person) for person in persons]
 
 
 @pytest.fixture(params=["annoy", "exact"])
@@ -147,20 +179,26 @@ def twins(tmp_path: Path, request: pytest.FixtureRequest) -> Twins:
     return Twins(tmp_path, request.param)
 
 
-def test_near_duplicates_are_marked(twins: Twins) -> None:
-    limit = float(np.sort(twins.cosines[[3, 6, 9]])[1]) - 1e-4  # two of the three reach it
+def test_near_duplicates_are_marked_by_the_full_length_vectors(twins: Twins) -> None:
+    by_cosine = np.argsort(-twins.cosines[[3, 6, 9]])
+    assert by_cosine.tolist() == [0, 1, 2]
+    limit = float(twins.cosines[6]) - 1e-4  # two of the three reach it
     hits = twins.search(6, near_duplicate=limit)
-    assert hits["person_id"].to_pylist()[:3] == [2000, 3000, 4000]
+    assert hits["person_id"].to_pylist()[:2] == [2000, 3000]
     assert hits["near_duplicate"].to_pylist() == [True, True] + [False] * 4
     assert hits["index_rank"].equals(hits["rank"]) and hits["full_similarity"].null_count == 6
-    shared = twins.search(6, near_duplicate=limit, same_image=True)
-    marks = shared.select(["person_id", "same_image", "near_duplicate"]).to_pylist()
-    assert marks[0] == {"person_id": 1001, "same_image": True, "near_duplicate": True}
+    # Person 9 is far by the reduced vectors, and marked all the same.
+    every = twins.search(N, near_duplicate=float(twins.cosines[9]) - 1e-4)
+    assert twins.marked(every)[:2] == [3, 6] and set(twins.marked(every)) == {3, 6, 9}
+    assert hits["similarity"][2].as_py() > every["similarity"].to_pylist()[N // 2]
+    shared = twins.search(N, near_duplicate=limit, same_image=True)
+    (equal,) = (hit for hit in shared.to_pylist() if hit["person_id"] == 1001)
+    assert equal["same_image"] and equal["near_duplicate"] and equal["similarity"] < 0.9
 
 
 def test_equal_vectors_are_near_duplicates_at_the_highest_threshold(twins: Twins) -> None:
-    hits = twins.search(6, near_duplicate=1.0, same_image=True)
-    assert hits["near_duplicate"].to_pylist() == [True] + [False] * 5
+    hits = twins.search(N, near_duplicate=1.0, same_image=True)
+    assert twins.marked(hits) == [1]
 
 
 def test_excluded_near_duplicates_give_place_to_deeper_ones(twins: Twins) -> None:
@@ -168,7 +206,8 @@ def test_excluded_near_duplicates_give_place_to_deeper_ones(twins: Twins) -> Non
     marked = sum(every["near_duplicate"].to_pylist())
     assert 1 <= marked <= 3
     hits = twins.search(10, near_duplicate=0.95, exclude_near_duplicates=True)
-    assert hits["person_id"].to_pylist() == every["person_id"].to_pylist()[marked : marked + 10]
+    others = every.filter(pc.invert(every["near_duplicate"]))
+    assert hits["person_id"].to_pylist() == others["person_id"].to_pylist()[:10]
     assert hits["rank"].to_pylist() == hits["index_rank"].to_pylist() == list(range(1, 11))
     assert not any(hits["near_duplicate"].to_pylist())
 
@@ -179,20 +218,20 @@ def test_all_near_duplicates_leave_no_hit(twins: Twins) -> None:
     assert len(hits) == 0 and hits.schema == HITS
 
 
-class FullLength:
+class TwoLengths:
     """Full-length vectors whose order differs from that of the reduced ones."""
 
     def __init__(self, folder: Path) -> None:
         rng = np.random.default_rng(4)
         self.full = np.abs(rng.normal(size=(N, 24)) + rng.normal(size=24)).astype(np.float32)
         self.reduction = fit_reduction([self.full], N, 24, 6, 1.0)
-        self.reduction.save(folder / "model.npz")
+        self.model = str(folder / "model.npz")
+        self.reduction.save(self.model)
         self.short = self.reduction.transform(self.full)
         self.table = persons_table(self.short)
         self.index = opened(folder, self.table, "exact")
         (folder / "full").mkdir()
         self.shards = write_shards(folder / "full", persons_table(self.full), 3)
-        self.model = str(folder / "model.npz")
         # By hand: length 1, minus the mean of those, length 1.
         unit = self.full.astype(np.float64)
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
@@ -204,9 +243,8 @@ class FullLength:
         ids = [persons["person_id"][row].as_py() for row in rows]
         queries = query_table(self.short[list(rows)], ids, [i // 1000 for i in ids])
         how = {"neighbours": k, "rerank": depth, "hits_per_image": None, **how}
-        settings = SearchSettings(**how)
-        reranker = Reranker.load(self.shards, self.model, None)
-        return search_all(self.index, persons, queries, settings, reranker)
+        full_length = FullLength.load(self.shards, self.model)
+        return search_all(self.index, persons, queries, SearchSettings(**how), full_length)
 
     def rows(self, hits: pa.Table) -> list[int]:
         ids = self.table["person_id"].to_pylist()
@@ -214,12 +252,12 @@ class FullLength:
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> FullLength:
-    return FullLength(tmp_path)
+def full(tmp_path: Path) -> TwoLengths:
+    return TwoLengths(tmp_path)
 
 
 @pytest.mark.parametrize("depth", [10, 40, 1000])
-def test_reranking_sorts_by_the_full_length_vectors(full: FullLength, depth: int) -> None:
+def test_reranking_sorts_by_the_full_length_vectors(full: TwoLengths, depth: int) -> None:
     hits = full.search(10, depth)
     others = np.flatnonzero(IMAGES[30] != IMAGES)
     by_index = others[np.argsort(-(full.short[others] @ full.short[30]), kind="stable")]
@@ -235,13 +273,13 @@ def test_reranking_sorts_by_the_full_length_vectors(full: FullLength, depth: int
     assert any(order >= 10) == (depth > 10)
 
 
-def test_never_fewer_are_reranked_than_are_shown(full: FullLength) -> None:
+def test_never_fewer_are_reranked_than_are_shown(full: TwoLengths) -> None:
     assert full.search(10, 1).equals(full.search(10, 10))
 
 
 @pytest.mark.parametrize("depth", [1, 15, 1000])
 def test_reranking_shows_the_best_of_each_image_by_the_order_shown(
-    full: FullLength, depth: int
+    full: TwoLengths, depth: int
 ) -> None:
     """Candidates go on until ten images are among them."""
     others = np.flatnonzero(IMAGES[30] != IMAGES)
@@ -262,7 +300,7 @@ def test_reranking_shows_the_best_of_each_image_by_the_order_shown(
 
 
 def test_reranking_depends_neither_on_other_queries_nor_on_shards(
-    full: FullLength, tmp_path: Path
+    full: TwoLengths, tmp_path: Path
 ) -> None:
     alone = full.search(10, 40, (30,))
     among = full.search(10, 40, (2, 30, 77))
@@ -272,25 +310,27 @@ def test_reranking_depends_neither_on_other_queries_nor_on_shards(
     assert full.search(10, 40).equals(alone)
 
 
-def test_near_duplicates_are_left_out_before_reranking(full: FullLength) -> None:
+def test_near_duplicates_are_left_out_before_reranking(full: TwoLengths) -> None:
     every = full.search(10, 40)
-    limit = every["similarity"][0].as_py()
+    cosines = full.unit @ full.unit[30]
+    limit = float(np.sort(cosines[full.rows(every)])[-3])
     hits = full.search(10, 40, near_duplicate=limit, exclude_near_duplicates=True)
-    assert max(hits["similarity"].to_pylist()) < limit
-    assert every["person_id"][0].as_py() not in hits["person_id"].to_pylist()
-    assert len(hits) == 10
+    others = np.flatnonzero((IMAGES[30] != IMAGES) & (cosines < limit - 1e-6))
+    seen = others[np.argsort(-(full.short[others] @ full.short[30]), kind="stable")][:40]
+    order = np.argsort(-(full.unit[seen] @ full.unit[30]), kind="stable")[:10]
+    assert full.rows(hits) == seen[order].tolist() != full.rows(every)
 
 
-def test_own_pictures_are_reranked_by_their_own_vectors(full: FullLength, tmp_path: Path) -> None:
+def test_own_pictures_are_reranked_by_their_own_vectors(full: TwoLengths, tmp_path: Path) -> None:
     """Two pictures like rows 50 and 8, before and behind a person of the set."""
     own = full.full[[50, 8]] * 3  # length is of no matter
     table = pa.table([vector_column(own)], names=["vector"])
     write_table(tmp_path / "own.parquet", [table], table.schema)
     queries = query_table(full.short[[50, 8, 30]], [None, None, 11000], [None, None, 11])
     persons = full.table.drop_columns("vector")
-    reranker = Reranker.load(full.shards, full.model, str(tmp_path / "own.parquet"))
+    full_length = FullLength.load(full.shards, full.model, str(tmp_path / "own.parquet"))
     settings = SearchSettings(neighbours=5, rerank=40, hits_per_image=None)
-    hits = search_all(full.index, persons, queries, settings, reranker)
+    hits = search_all(full.index, persons, queries, settings, full_length)
     first = hits.filter(pc.equal(hits["rank"], 1))
     assert full.rows(first)[:2] == [50, 8]
     assert first["full_similarity"].to_pylist()[:2] == pytest.approx([1, 1], abs=1e-5)

@@ -12,6 +12,7 @@ from visualsearch.index.opening import open_index
 from visualsearch.reduce.map import write_map
 from visualsearch.report.wording import gallery
 from visualsearch.search.everyone import search_everyone
+from visualsearch.search.full_length import FullLength
 
 
 def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:
@@ -94,7 +95,11 @@ def explorer(run: Run) -> None:
     reduced = str(run.folder / "reduced.parquet")
     index = open_index(run.folder / "persons.index", read_json(run.folder / "index.json"))
     persons = read_table(run.folder / "persons.parquet")
-    found = list(search_everyone(index, persons, reduced, run.settings().search, 30))
+    full_length = FullLength.load(
+        [str(run.folder / "embeddings.parquet")], str(run.folder / "model.npz")
+    )
+    settings = run.settings().search
+    found = list(search_everyone(index, persons, reduced, settings, 30, full_length))
     lengths = [len(row) for table in found for row in table["neighbours"].to_pylist()]
     assert lengths == [max(run.persons - 1, 0)] * run.persons
     write_map(run.folder / "map.parquet", [reduced], "tsne")

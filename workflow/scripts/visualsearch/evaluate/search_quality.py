@@ -39,7 +39,7 @@ from visualsearch.evaluate.reduction_settings import (
 from visualsearch.evaluate.relevance import summary
 from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
 from visualsearch.reduce.reduction import Reduction, l2_normalised
-from visualsearch.search.rerank import centred
+from visualsearch.search.full_length import centred
 from visualsearch.settings import EvaluationSettings
 
 NEIGHBOURS = 10

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from visualsearch.data.boxes import at_edges, iou, xywh_to_xyxy
 from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
 from visualsearch.data.tables import boxes_of
+from visualsearch.search.full_length import centred
 from visualsearch.search.local_density import (
     BLOCK_ROWS,
     DENSITY_NEIGHBOURS,
     mean_cosine,
     nearest_elsewhere,
 )
-from visualsearch.search.rerank import centred
 
 # At most so many clear detections, evenly spaced, are compared with the whole set.
 MAX_COMPARED = 1000

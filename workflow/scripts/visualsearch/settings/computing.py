@@ -124,7 +124,8 @@ class ReductionSettings(Section):
     n_components: int | float = key(
         256,
         "Length of the reduced vectors or, below 1, the share of the variance that they must "
-        "explain, such as 0.95. The number of persons and the vectors' length limit it.",
+        "explain, such as 0.95. It is the most: no more are kept than half the number of persons "
+        "(30 in sets of less than 60), nor than the vectors' length.",
         any_of=(
             {"type": "integer", "minimum": 1, "maximum": 2048},
             {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},

@@ -79,8 +79,9 @@ class SearchSettings(Section):
         maximum=10000,
     )
     near_duplicate: float = key(
-        0.9,
-        "Hits with at least this cosine similarity to the query are marked as near-duplicates.",
+        0.81,
+        "Hits are marked as near-duplicates if the cosine of their full-length vector with the "
+        "query's, each less the mean of all, is at least this.",
         maximum=1,
         above=0,
     )

@@ -85,9 +85,15 @@ def hint(results: Results) -> str:
     text += _picture_limit(results)
     least = f"{search.near_duplicate:g}"
     if search.exclude_near_duplicates:
-        text += f" Near-duplicates of a query, of cosine {least} or more to it, are left out."
+        text += (
+            " Near-duplicates of a query, whose full-length vectors have a cosine of "
+            f"{least} or more with its own, are left out."
+        )
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
-        text += f" A near-duplicate has a cosine of {least} or more to its query."
+        text += (
+            f" The full-length vector of a near-duplicate has a cosine of {least} or more with its "
+            "query's, whatever the cosine shown."
+        )
     return text
 
 

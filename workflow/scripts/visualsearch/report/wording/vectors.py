@@ -142,6 +142,8 @@ def reduction_paragraphs(results: Results) -> list[str]:
     elif asked > kept:
         cause = f"{reduction.n_persons:,} persons" if kept < length else f"{length:,} values"
         choice = f"{asked} were asked for, and {cause} allow no more"
+        if kept < min(reduction.n_persons - 1, length):
+            choice += ": more than half as many components as persons would add noise"
     else:
         choice = "as asked"
     if explained > 0.999:
