@@ -28,14 +28,8 @@ from numpy.typing import NDArray
 
 from visualsearch.data.images import read_image
 from visualsearch.data.pictures import Pictures
-from visualsearch.data.tables import (
-    DETECTIONS,
-    PERSONS,
-    read_table,
-    vectors_of,
-    with_full_length,
-    write_table,
-)
+from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, write_table
+from visualsearch.data.vectors import vectors_of, with_full_length
 from visualsearch.detect import load_detector
 from visualsearch.detect.run import detect_images
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings

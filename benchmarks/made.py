@@ -23,13 +23,8 @@ from visualsearch.data.images import read_image
 from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of
 from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
 from visualsearch.data.skipped import write_skipped
-from visualsearch.data.tables import (
-    DETECTIONS,
-    PERSONS,
-    vector_column,
-    with_full_length,
-    write_table,
-)
+from visualsearch.data.tables import DETECTIONS, PERSONS, write_table
+from visualsearch.data.vectors import vector_column, with_full_length
 from visualsearch.detect.run import write_coco_results
 from visualsearch.embed.distortion import VECTORS, with_two_vectors
 from visualsearch.fetch.walk import pictures_in

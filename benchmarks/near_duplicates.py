@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 from visualsearch.core.statistics import Z
 from visualsearch.data.boxes import iou
 from visualsearch.data.images import read_image
+from visualsearch.data.vectors import l2_normalised
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_pictures
-from visualsearch.reduce.reduction import l2_normalised
 from visualsearch.search.full_length import centred
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 from visualsearch.settings.names import BUNDLED

@@ -30,18 +30,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import in_person_order
-from visualsearch.data.tables import (
-    PERSONS,
-    count_rows,
-    open_table,
+from visualsearch.data.tables import PERSONS, count_rows, open_table, write_table
+from visualsearch.data.vectors import (
+    l2_normalised,
     vector_column,
     vectors_of,
     with_full_length,
     with_vector,
-    write_table,
 )
 from visualsearch.index.nearest import Nearest, share_found
-from visualsearch.reduce.reduction import Reduction, l2_normalised, reduced_tables
+from visualsearch.reduce.reduction import Reduction, reduced_tables
 from visualsearch.settings.configuration import configuration_schema
 
 REDUCTION = configuration_schema()["properties"]["reduction"]["properties"]

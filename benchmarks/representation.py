@@ -36,6 +36,7 @@ from visualsearch.core.progress import progress
 from visualsearch.core.statistics import Bootstrap, interval_of
 from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
+from visualsearch.data.vectors import l2_normalised
 from visualsearch.detect import load_detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import embed_boxes
@@ -46,7 +47,6 @@ from visualsearch.evaluate.person_facts import person_facts
 from visualsearch.evaluate.search_quality import NEIGHBOURS
 from visualsearch.index.nearest import Nearest, Ranks
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.reduce.reduction import l2_normalised
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import read_json
-from visualsearch.data.tables import PERSONS, vector_column, with_vector, write_table
+from visualsearch.data.tables import PERSONS, write_table
+from visualsearch.data.vectors import vector_column, with_vector
 from visualsearch.fetch import openpeople
 from visualsearch.index import recall
 from visualsearch.index.building import build_index

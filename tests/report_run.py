@@ -26,13 +26,12 @@ from visualsearch.data.tables import (
     PERSONS,
     QUERIES,
     read_table,
-    vector_column,
-    with_vector,
     write_table,
 )
+from visualsearch.data.vectors import full_length_columns, vector_column, with_vector
 from visualsearch.detect.coco_files import write_coco_results
 from visualsearch.detect.run import detections_table
-from visualsearch.embed.distortion import VECTORS, with_two_vectors
+from visualsearch.embed.distortion import DISTORTED, MIRRORED, UNMIRRORED, with_both_ways
 from visualsearch.evaluate.galleries import measure_galleries
 from visualsearch.evaluate.person_facts import labels_by_image
 from visualsearch.evaluate.search_quality import measure_search
@@ -65,7 +64,7 @@ OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
 PICTURES, LENGTH = 14, 24
 
 # The simplest way to describe a person; words for the others are tested one by one.
-PLAIN = {"fit": "stretch", "size": [256, 128], "pooling": "average", "mirrored": False}
+PLAIN = {"maps": "last", "mirrored": False}
 
 
 def settings_of(**sections: dict[str, Any]) -> Settings:
@@ -170,8 +169,10 @@ class Run:
         full = {**columns, "vector": vector_column(vectors)}
         self._write("embeddings", full, with_vector(PERSONS, LENGTH))
         moved = [vectors + noise * rng.random(vectors.shape) for noise in (0.9, 0.1)]
-        distorted = columns | dict(zip(VECTORS, map(vector_column, moved), strict=True))
-        self._write("distorted", distorted, with_two_vectors(LENGTH))
+        lengths = {"vector": LENGTH}
+        distorted = columns | full_length_columns(moved[0], lengths, MIRRORED)
+        distorted |= full_length_columns(moved[1], lengths, UNMIRRORED)
+        self._write("distorted", distorted, with_both_ways(DISTORTED, lengths))
         return columns | {"vector": vector_column(self.reduction.transform(vectors))}, vectors
 
     def _write(self, name: str, columns: dict[str, Any], schema: pa.Schema) -> None:

@@ -251,10 +251,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "search.rerank: 20",
         "0, or 50 or more, as search.neighbours is",
     ),
-    "embedding: {region: roi_align_last, maps: before}": (
-        "embedding.region: 'roi_align_last'",
-        "crop or roi_align_before, as embedding.maps is before",
-    ),
+    "embedding: {maps: before}": ("embedding.maps: 'before'", "one of last, both"),
     "queries: {count: 0}": (
         "queries.count: 0",
         "an integer >= 1, as queries.persons and queries.images are empty",

@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 from documented import code_of
 from helpers import persons_table, write_shards
-from visualsearch.data.tables import read_table, vectors_of
+from visualsearch.data.tables import read_table
+from visualsearch.data.vectors import vectors_of
 from visualsearch.reduce.fit_pca import fit_reduction
 
 PAGES = [

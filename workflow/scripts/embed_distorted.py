@@ -12,12 +12,12 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.tables import write_table
 from visualsearch.detect import DETECTORS, load_described
-from visualsearch.embed.distortion import DISTORTED, VECTORS, with_two_vectors
+from visualsearch.embed.distortion import DISTORTED, with_both_ways
 from visualsearch.embed.persons import (
     PictureBoxes,
     distorted_persons,
-    embedding_length,
     embedding_metadata,
+    vector_lengths,
     with_vectors,
 )
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
@@ -30,11 +30,10 @@ with job(snakemake):
     sample = persons.take(evenly_spaced(len(persons), evaluation["persons"]))
     pictures = Pictures(snakemake.input.manifest, params.pictures)
     items = distorted_persons(pictures, sample, evaluation["seed"])
-    schema = with_two_vectors(
-        embedding_length(DETECTORS[described["name"]].featurizer.lengths, settings)
-    )
+    lengths = vector_lengths(DETECTORS[described["name"]].featurizer.lengths, settings)
+    schema = with_both_ways(DISTORTED, lengths)
     made_by = {"settings": params.settings, "detector": described}
-    vectors = pa.schema([schema.field(name) for name in VECTORS])
+    vectors = with_both_ways(pa.schema([]), lengths)
     cache = RowCache(results_on_disk(snakemake), "embed_distorted", made_by, vectors)
 
     def embed(new: list[PictureBoxes]) -> Iterator[pa.Table | LeftOut]:

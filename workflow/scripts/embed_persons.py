@@ -8,13 +8,14 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
-from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, with_full_length, write_table
+from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, write_table
+from visualsearch.data.vectors import with_full_length
 from visualsearch.detect import DETECTORS, load_described
 from visualsearch.embed.persons import (
     PictureBoxes,
-    embedding_length,
     embedding_metadata,
     persons_of,
+    vector_lengths,
     with_vectors,
 )
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
@@ -28,9 +29,9 @@ with job(snakemake):
         read_table(snakemake.input.detections, DETECTIONS.names),
         SearchSetSettings.of(params.settings["search_set"]),
     )
-    length = embedding_length(DETECTORS[described["name"]].featurizer.lengths, settings)
+    lengths = vector_lengths(DETECTORS[described["name"]].featurizer.lengths, settings)
     made_by = {"settings": params.settings, "detector": described}
-    vectors = with_full_length(pa.schema([]), length)
+    vectors = with_full_length(pa.schema([]), lengths)
     cache = RowCache(results_on_disk(snakemake), "embed", made_by, vectors)
 
     def embed(new: list[PictureBoxes]) -> Iterator[pa.Table | LeftOut]:
@@ -40,7 +41,7 @@ with job(snakemake):
         detector = load_described(DetectorSettings.of(params.detector), described)
         return embed_items(detector, new, settings, f"embed {shard}")
 
-    schema = with_full_length(PERSONS, length)
+    schema = with_full_length(PERSONS, lengths)
     embedded = cache.complete([(item.key(), item) for item in persons], embed)
     metadata = embedding_metadata(described, settings)
     write_table(snakemake.output.embeddings, with_vectors(embedded, schema), schema, metadata)

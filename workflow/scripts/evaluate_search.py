@@ -7,7 +7,6 @@ from visualsearch.core.job import job
 from visualsearch.data.manifest import picture_sizes
 from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.tables import PERSONS, common_metadata, read_table
-from visualsearch.embed.distortion import DISTORTED, VECTORS
 from visualsearch.evaluate.person_facts import labels_by_image, person_facts
 from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.reduce.reduction import Reduction
@@ -33,7 +32,7 @@ with job(snakemake), threadpool_limits(1):
         if annotations
         else None,
         labels,
-        read_table(snakemake.input.distorted, [*DISTORTED.names, *VECTORS]),
+        read_table(snakemake.input.distorted),
         EvaluationSettings.of(settings["evaluation"]),
         settings["search"]["rerank"],
     )

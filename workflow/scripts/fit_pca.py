@@ -4,7 +4,8 @@ from visualsearch.core.job import job
 from visualsearch.core.progress import progress
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import in_person_order
-from visualsearch.data.tables import common_metadata, count_rows, vector_length, vectors_of
+from visualsearch.data.tables import common_metadata, count_rows
+from visualsearch.data.vectors import stored_lengths, vectors_of
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import write_explained_variance
 from visualsearch.report.charts import draw_explained_variance
@@ -15,12 +16,13 @@ with job(snakemake):
     settings = ReductionSettings.of(snakemake.params.settings["reduction"])
     common_metadata(shards)
     persons = evenly_spaced(count_rows(shards), settings.fit_persons)
-    tables = in_person_order(shards, settings.batch_size, ["vector"], persons)
+    lengths = stored_lengths(shards[0])
+    tables = in_person_order(shards, settings.batch_size, list(lengths), persons)
     batches = -(-len(persons) // settings.batch_size)
     reduction = fit_reduction(
         progress(map(vectors_of, tables), "fit PCA", "batches", batches),
         len(persons),
-        vector_length(shards[0]),
+        sum(lengths.values()),
         settings.n_components,
         settings.whiten_power,
     )

@@ -17,12 +17,9 @@ from visualsearch.data.tables import (
     metadata_of,
     open_table,
     read_table,
-    vector_length,
-    vectors_of,
-    with_full_length,
-    with_vector,
     write_table,
 )
+from visualsearch.data.vectors import stored_lengths, vectors_of, with_full_length, with_vector
 
 
 @pytest.mark.parametrize("shards", [1, 3, 8])
@@ -38,7 +35,7 @@ def test_person_order_is_the_same_for_any_shards(tmp_path: Path, shards: int, ro
     merged = pa.concat_tables(batches)
     assert merged.equals(table) and np.array_equal(vectors_of(merged), vectors_of(table))
     assert all(len(batch) == rows for batch in batches[:-1])
-    assert count_rows(paths) == n and vector_length(paths[0]) == 4
+    assert count_rows(paths) == n and stored_lengths(paths[0]) == {"vector": 4}
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -75,7 +72,8 @@ def test_row_groups_without_wanted_rows_are_not_read(tmp_path: Path) -> None:
 def test_full_length_vectors_change_little_and_take_half_the_disk(tmp_path: Path) -> None:
     vectors = np.abs(np.random.default_rng(6).normal(size=(500, 1280))).astype(np.float32)
     table = persons_table(vectors)
-    for name, schema in (("whole", table.schema), ("half", with_full_length(PERSONS, 1280))):
+    half = with_full_length(PERSONS, {"vector": 1280})
+    for name, schema in (("whole", table.schema), ("half", half)):
         write_table(tmp_path / name, [table], schema)
     kept = vectors_of(read_table(tmp_path / "half"))
     assert kept.dtype == np.float32

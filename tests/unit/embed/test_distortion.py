@@ -17,16 +17,17 @@ from visualsearch.data.boxes import clip_to_image, mirror, xywh_to_xyxy
 from visualsearch.data.images import read_image
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.pictures import Pictures
-from visualsearch.data.tables import vectors_of
+from visualsearch.data.vectors import vectors_of
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
-from visualsearch.embed.distortion import distorted_boxes, with_two_vectors
+from visualsearch.embed.distortion import DISTORTED, distorted_boxes, with_both_ways
 from visualsearch.embed.embedding import embed_boxes, embed_items_both_ways, embed_pictures
 from visualsearch.embed.persons import corners_of, distorted_persons, with_vectors
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED
 
 IMAGES = 12
+SCHEMA = with_both_ways(DISTORTED, {"vector": 1280})
 
 
 def test_sides_move_independently_by_up_to_a_tenth() -> None:
@@ -99,7 +100,7 @@ def distorted(
 ) -> pa.Table:
     items = distorted_persons(pictures, persons, seed=0)
     vectors = embed_items_both_ways(detector, items, replace(PLAIN, **settings), "distorted")
-    rows = with_vectors(zip(items, vectors, strict=True), with_two_vectors(1280))
+    rows = with_vectors(zip(items, vectors, strict=True), SCHEMA)
     return pa.concat_tables(list(rows))
 
 
@@ -111,7 +112,7 @@ def plain(detector: Detector, pictures: Pictures, persons: pa.Table) -> pa.Table
 def test_vectors_are_those_of_the_moved_box_both_ways_round(
     detector: Detector, pictures: Pictures, persons: pa.Table, plain: pa.Table
 ) -> None:
-    assert plain.schema == with_two_vectors(1280)
+    assert plain.schema == SCHEMA
     assert plain["person_id"].to_pylist() == sorted(persons["person_id"].to_pylist())
     picture = next(p for p in pictures if p.image_id == persons["image_id"][0].as_py())
     image = read_image(picture.path).image
@@ -121,7 +122,7 @@ def test_vectors_are_those_of_the_moved_box_both_ways_round(
     n = len(mine)
     assert corners_of(plain.slice(0, n)) == pytest.approx(moved, abs=1e-3)
     expected = embed_boxes(detector, image, moved, PLAIN)
-    assert np.array_equal(vectors_of(plain, "vector_unmirrored")[:n], expected.astype(np.float16))
+    assert np.array_equal(vectors_of(plain, "_unmirrored")[:n], expected.astype(np.float16))
     turned = embed_boxes(detector, ImageOps.mirror(image), mirror(moved, image.width), PLAIN)
     assert np.array_equal(vectors_of(plain)[:n], turned.astype(np.float16))
     assert not np.allclose(turned, expected, atol=1e-2)
@@ -136,7 +137,7 @@ def test_same_bytes_again_and_same_boxes_whoever_else_is_there(
     among_all = plain.take(chosen)
     columns = ["person_id", "image_id", "x", "y", "w", "h"]
     assert some.select(columns).equals(among_all.select(columns))
-    for name in ("vector", "vector_unmirrored"):
+    for name in ("vector", "_unmirrored"):
         assert vectors_of(some, name) == pytest.approx(vectors_of(among_all, name), abs=1e-4)
 
 
@@ -161,7 +162,7 @@ def test_most_distorted_persons_find_themselves_first(
     occupied = [picture for picture in pictures if picture.image_id in set(ids)]
     each = [(None, picture.read().image, boxes[ids == picture.image_id]) for picture in occupied]
     originals = np.concatenate([vectors for _, vectors in embed_pictures(detector, each, PLAIN)])
-    both = (ranks(vectors_of(plain, name), originals) for name in ("vector", "vector_unmirrored"))
+    both = (ranks(vectors_of(plain, name), originals) for name in ("vector", "_unmirrored"))
     first, first_unmirrored = ((ranked == 0).mean() for ranked in both)
     assert len(persons) > 25 and 0.5 < first < first_unmirrored
 
@@ -170,5 +171,5 @@ def test_mirroring_is_no_distortion_where_it_is_averaged_in(
     detector: Detector, pictures: Pictures, persons: pa.Table
 ) -> None:
     table = distorted(detector, pictures, persons.slice(0, 3), mirrored=True)
-    vector, unmirrored = vectors_of(table), vectors_of(table, "vector_unmirrored")
+    vector, unmirrored = vectors_of(table), vectors_of(table, "_unmirrored")
     assert vector == pytest.approx(unmirrored, abs=2e-3)

@@ -1,6 +1,5 @@
 """How a box becomes a vector, with the bundled detector and two of torchvision."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from itertools import product
@@ -23,13 +22,13 @@ from visualsearch.embed.embedding import (
     embed_boxes,
     embed_pictures,
 )
-from visualsearch.embed.persons import MAPS, embedding_length, embedding_metadata
+from visualsearch.embed.persons import MAPS, embedding_metadata, vector_lengths
 from visualsearch.embed.pooling import POOLINGS
 from visualsearch.embed.regions import REGIONS, crop_boxes
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
-PLAIN = EmbeddingSettings(fit="stretch", size=(256, 128), pooling="average", mirrored=False)
+PLAIN = EmbeddingSettings(maps="last", mirrored=False)
 RED, GREY = (255, 0, 0), (1, 2, 3)
 
 SAMPLE = list(product([BUNDLED, "fasterrcnn_resnet50_fpn"], ["fp32", "bf16"]))
@@ -132,7 +131,8 @@ def test_vectors_have_the_same_bits_whatever_else_is_embedded(
     assert list(together) == [n for n, _, _ in pictures]
     turned = dict(embed_pictures(detector, pictures[::-1], settings))
     for n, image, corners in pictures:
-        assert together[n].shape == (len(corners), embedding_length(detector.map_lengths, settings))
+        lengths = vector_lengths(detector.map_lengths, settings)
+        assert together[n].shape == (len(corners), sum(lengths.values()))
         assert np.array_equal(together[n], turned[n])
         if len(corners):
             row = len(corners) // 2
@@ -146,29 +146,27 @@ def test_vectors_have_the_same_bits_whatever_else_is_embedded(
 def test_every_setting_gives_vectors_of_the_length_it_promises(
     detector: Detector, region: str
 ) -> None:
-    lengths = {"before": 576, "last": 1280, "both": 576 + 1280}
+    expected = {"last": {"vector": 1280}, "both": {"vector": 1280, "before": 3 * 576}}
     corners = boxes([10, 20, 90, 180], [30, 5, 120, 100])
     image = noise(150, 200)
     for maps in MAPS:
-        settings = replace(PLAIN, region=region, maps=maps, size=(64, 32))
+        settings = replace(PLAIN, region=region, maps=maps, stripes=3, size=(64, 32))
         nobody = embed_boxes(detector, image, boxes(), settings)
-        assert embedding_length(DETECTORS[BUNDLED].featurizer.lengths, settings) == lengths[maps]
-        assert nobody.shape == (0, lengths[maps]) and nobody.dtype == np.float32
+        lengths = vector_lengths(DETECTORS[BUNDLED].featurizer.lengths, settings)
+        assert lengths == vector_lengths(detector.map_lengths, settings) == expected[maps]
+        total = sum(lengths.values())
+        assert nobody.shape == (0, total) and nobody.dtype == np.float32
         for pooling, mirrored in product(POOLINGS, (False, True)):
             settings = replace(settings, pooling=pooling, mirrored=mirrored)
             vectors = embed_boxes(detector, image, corners, settings)
-            assert (
-                vectors.shape
-                == (2, embedding_length(detector.map_lengths, settings))
-                == (2, lengths[maps])
-            )
+            assert vectors.shape == (2, total)
             assert np.isfinite(vectors).all() and vectors.std() > 0
             assert not np.array_equal(vectors[0], vectors[1])
 
 
 def test_poolings_of_known_maps() -> None:
     maps = torch.tensor([[[[0.0, 2.0]], [[5.0, 5.0]], [[-3.0, 1.0]], [[0.0, 0.0]]]])
-    pooled = {name: pool(maps)[0].tolist() for name, pool in POOLINGS.items()}
+    pooled = {name: pool(maps)[0, :, 0].tolist() for name, pool in POOLINGS.items()}
     assert pooled["average"] == [1, 5, -1, 0]
     assert pooled["max"] == [2, 5, 1, 0]
     # Values below 0 count as 0.
@@ -219,15 +217,21 @@ def test_a_margin_grows_the_box_as_far_as_the_picture_goes(detector: Detector, r
     assert np.array_equal(grown, embed_boxes(detector, image, boxes([0, 0, 90, 225]), settings))
 
 
-def test_both_maps_are_joined_with_length_one_each(detector: Detector) -> None:
-    corners = many_boxes(3, 200, 300)
-    before, last, both = (
-        embed_boxes(detector, noise(200, 300), corners, replace(PLAIN, maps=maps, mirrored=True))
-        for maps in ("before", "last", "both")
+@pytest.mark.parametrize("stripes", [1, 2, 3])
+def test_the_map_before_is_pooled_in_stripes(detector: Detector, stripes: int) -> None:
+    """A stripe of the map before is what the map's rows there give; the last map stays whole."""
+    corners, image = many_boxes(3, 200, 300), noise(200, 300)
+    settings = replace(PLAIN, size=(192, 64), maps="both", mirrored=True)
+    last, before = np.split(
+        embed_boxes(detector, image, corners, replace(settings, stripes=stripes)), [1280], axis=1
     )
-    units = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (before, last)]
-    assert both == pytest.approx(np.concatenate(units, axis=1), abs=1e-6)
-    assert np.linalg.norm(both, axis=1) == pytest.approx(math.sqrt(2), abs=1e-5)
+    alone = embed_boxes(detector, image, corners, replace(settings, maps="last"))
+    assert np.array_equal(last, alone)
+    rows = embed_boxes(detector, image, corners, replace(settings, stripes=12))[:, 1280:]
+    # The map is 192 / 16 = 12 rows high.
+    of_rows = rows.reshape(3, stripes, 12 // stripes, 576).mean(axis=2).reshape(3, -1)
+    assert before == pytest.approx(of_rows, abs=1e-5)
+    assert stripes == 1 or np.ptp(before.reshape(3, stripes, 576), axis=1).max() > 0.01
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from visualsearch.data.tables import PERSONS, open_table, vector_column, with_vector, write_table
-from visualsearch.embed.distortion import with_two_vectors
+from visualsearch.data.tables import PERSONS, open_table, write_table
+from visualsearch.data.vectors import l2_normalised, vector_column, with_vector
+from visualsearch.embed.distortion import DISTORTED, with_both_ways
 from visualsearch.evaluate import mean_average_precision, search_quality
 from visualsearch.evaluate.mean_average_precision import average_precision, random_average_precision
 from visualsearch.evaluate.person_facts import person_facts
 from visualsearch.evaluate.search_quality import measure_search
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.reduce.reduction import l2_normalised, reduced_tables
+from visualsearch.reduce.reduction import reduced_tables
 from visualsearch.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(resamples=200)
@@ -73,7 +74,7 @@ class Made:
         columns = {name: self.persons[name] for name in ("person_id", "image_id", *"xywh")}
         columns["vector"] = vector_column(mirrored)
         columns["vector_unmirrored"] = vector_column(unmirrored)
-        return pa.table(columns).cast(with_two_vectors(mirrored.shape[1]))
+        return pa.table(columns).cast(with_both_ways(DISTORTED, {"vector": mirrored.shape[1]}))
 
     def measured(self, copies: pa.Table | None = None, **kinds: Any) -> dict[str, Any]:
         if copies is None:

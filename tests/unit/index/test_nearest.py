@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from visualsearch.data.vectors import l2_normalised
 from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
-from visualsearch.reduce.reduction import l2_normalised
 
 
 def made(n: int = 300, dimension: int = 8) -> tuple[np.ndarray, np.ndarray]:

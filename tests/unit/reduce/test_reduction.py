@@ -12,20 +12,13 @@ from helpers import persons_table, write_shards
 from visualsearch.core.errors import InputError
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.person_order import in_person_order
-from visualsearch.data.tables import (
-    PERSONS,
-    open_table,
-    vectors_of,
-    with_full_length,
-    with_vector,
-    write_table,
-)
+from visualsearch.data.tables import PERSONS, open_table, write_table
+from visualsearch.data.vectors import l2_normalised, vectors_of, with_full_length, with_vector
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import (
     COMPONENT_BITS,
     VECTOR_BITS,
     Reduction,
-    l2_normalised,
     reduced_tables,
     write_explained_variance,
 )
@@ -89,7 +82,7 @@ def streamed(paths: list[str], persons: int, most: int, rows: int, kept: int = 1
 def test_sample_keeps_the_variance_that_full_pca_keeps(tmp_path: Path, most: int) -> None:
     persons, kept = 6_000, 16
     table = persons_table(falling_features(persons, 64, seed=1))
-    paths = write_shards(tmp_path, table.cast(with_full_length(PERSONS, 64)), 4)
+    paths = write_shards(tmp_path, table.cast(with_full_length(PERSONS, {"vector": 64})), 4)
     reduction = streamed(paths, persons, most, 32, kept)
     assert reduction.n_persons == most
     full = PCA(kept, svd_solver="full").fit(l2_normalised(vectors_of(table)))
@@ -106,7 +99,7 @@ def test_sample_keeps_the_variance_that_full_pca_keeps(tmp_path: Path, most: int
 
 def test_shards_leave_no_trace_in_the_model(tmp_path: Path) -> None:
     table = persons_table(falling_features(3_000, 64, seed=3))
-    table = table.cast(with_full_length(PERSONS, 64))
+    table = table.cast(with_full_length(PERSONS, {"vector": 64}))
     models, reduced = set(), set()
     for shards in (1, 2, 7):
         folder = tmp_path / str(shards)

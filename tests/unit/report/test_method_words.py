@@ -1,5 +1,6 @@
 """What the report says of its method: detector, embedding and reduction."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,45 +99,40 @@ def test_generated_people_are_called_so(run: Run) -> None:
     assert gallery.people_note(run.results()) is None
 
 
-EMBEDDINGS = [
-    ({}, ["cut out of its picture, resized to 256 × 128 pixels", "The last map was averaged"]),
-    ({"fit": "pad"}, ["its shape kept and grey beside it"]),
-    ({"fit": "surroundings"}, ["what is around it in the picture beside it"]),
-    ({"margin": 0.1}, ["grown by 10 % of its width and height on each side, was cut out"]),
-    ({"region": "roi_align_last"}, ["as a whole", "read from the finished map by RoIAlign"]),
-    ({"region": "roi_align_before"}, ["went through the last stage by itself. The last map was"]),
+STRIPES = {"vector": 1280, "before": 6 * 576}
+EMBEDDINGS: list[tuple[dict[str, Any], dict[str, int], list[str]]] = [
+    ({}, {"vector": 24}, ["resized to 256 × 128 pixels", "last map was averaged over all its"]),
+    ({}, {"vector": 2048}, ["2,048 values, the column vector of embeddings/*.parquet. No network"]),
+    ({"fit": "pad"}, {"vector": 24}, ["its shape kept and grey beside it"]),
+    ({"fit": "surroundings"}, {"vector": 24}, ["what is around it in the picture beside it"]),
+    ({"margin": 0.1}, {"vector": 24}, ["grown by 10 % of its width and height on each side, was"]),
     (
-        {"region": "roi_align_before", "maps": "before"},
-        ["pixels (height × width) would have. The map before the last was averaged"],
+        {"region": "roi_align_last"},
+        {"vector": 24},
+        ["as a whole", "read from the finished map by RoIAlign"],
     ),
-    ({"maps": "both"}, ["were each averaged", "both were brought to length 1 and joined"]),
-    ({"pooling": "gem"}, ["generalised mean (GeM, power 3)"]),
-    ({"pooling": "max"}, ["its largest value in each channel"]),
-    ({"mirrored": True}, ["averaged with what the mirrored picture gives"]),
+    ({"region": "roi_align_before"}, {"vector": 24}, ["went through the last stage by itself."]),
+    (
+        {"maps": "both"},
+        STRIPES,
+        [
+            "in 6 horizontal stripes: 3,456 values, the column before",
+            "each of the two was brought to length 1, and they were joined: 4,736 values",
+        ],
+    ),
+    ({"maps": "both", "stripes": 1}, STRIPES, ["in the same way, as a whole: 3,456 values"]),
+    ({"pooling": "gem"}, {"vector": 24}, ["generalised mean (GeM, power 3)"]),
+    ({"pooling": "max"}, {"vector": 24}, ["its largest value in each channel"]),
+    ({"mirrored": True}, {"vector": 24}, ["averaged with what the mirrored picture gives"]),
 ]
 
 
-@pytest.mark.parametrize(("embedding", "told"), EMBEDDINGS)
+@pytest.mark.parametrize(("embedding", "columns", "told"), EMBEDDINGS)
 def test_every_way_to_describe_a_person_has_words(
-    run: Run, embedding: dict[str, Any], told: list[str]
+    run: Run, embedding: dict[str, Any], columns: dict[str, int], told: list[str]
 ) -> None:
-    text, *_ = vectors.embedding_paragraphs(run.results(embedding=embedding))
+    results = run.results(embedding=embedding)
+    results = replace(results, search=results.search | {"columns": columns})
+    [text] = vectors.embedding_paragraphs(results)
     for part in told:
         assert part in text
-    # The length is that of the vectors, whatever maps they come from.
-    assert "That gives 24 values" in text
-
-
-def test_better_ways_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(**embedding: Any) -> str:
-        return " ".join(vectors.embedding_paragraphs(run.results(embedding=embedding))[1:])
-
-    ways = (
-        vectors.Way({}, "the last map", 0.927, 2.5, 1.04),
-        vectors.Way({"maps": "before"}, "the map before", 0.996, 2.33, 1.73),
-    )
-    monkeypatch.setattr(vectors, "WAYS", ways)
-    text = told()
-    assert "embedding.maps: before takes the map before (0.996, 2.3 and 1.7)." in text
-    assert "of the bundled detector" in text and "the default has 0.927, 2.5 and 1.0." in text
-    assert told(maps="before") == ""

@@ -10,7 +10,8 @@ from PIL import Image
 from page_text import page_of, picture_of
 from report_run import Run
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
-from visualsearch.data.tables import HITS, QUERIES, with_vector, write_table
+from visualsearch.data.tables import HITS, QUERIES, write_table
+from visualsearch.data.vectors import with_vector
 
 
 @pytest.mark.parametrize("large", [False, True])

@@ -22,7 +22,7 @@ from visualsearch.data.tables import BOX_COLUMNS
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
 from visualsearch.detect.run import detect_category
-from visualsearch.embed.persons import embedding_length
+from visualsearch.embed.persons import vector_lengths
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.own_pictures import (
@@ -52,7 +52,7 @@ def detector() -> Detector:
 
 @pytest.fixture(scope="module")
 def reduction(detector: Detector) -> Reduction:
-    length = embedding_length(detector.map_lengths, EMBEDDING)
+    length = sum(vector_lengths(detector.map_lengths, EMBEDDING).values())
     vectors = np.random.default_rng(0).random((20, length), dtype=np.float32)
     return fit_reduction([vectors], len(vectors), length, 8, 0.5)
 
@@ -220,7 +220,7 @@ class SeesNothing:
     """The real detector, which finds nobody in any picture."""
 
     def __init__(self, detector: Detector) -> None:
-        self.categories = detector.categories
+        self.categories, self.map_lengths = detector.categories, detector.map_lengths
         self._detector = detector
 
     def detect(self, images: Sequence[Image.Image]) -> list[Any]:

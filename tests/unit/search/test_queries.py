@@ -9,7 +9,8 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
-from visualsearch.data.tables import QUERIES, vectors_of, with_vector, write_table
+from visualsearch.data.tables import QUERIES, write_table
+from visualsearch.data.vectors import vectors_of, with_vector
 from visualsearch.search.local_density import local_density
 from visualsearch.search.queries import Before, candidates, choose_diverse, select_queries
 from visualsearch.settings import QueriesSettings

@@ -9,9 +9,10 @@ import pytest
 
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.data.person_order import in_person_order, vectors_of_rows
-from visualsearch.data.tables import vector_column, vectors_of, write_table
+from visualsearch.data.tables import write_table
+from visualsearch.data.vectors import l2_normalised, vector_column, vectors_of
 from visualsearch.reduce.fit_pca import fit_reduction
-from visualsearch.reduce.reduction import Reduction, l2_normalised
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.full_length import centred
 from visualsearch.search.queries import Evidence, candidates, select_queries
 from visualsearch.search.revealing import Choice, Surroundings, choose_revealing, surroundings

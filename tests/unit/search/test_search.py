@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pytest
 
 from helpers import built_index, persons_table, unit_vectors, write_shards
-from visualsearch.data.tables import HITS, vector_column, vectors_of, write_table
+from visualsearch.data.tables import HITS, write_table
+from visualsearch.data.vectors import vector_column, vectors_of
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.fit_pca import fit_reduction

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from visualsearch.data.tables import open_table, read_table, vector_length, vectors_of
+from visualsearch.data.tables import open_table, read_table
+from visualsearch.data.vectors import stored_lengths, vectors_of
 
 
 def rows_of_shards(paths: Sequence[str | Path], columns: Sequence[str]) -> pa.Table:
@@ -38,9 +39,10 @@ def vectors_of_rows(paths: Sequence[str | Path], rows: NDArray[np.int64]) -> NDA
     rows: numbers counted in person order, in any order, also twice.
     """
     wanted, place = np.unique(rows, return_inverse=True)
-    vectors = np.empty((len(wanted), vector_length(paths[0])), dtype=np.float32)
+    lengths = stored_lengths(paths[0])
+    vectors = np.empty((len(wanted), sum(lengths.values())), dtype=np.float32)
     start = 0
-    for table in in_person_order(paths, 1024, ["vector"], wanted):
+    for table in in_person_order(paths, 1024, list(lengths), wanted):
         vectors[start : start + len(table)] = vectors_of(table)
         start += len(table)
     # Rows in ascending order need no copy.

@@ -18,11 +18,6 @@ ROW_GROUP_ROWS = 256
 
 BOX_COLUMNS = ("x", "y", "w", "h")
 
-# A value of a backbone's vector. float16 takes half the disk of float32 and changes raw cosines by
-# less than 1e-4; the values are far below its limit, 65,504. Values that cannot be null are read
-# twice as fast.
-FULL_LENGTH_VALUE = pa.field("element", pa.float16(), nullable=False)
-
 DETECTIONS = pa.schema(
     [
         ("image_id", pa.int64()),
@@ -74,31 +69,6 @@ HITS = pa.schema(
         ("full_similarity", pa.float32()),
     ]
 )
-
-
-def with_vector(schema: pa.Schema, length: int) -> pa.Schema:
-    """Return `schema` with a last column `vector`: a fixed-size list of `length` float32."""
-    return schema.append(pa.field("vector", pa.list_(pa.float32(), length)))
-
-
-def with_full_length(schema: pa.Schema, length: int) -> pa.Schema:
-    """Return `schema` with a last column `vector` for a backbone's vectors: `length` float16."""
-    return schema.append(pa.field("vector", pa.list_(FULL_LENGTH_VALUE, length)))
-
-
-def vector_column(vectors: NDArray[np.float32]) -> pa.Array:
-    """Return vectors, float32 [N, D], as an Arrow column of fixed-size lists."""
-    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-
-
-def vectors_of(table: pa.Table | pa.RecordBatch, name: str = "vector") -> NDArray[np.float32]:
-    """Return a column of vectors, of any precision, as float32 [N, D]."""
-    column = table.column(name)
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    values = column.flatten().to_numpy().astype(np.float32, copy=False)
-    return values.reshape(len(column), column.type.list_size)
 
 
 def write_table(
@@ -179,12 +149,6 @@ def common_metadata(paths: Sequence[str | Path]) -> dict[str, Any]:
                 "delete both and rerun the stage that made them"
             )
     return first
-
-
-def vector_length(path: str | Path) -> int:
-    """Return the length of the vectors in a table."""
-    with open_table(path, ["vector"]) as file:
-        return file.schema_arrow.field("vector").type.list_size
 
 
 def count_rows(paths: Sequence[str | Path]) -> int:

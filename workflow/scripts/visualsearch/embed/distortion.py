@@ -3,12 +3,15 @@
 A search with a distorted crop should find its person. embedding.embed_distorted makes the vectors.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.data.boxes import Boxes
-from visualsearch.data.tables import BOX_COLUMNS, FULL_LENGTH_VALUE
+from visualsearch.data.tables import BOX_COLUMNS
+from visualsearch.data.vectors import with_full_length
 
 # Each side of a box moves by at most this share of its width or height.
 JITTER = 0.1
@@ -21,17 +24,15 @@ DISTORTED = pa.schema(
         *((name, pa.float32()) for name in BOX_COLUMNS),
     ]
 )
-# The moved box in the mirrored picture, and the moved box in the picture. With embedding.mirrored,
-# mirroring does not change a vector, and the two are nearly equal.
-VECTORS = ("vector", "vector_unmirrored")
+# Suffixes of the columns of vectors: of the moved box in the mirrored picture, and of the moved box
+# in the picture. With embedding.mirrored, mirroring does not change a vector, and the two are
+# nearly equal.
+MIRRORED, UNMIRRORED = "", "_unmirrored"
 
 
-def with_two_vectors(length: int) -> pa.Schema:
-    """Return DISTORTED with the columns VECTORS, fixed-size lists of `length` float16."""
-    schema = DISTORTED
-    for name in VECTORS:
-        schema = schema.append(pa.field(name, pa.list_(FULL_LENGTH_VALUE, length)))
-    return schema
+def with_both_ways(schema: pa.Schema, lengths: Mapping[str, int]) -> pa.Schema:
+    """Return `schema` with the vectors of both ways, as `with_full_length` has them."""
+    return with_full_length(with_full_length(schema, lengths, MIRRORED), lengths, UNMIRRORED)
 
 
 def distorted_boxes(person_ids: NDArray[np.int64], boxes: Boxes, seed: int) -> Boxes:

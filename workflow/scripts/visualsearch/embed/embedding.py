@@ -15,11 +15,11 @@ from visualsearch.core.job import return_free_memory
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror
 from visualsearch.data.row_cache import LeftOut
-from visualsearch.data.tables import vector_column
+from visualsearch.data.vectors import full_length_columns
 from visualsearch.detect.base import Detector
 from visualsearch.detect.failures import Failures
-from visualsearch.embed.distortion import VECTORS
-from visualsearch.embed.persons import PictureBoxes, embedding_length
+from visualsearch.embed.distortion import MIRRORED, UNMIRRORED
+from visualsearch.embed.persons import PictureBoxes, vector_lengths
 from visualsearch.embed.pooling import pool
 from visualsearch.embed.regions import REGIONS, Tensors
 from visualsearch.settings import EmbeddingSettings
@@ -38,7 +38,7 @@ Tag = TypeVar("Tag")
 def embed_boxes(
     detector: Detector, image: Image.Image, boxes: Boxes, settings: EmbeddingSettings
 ) -> NDArray[np.float32]:
-    """Embed the boxes of one image, as `embed_pictures` does: [N, embedding_length(...)]."""
+    """Embed the boxes of one image, as `embed_pictures` does."""
     ((_, vectors),) = embed_pictures(detector, [(None, image, boxes)], settings)
     return vectors
 
@@ -51,8 +51,8 @@ def embed_pictures(
     """Embed boxes of images: run their regions through the backbone, and pool the maps.
 
     pictures: for each image a tag of any kind, the upright RGB image, and its boxes, corners
-    [N, 4] in pixels of the image. Yields for each image, in order, its tag and float32
-    [N, embedding_length(...)].
+    [N, 4] in pixels of the image. Yields for each image, in order, its tag and float32 [N, D]:
+    the vectors that `vector_lengths` names, side by side.
 
     Batches hold regions of several images and always have the same size; the last is filled up. A
     network gives a row of such a batch the same bits whatever the other rows are, so vectors
@@ -66,7 +66,8 @@ def embed_pictures(
             boxes = clip_to_image(grow(boxes, settings.margin), *image.size)
             yield from REGIONS[settings.region].inputs(detector, image, boxes, settings)
 
-    ready = np.empty((0, embedding_length(detector.map_lengths, settings)), np.float32)
+    length = sum(vector_lengths(detector.map_lengths, settings).values())
+    ready = np.empty((0, length), np.float32)
     # The last, empty batch gives images without boxes at the end their turn.
     for vectors in chain(_vectors(detector, inputs(), settings), [ready]):
         ready = np.concatenate([ready, vectors])
@@ -94,16 +95,18 @@ def _vectors(
 def embed_items(
     detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
 ) -> Iterator[pa.Table | LeftOut]:
-    """Embed the boxes of each picture; yields a table with the column `vector`, item by item.
+    """Embed the boxes of each picture; yields tables of `vector_lengths`' columns, item by item.
 
     A picture on which the network fails is left out. description: for the line that shows progress.
     """
+
+    lengths = vector_lengths(detector.map_lengths, settings)
 
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
         read = ((item.picture.read(), item.boxes) for item in _trimmed(some))
         pictures = ((None, decoded.image, decoded.to_image(boxes)) for decoded, boxes in read)
         for _, vectors in embed_pictures(detector, pictures, settings):
-            yield pa.table({"vector": vector_column(vectors)})
+            yield pa.table(full_length_columns(vectors, lengths))
 
     return progress(_without_failing(items, embed), description, "images", len(items))
 
@@ -113,8 +116,10 @@ def embed_items_both_ways(
 ) -> Iterator[pa.Table | LeftOut]:
     """Embed the boxes of each picture, in its mirror image and in the picture itself.
 
-    Yields a table with the columns distortion.VECTORS, item by item, as `embed_items` does.
+    Yields tables with the columns of distortion.with_both_ways, item by item, as `embed_items`
+    does.
     """
+    lengths = vector_lengths(detector.map_lengths, settings)
 
     def views(some: Sequence[PictureBoxes]) -> Iterator[tuple[None, Image.Image, Boxes]]:
         for item in _trimmed(some):
@@ -126,8 +131,8 @@ def embed_items_both_ways(
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
         embedded = embed_pictures(detector, views(some), settings)
         for (_, mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
-            both = map(vector_column, (mirrored, unmirrored))
-            yield pa.table(dict(zip(VECTORS, both, strict=True)))
+            columns = full_length_columns(mirrored, lengths, MIRRORED)
+            yield pa.table(columns | full_length_columns(unmirrored, lengths, UNMIRRORED))
 
     return progress(_without_failing(items, embed), description, "images", len(items))
 

@@ -20,7 +20,7 @@ from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.settings import EmbeddingSettings, SearchSetSettings
 
 # The values of embedding.maps: names of detect.base.STRIDES.
-MAPS = {"last": ("last",), "before": ("before",), "both": ("before", "last")}
+MAPS = {"last": ("last",), "both": ("last", "before")}
 
 
 class PictureBoxes(NamedTuple):
@@ -35,12 +35,13 @@ class PictureBoxes(NamedTuple):
         return f"{self.picture.sha256} {hashlib.sha256(self.boxes.tobytes()).hexdigest()[:32]}"
 
 
-def embedding_length(map_lengths: Mapping[str, int], settings: EmbeddingSettings) -> int:
-    """Return the length of the vectors that these settings give.
+def vector_lengths(map_lengths: Mapping[str, int], settings: EmbeddingSettings) -> dict[str, int]:
+    """Return the lengths of a box's vectors, by the names of data.vectors.FULL_LENGTH.
 
     map_lengths: channels of the featurizer's maps, by the names of detect.base.STRIDES.
     """
-    return sum(map_lengths[name] for name in MAPS[settings.maps])
+    lengths = {"vector": map_lengths["last"], "before": settings.stripes * map_lengths["before"]}
+    return lengths if settings.maps == "both" else {"vector": lengths["vector"]}
 
 
 def in_search_set(scores: Any, heights: Any, search_set: SearchSetSettings) -> Any:

@@ -46,13 +46,10 @@ def _maps_of_crops(detector: Detector, batch: Tensors, settings: EmbeddingSettin
 
 
 def _maps_from_before(detector: Detector, batch: Tensors, settings: EmbeddingSettings) -> Tensors:
-    """Return the maps needed, given the one before the last. Skips the last stage if not needed."""
+    """Return the maps needed, given the one before the last."""
     (before,) = batch
-    maps = {"before": before}
-    names = MAPS[settings.maps]
-    if "last" in names:
-        maps["last"] = detector.last_stage(before)
-    return tuple(maps[name] for name in names)
+    maps = {"last": detector.last_stage(before), "before": before}
+    return tuple(maps[name] for name in MAPS[settings.maps])
 
 
 def _aligned(

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from visualsearch.data.vectors import l2_normalised
 from visualsearch.evaluate.relevance import FEWEST_PERSONS, above_chance
-from visualsearch.reduce.reduction import Reduction, l2_normalised
+from visualsearch.reduce.reduction import Reduction
 
 WHITEN_POWERS = (0.0, 0.25, 0.5)
 

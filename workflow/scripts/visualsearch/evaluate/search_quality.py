@@ -15,8 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from visualsearch.data.person_order import vectors_and_images, vectors_of_rows
-from visualsearch.data.tables import vectors_of
-from visualsearch.embed.distortion import VECTORS
+from visualsearch.data.vectors import l2_normalised, stored_lengths, vectors_of
+from visualsearch.embed.distortion import MIRRORED, UNMIRRORED
 from visualsearch.evaluate.box_shape import box_features, nearest_by_shape
 from visualsearch.evaluate.mean_average_precision import label_rankings
 from visualsearch.evaluate.neighbour_measures import (
@@ -38,7 +38,7 @@ from visualsearch.evaluate.reduction_settings import (
 )
 from visualsearch.evaluate.relevance import summary
 from visualsearch.index.nearest import Nearest, Ranks, Rescored, share_found
-from visualsearch.reduce.reduction import Reduction, l2_normalised
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.full_length import centred
 from visualsearch.settings import EvaluationSettings
 
@@ -97,25 +97,26 @@ def measure_search(
     # Distorted copies of sampled persons, as row numbers of the sample.
     person_ids = persons["person_id"].to_numpy()
     copied = np.searchsorted(person_ids[sample.rows], distorted["person_id"].to_numpy())
-    copies = {name: vectors_of(distorted, name) for name in VECTORS}
+    copies = {way: vectors_of(distorted, way) for way in (MIRRORED, UNMIRRORED)}
 
     def view(vectors: Vectors, of_copies: dict[str, Vectors]) -> View:
         own = vectors[copied]
-        ranks = {name: Ranks(v, own) for name, v in of_copies.items()}
+        ranks = {way: Ranks(v, own) for way, v in of_copies.items()}
         nearest = Nearest(vectors, NEIGHBOURS, sample.rows, own_images)
-        return View(nearest, ranks.get("vector"), ranks.get("vector_unmirrored"))
+        return View(nearest, ranks.get(MIRRORED), ranks.get(UNMIRRORED))
 
-    raw = view(full, {name: l2_normalised(v) for name, v in copies.items()})
+    raw = view(full, {way: l2_normalised(v) for way, v in copies.items()})
+    parts = {name: view(full[:, part], {}) for name, part in parts_of(embeddings[0]).items()}
     plain_full = view(centred(full, reduction.mean), {})
-    reduced_copies = {name: reduction.transform(v) for name, v in copies.items()}
+    reduced_copies = {way: reduction.transform(v) for way, v in copies.items()}
     configured = ReductionSetting(reduction.n_components, float(reduction.whiten_power))
     views = {}
     for setting in compared_settings(reduction):
         n, power = setting
         # Moved copies without a mirror are compared by the configured whitening only.
-        names = VECTORS if power == configured.whiten_power else VECTORS[:1]
+        ways = list(copies) if power == configured.whiten_power else [MIRRORED]
         of_copies = {
-            name: prefix(whitened_by(reduced_copies[name], reduction, power), n) for name in names
+            way: prefix(whitened_by(reduced_copies[way], reduction, power), n) for way in ways
         }
         views[setting] = view(prefix(whitened_by(short, reduction, power), n), of_copies)
     with_own = Nearest(short, NEIGHBOURS, sample.rows)
@@ -134,7 +135,10 @@ def measure_search(
             random.add(batch)
     reranked = Rescored(centred(full, reduction.mean), candidates.neighbours)
     for batch, images in vectors_and_images(embeddings, BATCH_ROWS):
-        raw.add(l2_normalised(batch), images)
+        of_length_1 = l2_normalised(batch)
+        raw.add(of_length_1, images)
+        for name, part in parts_of(embeddings[0]).items():
+            parts[name].add(of_length_1[:, part], images)
         unit = centred(batch, reduction.mean)
         plain_full.add(unit, images)
         if rerank:
@@ -148,6 +152,7 @@ def measure_search(
     result: dict[str, Any] = {
         "persons_measured": len(sample.rows),
         "neighbours": NEIGHBOURS,
+        "columns": stored_lengths(embeddings[0]),
         "reduced_against_full_length": recalls(raw.nearest, best.nearest, sample),
         "measures": _measures(best, alike, sample, sample.rows[copied], strata=True),
         "random_pairs": scale_of(random.cosines),
@@ -156,6 +161,10 @@ def measure_search(
             _measures(raw, alike, sample, sample.rows[copied]),
             _measures(best, alike, sample, sample.rows[copied], base=raw),
         ),
+        "parts": {
+            name: alike.summaries(one.nearest.neighbours, base=raw.nearest.neighbours)
+            for name, one in parts.items()
+        },
         "box_shape": _beside(
             alike.summaries(by_shape, strata=True),
             alike.summaries(best.nearest.neighbours, base=by_shape),
@@ -187,6 +196,15 @@ def measure_search(
             "measures": alike.summaries(after, base=best.nearest.neighbours),
         }
     return result
+
+
+def parts_of(embeddings: str) -> dict[str, slice]:
+    """The places of each column of full-length vectors in the joined ones; none if it is one."""
+    lengths = stored_lengths(embeddings)
+    if len(lengths) == 1:
+        return {}
+    ends = np.cumsum(list(lengths.values())).tolist()
+    return {name: slice(end - n, end) for (name, n), end in zip(lengths.items(), ends, strict=True)}
 
 
 def scale_of(cosines: Vectors) -> dict[str, Any]:

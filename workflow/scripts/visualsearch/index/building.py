@@ -13,14 +13,8 @@ from threadpoolctl import threadpool_limits
 from visualsearch.core.files import replacing, write_json
 from visualsearch.core.progress import progress
 from visualsearch.data.person_order import in_person_order, rows_of_shards, vectors_of_rows
-from visualsearch.data.tables import (
-    PERSONS,
-    common_metadata,
-    count_rows,
-    vector_length,
-    vectors_of,
-    write_table,
-)
+from visualsearch.data.tables import PERSONS, common_metadata, count_rows, write_table
+from visualsearch.data.vectors import stored_lengths, vectors_of
 from visualsearch.index import REGISTRY, load_backend
 from visualsearch.index.base import Backend
 from visualsearch.index.index import load_index
@@ -68,7 +62,7 @@ def build_index(
 
         described: dict[str, Any] = {
             "backend": backend.name,
-            "dimension": vector_length(reduced[0]),
+            "dimension": sum(stored_lengths(reduced[0]).values()),
             "n_items": n_items,
             **written,
             "pca_model": common_metadata(reduced).get("model"),
@@ -126,7 +120,7 @@ def _write_index_file(
             yield batch
 
     with replacing(path) as temporary:
-        shape = n_items, vector_length(reduced[0])
+        shape = n_items, sum(stored_lengths(reduced[0]).values())
         built = backend.build(passed(), str(temporary), shape, build)
     return {**built, "index_bytes": Path(path).stat().st_size}
 

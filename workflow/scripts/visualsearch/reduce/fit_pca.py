@@ -9,7 +9,8 @@ from sklearn.decomposition import IncrementalPCA
 from threadpoolctl import threadpool_limits
 
 from visualsearch.core.errors import InputError
-from visualsearch.reduce.reduction import Reduction, identity_reduction, l2_normalised
+from visualsearch.data.vectors import l2_normalised
+from visualsearch.reduce.reduction import Reduction, identity_reduction
 
 log = logging.getLogger(__name__)
 

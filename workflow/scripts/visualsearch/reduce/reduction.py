@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing, write_text
-from visualsearch.data.tables import PERSONS, vector_column, vectors_of, with_vector
+from visualsearch.data.tables import PERSONS
+from visualsearch.data.vectors import l2_normalised, vector_column, vectors_of, with_vector
 
 # Rows in a matrix product; more would take more memory, in float64.
 BLOCK_ROWS = 256
@@ -27,20 +28,6 @@ BLOCK_ROWS = 256
 VECTOR_BITS, COMPONENT_BITS = 26, 25
 # Rows read at a time. Each call of `transform` first prepares the components; many blocks share it.
 READ_ROWS = 16 * BLOCK_ROWS
-
-
-def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Divide rows [N, D] by their length; rows of zeros stay zeros.
-
-    Raises InputError if a value is not finite; float16 stores values above 65,504 as infinity.
-    """
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all():
-        raise InputError(
-            "a person's vector holds values that are not finite, or were above 65,504; "
-            "check that detector.weights were made for the network that detector.name names"
-        )
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
 def whole_numbers(values: NDArray[np.floating], bits: int) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from visualsearch.core.progress import progress
 from visualsearch.data.person_order import in_person_order
-from visualsearch.data.tables import count_rows, vectors_of
+from visualsearch.data.tables import count_rows
+from visualsearch.data.vectors import vectors_of
 from visualsearch.index.index import Index
 from visualsearch.search.full_length import FullLength
 from visualsearch.search.neighbours import (

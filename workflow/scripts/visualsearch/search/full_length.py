@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.data.person_order import in_person_order, vectors_of_rows
-from visualsearch.data.tables import read_table, vectors_of
-from visualsearch.reduce.reduction import Reduction, l2_normalised
+from visualsearch.data.tables import read_table
+from visualsearch.data.vectors import l2_normalised, stored_lengths, vectors_of
+from visualsearch.reduce.reduction import Reduction
 
 BLOCK_ROWS = 1024
 
@@ -44,7 +45,7 @@ class FullLength:
         mean = Reduction.load(model).mean
         own = np.empty((0, len(mean)), dtype=np.float32)
         if own_pictures:
-            own = vectors_of(read_table(own_pictures, ["vector"]))
+            own = vectors_of(read_table(own_pictures))
         return cls(embeddings, mean, own)
 
     def cosines(
@@ -70,7 +71,8 @@ class FullLength:
         order = np.argsort(place, kind="stable")
         cosines = np.empty(len(place))
         start = 0
-        for table in in_person_order(self.embeddings, BLOCK_ROWS, ["vector"], wanted):
+        columns = list(stored_lengths(self.embeddings[0]))
+        for table in in_person_order(self.embeddings, BLOCK_ROWS, columns, wanted):
             block = centred(vectors_of(table), self.mean).astype(np.float64)
             stop = start + len(block)
             first, last = np.searchsorted(place[order], [start, stop])

@@ -19,9 +19,9 @@ from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, xyxy_to_xywh
 from visualsearch.data.images import Decoded, UnreadableImage, decode_image, read_file
 from visualsearch.data.skipped import Skipped
-from visualsearch.data.tables import (
-    BOX_COLUMNS,
-    QUERIES,
+from visualsearch.data.tables import BOX_COLUMNS, QUERIES
+from visualsearch.data.vectors import (
+    full_length_columns,
     vector_column,
     vectors_of,
     with_full_length,
@@ -31,7 +31,7 @@ from visualsearch.detect.base import Detector
 from visualsearch.detect.failures import Failures
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_boxes
-from visualsearch.embed.persons import in_search_set
+from visualsearch.embed.persons import in_search_set, vector_lengths
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.settings import EmbeddingSettings, SearchSetSettings
 from visualsearch.settings.values import BOX, given_box
@@ -89,7 +89,8 @@ def embed_query_images(
     pictures of the same content and box are one query, and the second does not count as without.
     """
     schema = with_vector(QUERIES, reduction.n_components)
-    full_schema = with_full_length(pa.schema([]), len(reduction.mean))
+    lengths = vector_lengths(detector.map_lengths, embedding)
+    full_schema = with_full_length(pa.schema([]), lengths)
     tables = [schema.empty_table()]
     full_length = [full_schema.empty_table()]
     skipped = []
@@ -116,7 +117,7 @@ def embed_query_images(
         except (UnreadableImage, GivesNoQuery) as error:
             skipped.append(Skipped(None, picture.given, str(error)))
             continue
-        stored = pa.table([vector_column(vectors)], ["vector"]).cast(full_schema)
+        stored = pa.table(full_length_columns(vectors, lengths)).cast(full_schema)
         full_length.append(stored)
         n, row = len(chosen.boxes), pc.index(images["sha256"], sha256).as_py()
         in_set = "" if row < 0 else "; the picture is in the set"

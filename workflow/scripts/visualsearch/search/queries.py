@@ -14,14 +14,8 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.statistics import evenly_spaced
 from visualsearch.data.manifest import picture_sizes
 from visualsearch.data.person_order import vectors_of_rows
-from visualsearch.data.tables import (
-    BOX_COLUMNS,
-    QUERIES,
-    read_table,
-    vector_column,
-    vector_length,
-    with_vector,
-)
+from visualsearch.data.tables import BOX_COLUMNS, QUERIES, read_table
+from visualsearch.data.vectors import stored_lengths, vector_column, with_vector
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.local_density import local_density
 from visualsearch.search.revealing import MAX_COMPARED, Choice, choose_revealing, surroundings
@@ -149,7 +143,7 @@ def select_queries(
     chosen = _chosen(persons, reduced, settings, evidence)
     rows = np.array([choice.row for choice in chosen], dtype=np.int64)
     found = persons.take(pa.array(rows))
-    schema = with_vector(QUERIES, vector_length(reduced[0]))
+    schema = with_vector(QUERIES, sum(stored_lengths(reduced[0]).values()))
     columns = {name: found[name] for name in ("person_id", "image_id", "score", *BOX_COLUMNS)}
     columns["role"] = pa.array([choice.role for choice in chosen], pa.string())
     columns["reason"] = pa.array([choice.reason for choice in chosen], pa.string())

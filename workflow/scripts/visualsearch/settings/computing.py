@@ -81,7 +81,7 @@ class EmbeddingSettings(Section):
         choices=("crop", "roi_align_last", "roi_align_before"),
     )
     fit: str = key(
-        "surroundings",
+        "stretch",
         "How a crop fills its size; not used with RoIAlign. stretch: to the size, without keeping "
         "its aspect ratio. pad: keeping its aspect ratio; the rest is grey. surroundings: keeping "
         "its aspect ratio; the rest is filled from the surrounding picture.",
@@ -94,22 +94,30 @@ class EmbeddingSettings(Section):
         maximum=1,
     )
     size: tuple[int, int] = key(
-        (192, 192),
+        (256, 128),
         "Height and width, in pixels, of the crop that goes through the backbone. RoIAlign samples "
         "as many points as the feature map of such a crop has.",
         minimum=32,
         maximum=1024,
     )
     maps: str = key(
-        "last",
-        "Which feature map of the backbone is pooled: the last, the one before, or both. The "
-        "vectors of both are scaled to length 1 and concatenated.",
-        choices=("last", "before", "both"),
+        "both",
+        "Which feature maps of the backbone are pooled. last: the last one, as the column vector. "
+        "both: the one before too, as the column before; the search joins the two vectors, each "
+        "of length 1.",
+        choices=("last", "both"),
+    )
+    stripes: int = key(
+        6,
+        "Horizontal stripes in which the map before the last is pooled, from top to bottom. The "
+        "last map is pooled as a whole.",
+        minimum=1,
+        maximum=16,
     )
     pooling: str = key(
-        "gem",
-        "How a map becomes one vector: by its mean, its maximum, or its generalised mean (GeM) of "
-        "power 3.",
+        "average",
+        "How a map, or a stripe of it, becomes one vector: by its mean, its maximum, or its "
+        "generalised mean (GeM) of power 3.",
         choices=("average", "max", "gem"),
     )
     mirrored: bool = key(
@@ -132,7 +140,7 @@ class ReductionSettings(Section):
         ),
     )
     whiten_power: float = key(
-        0.5,
+        0.25,
         "Each component is divided by its standard deviation to this power: 0 is plain PCA, 1 is "
         "full whitening.",
         minimum=0,

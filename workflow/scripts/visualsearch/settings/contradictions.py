@@ -30,16 +30,13 @@ def contradictions(settings: Settings) -> Iterator[str]:
     if settings.dataset.source.startswith("coco-"):
         yield from _coco_contradictions(settings.dataset.coco)
     yield from _detector_contradictions(settings.detector, settings.dataset.category)
-    index, search, embedding = settings.index, settings.search, settings.embedding
+    index, search = settings.index, settings.search
     for key, value in (("n_trees", index.n_trees), ("search_k", index.search_k)):
         if index.backend != "annoy" and value is not None:
             yield not_allowed(f"index.{key}", value, f"null, as index.backend is {index.backend}")
     if 0 < search.rerank < search.neighbours:
         expected = f"0, or {search.neighbours} or more, as search.neighbours is"
         yield not_allowed("search.rerank", search.rerank, expected)
-    if embedding.region == "roi_align_last" and embedding.maps == "before":
-        expected = "crop or roi_align_before, as embedding.maps is before"
-        yield not_allowed("embedding.region", embedding.region, expected)
     yield from _query_contradictions(settings.queries)
 
 

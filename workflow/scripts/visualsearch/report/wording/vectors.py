@@ -1,7 +1,5 @@
 """How a box became a vector, and how the vector was shortened."""
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from visualsearch.reduce.reduction import Reduction
@@ -11,41 +9,6 @@ from visualsearch.report.numbers import count, percent
 VARIANCE_CAPTION = (
     "How much of the variance the first components hold together. A line that bends early means "
     "that the vectors differ in few ways; the dashed line is where they were cut."
-)
-
-
-class Way(NamedTuple):
-    """A way to describe a person, as measured by benchmarks/representation.py.
-
-    settings: keys of `embedding` that differ from the default. sees: what the vector comes from.
-    self_rank1: share of moved and mirrored crops that find their original first. pose, context:
-    lifts above chance, as multiples of the raw cosine's lifts.
-    """
-
-    settings: dict[str, Any]
-    sees: str
-    self_rank1: float
-    pose: float
-    context: float
-
-    @property
-    def numbers(self) -> str:
-        """The three measures, as text."""
-        return f"{self.self_rank1:.3f}, {self.pose:.1f} and {self.context:.1f}"
-
-
-# From docs/representation.md: the bundled detector, on the half of the images on which nothing was
-# chosen. The first is the default; each other differs in one line of the configuration.
-WAYS = (
-    Way({}, "the last map", 0.987, 3.11, 1.26),
-    Way(
-        {"maps": "before"},
-        "the map before the last, which sees more of the surroundings",
-        0.994,
-        2.47,
-        1.94,
-    ),
-    Way({"maps": "both"}, "both maps, joined", 0.987, 3.24, 1.80),
 )
 
 
@@ -78,50 +41,30 @@ def embedding_paragraphs(results: Results) -> list[str]:
         text = (
             "Each picture went through the detector's own backbone as a whole, up to the map "
             f"before the last. {box} was read from it by RoIAlign, in as many places as a crop of "
-            f"{grid} would have"
+            f"{grid} would have, and went through the last stage by itself."
         )
-        last = embedding.maps != "before"
-        text += ", and went through the last stage by itself." if last else "."
-    length = len(results.reduction.mean)
-    maps = {
-        "last": "The last map was",
-        "before": "The map before the last was",
-        "both": "The last map and the one before it were each",
-    }[embedding.maps]
     pooling = {
-        "average": "averaged over its places",
+        "average": "averaged",
         "max": "reduced to its largest value in each channel",
-        "gem": "pooled by the generalised mean (GeM, power 3) over its places",
+        "gem": "pooled by the generalised mean (GeM, power 3)",
     }[embedding.pooling]
-    text += f" {maps} {pooling}"
+    lengths = results.search["columns"]
+    text += f" The backbone's last map was {pooling} over all its places"
     if embedding.mirrored:
         text += ", and averaged with what the mirrored picture gives"
-    if embedding.maps == "both":
-        text += "; both were brought to length 1 and joined"
-    text += (
-        f". That gives {length:,} values: the person's vector. No network but the detector was "
-        "used, and nothing was trained."
-    )
-    return [text, *_other_ways(results)]
-
-
-def _other_ways(results: Results) -> list[str]:
-    used = results.settings.embedding
-    default, *others = WAYS
-    others = [way for way in others if any(getattr(used, k) != v for k, v in way.settings.items())]
-    if not others:
-        return []
-    sentences = []
-    for way in others:
-        line = ", ".join(f"embedding.{key}: {value}" for key, value in way.settings.items())
-        sentences.append(f"{line} takes {way.sees} ({way.numbers})")
-    return [
-        "Other ways to describe a person are one line of the configuration away: "
-        f"{'; '.join(sentences)}. The numbers are of the bundled detector, on annotated persons of "
-        "images on which nothing was chosen: how often a moved and mirrored copy finds its "
-        "original first, and how many times the raw cosine's lift above chance pose and context "
-        f"have; the default has {default.numbers}."
-    ]
+    text += f": {lengths['vector']:,} values, the column vector of embeddings/*.parquet."
+    if "before" in lengths:
+        stripes = embedding.stripes
+        where = f"in {stripes} horizontal stripes" if stripes > 1 else "as a whole"
+        text += (
+            f" The map before it was pooled in the same way, {where}: {lengths['before']:,} "
+            "values, the column before. It sees smaller parts of a person"
+            f"{', and the stripes say at which height' if stripes > 1 else ''}. For the search "
+            "each of the two was brought to length 1, and they were joined: "
+            f"{sum(lengths.values()):,} values."
+        )
+    text += " No network but the detector was used, and nothing was trained."
+    return [text]
 
 
 def reduction_paragraphs(results: Results) -> list[str]:
