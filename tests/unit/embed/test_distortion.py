@@ -20,7 +20,13 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.vectors import vectors_of
 from visualsearch.detect import load_detector
 from visualsearch.detect.base import Detector
-from visualsearch.embed.distortion import DISTORTED, distorted_boxes, with_both_ways
+from visualsearch.embed.distortion import (
+    DISTORTED,
+    MIRRORED,
+    UNMIRRORED,
+    distorted_boxes,
+    with_both_ways,
+)
 from visualsearch.embed.embedding import embed_boxes, embed_items_both_ways, embed_pictures
 from visualsearch.embed.persons import corners_of, distorted_persons, with_vectors
 from visualsearch.settings import DetectorSettings
@@ -137,7 +143,7 @@ def test_same_bytes_again_and_same_boxes_whoever_else_is_there(
     among_all = plain.take(chosen)
     columns = ["person_id", "image_id", "x", "y", "w", "h"]
     assert some.select(columns).equals(among_all.select(columns))
-    for name in ("vector", "_unmirrored"):
+    for name in (MIRRORED, UNMIRRORED):
         assert vectors_of(some, name) == pytest.approx(vectors_of(among_all, name), abs=1e-4)
 
 
@@ -162,7 +168,7 @@ def test_most_distorted_persons_find_themselves_first(
     occupied = [picture for picture in pictures if picture.image_id in set(ids)]
     each = [(None, picture.read().image, boxes[ids == picture.image_id]) for picture in occupied]
     originals = np.concatenate([vectors for _, vectors in embed_pictures(detector, each, PLAIN)])
-    both = (ranks(vectors_of(plain, name), originals) for name in ("vector", "_unmirrored"))
+    both = (ranks(vectors_of(plain, name), originals) for name in (MIRRORED, UNMIRRORED))
     first, first_unmirrored = ((ranked == 0).mean() for ranked in both)
     assert len(persons) > 25 and 0.5 < first < first_unmirrored
 
