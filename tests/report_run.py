@@ -143,6 +143,7 @@ class Run:
             0,
         )
         write_json(folder / "galleries.json", {"galleries": galleries})
+        write_table(folder / "by_last_map.parquet", [HITS.empty_table()], HITS)
         draw_components(folder / "components.svg", measured["by_components"])
         write_json(folder / "detections.json", AP)
         index = str(folder / "persons.index")
@@ -245,6 +246,7 @@ class Run:
             "search_numbers": "search.json",
             "components_figure": "components.svg",
             "galleries": "galleries.json",
+            "by_last_map": "by_last_map.parquet",
             "timing": "timing.json" if timings else None,
             "detection_numbers": "detections.json" if annotated else None,
             "precision_recall_figure": "precision_recall.svg" if annotated else None,

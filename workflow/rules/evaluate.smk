@@ -87,6 +87,9 @@ EVALUATE_GALLERIES = record(
     "evaluate_galleries",
     "dataset.category",
     "evaluation.seed",
+    "search.neighbours",
+    "search.same_image",
+    "search.hits_per_image",
     after=[SEARCH_PERSONS],
 )
 
@@ -99,8 +102,11 @@ rule evaluate_galleries:
         persons=rules.build_index.output.persons,
         queries=rules.select_queries.output.queries,
         hits=rules.search_persons.output.hits,
+        embeddings=all_shards(rules.embed_persons.output.embeddings),
+        model=rules.fit_pca.output.model,
     output:
         galleries="<results>/evaluation/galleries.json",
+        by_last_map="<results>/evaluation/by_last_map.parquet",
         settings=record_file(EVALUATE_GALLERIES),
     log:
         "<logs>/evaluate_galleries.log",

@@ -50,6 +50,7 @@ rule render_report:
         search_numbers=rules.evaluate_search.output.numbers,
         components_figure=rules.evaluate_search.output.figure,
         galleries=rules.evaluate_galleries.output.galleries,
+        by_last_map=rules.evaluate_galleries.output.by_last_map,
     output:
         index="<results>/report/index.html",
         light=report(

@@ -81,7 +81,7 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
         whole[picture.key] = _whole(decoded, picture_side)
         for box, is_query in wanted[picture.key]:
             height = round(thumbnail_height * (QUERY_SCALE if is_query else 1))
-            crops[picture.key, box, is_query] = _crop(decoded, box, height)
+            crops[picture.key, box, is_query] = crop_box(decoded, box, height)
     return Crops(whole, crops)
 
 
@@ -94,7 +94,7 @@ def within_limit(crops: Crops) -> Crops:
     def smaller(jpeg: Jpeg, part: float) -> Jpeg:
         with Image.open(BytesIO(jpeg.data)) as image:
             small = image.resize(_scaled(*image.size, part), Image.Resampling.LANCZOS)
-        return Jpeg(_encoded(small, PICTURE_QUALITY), jpeg.width, jpeg.height)
+        return Jpeg(encoded(small, PICTURE_QUALITY), jpeg.width, jpeg.height)
 
     def shrunk(part: float) -> Crops:
         if part == 1:
@@ -110,7 +110,7 @@ def lighter(crops: Crops) -> Crops:
     def light(jpeg: Jpeg, size: tuple[int, int]) -> Jpeg:
         with Image.open(BytesIO(jpeg.data)) as image:
             image.thumbnail(size, Image.Resampling.LANCZOS)
-            return Jpeg(_encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
+            return Jpeg(encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
 
     def shrunk(part: float) -> Crops:
         side = _scaled(LIGHT_SIDE, LIGHT_SIDE, part)
@@ -144,10 +144,10 @@ def _bytes(crops: Crops) -> int:
 def _whole(decoded: Decoded, side: int) -> Jpeg:
     small = decoded.image.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return Jpeg(_encoded(small, PICTURE_QUALITY), *decoded.size)
+    return Jpeg(encoded(small, PICTURE_QUALITY), *decoded.size)
 
 
-def _crop(decoded: Decoded, box: tuple[float, ...], height: int) -> Jpeg:
+def crop_box(decoded: Decoded, box: tuple[float, ...], height: int) -> Jpeg:
     """Crop exactly the box (left, top, width, height), as large as fits into a row of `height`."""
     image, boxes = decoded.image, decoded.to_image(xywh_to_xyxy(np.array([box], np.float32)))
     corners = clip_to_image(boxes, *image.size)[0].tolist()
@@ -157,10 +157,10 @@ def _crop(decoded: Decoded, box: tuple[float, ...], height: int) -> Jpeg:
     # No more pixels than the picture has.
     size = _scaled(*shown, min(DENSITY, max(1 / scale, 1)))
     small = image.resize(size, Image.Resampling.LANCZOS, box=tuple(corners))
-    return Jpeg(_encoded(small, CROP_QUALITY), *shown)
+    return Jpeg(encoded(small, CROP_QUALITY), *shown)
 
 
-def _encoded(image: Image.Image, quality: int) -> bytes:
+def encoded(image: Image.Image, quality: int) -> bytes:
     out = BytesIO()
     image.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
     return out.getvalue()
@@ -205,4 +205,4 @@ def draw_gallery(query: Query, crops: Crops, thumbnail_height: int) -> bytes:
         top = gap + row * (cell_high + gap)
         text = f"{hit.rank}   {hit.shown_similarity:.3f}"
         place(crops.of_hit(hit.person), left, top, (cell_wide, high), text)
-    return _encoded(sheet, GALLERY_QUALITY)
+    return encoded(sheet, GALLERY_QUALITY)

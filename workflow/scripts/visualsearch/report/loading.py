@@ -42,6 +42,7 @@ class ResultFiles:
     search_numbers: str
     components_figure: str
     galleries: str
+    by_last_map: str
     timing: str | None = None
     detection_numbers: str | None = None
     precision_recall_figure: str | None = None
@@ -53,21 +54,25 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
     """Read a run's results. pictures_folder: the user's own folder of pictures, or None."""
     query_rows = read_table(files.queries, QUERIES.names).to_pylist()
     hit_rows = read_table(files.hits, HITS.names).to_pylist()
-    image_ids = {row["image_id"] for row in [*query_rows, *hit_rows]} - {None}
+    other_rows = read_table(files.by_last_map, HITS.names).to_pylist()
+    image_ids = {row["image_id"] for row in [*query_rows, *hit_rows, *other_rows]} - {None}
     stored = _stored_pictures(files.manifest, image_ids, pictures_folder, settings)
     own = _own_pictures(query_rows)
-    hits_of = defaultdict(list)
-    for row in sorted(hit_rows, key=lambda row: row["rank"]):
-        hits_of[row["query"]].append(row)
+    hits_of, others_of = _by_query(hit_rows), _by_query(other_rows)
     alike = {entry["query"]: entry for entry in read_json(files.galleries)["galleries"]}
     queries = []
     for number, row in enumerate(query_rows, start=1):
         picture = own[row["picture"]] if row["picture"] else stored[row["image_id"]]
-        hits = [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in hits_of[row["query"]]]
+        hits, others = (
+            [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in found[row["query"]]]
+            for found in (hits_of, others_of)
+        )
         labels = [Label(kind, value) for kind, value in picture.labels.items()]
         person = _person(row, picture)
         found = alike.get(row["query"])
-        queries.append(Query(number, row["role"], row["reason"], person, labels, hits, found))
+        queries.append(
+            Query(number, row["role"], row["reason"], person, labels, hits, found, others)
+        )
     n_persons = count_rows([files.persons])
     return Results(
         settings=settings,
@@ -87,6 +92,14 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
         costs=read_costs(files.benchmarks, settings.shards) if files.benchmarks else [],
         detection_numbers=read_json(files.detection_numbers) if files.detection_numbers else None,
     )
+
+
+def _by_query(rows: list[dict[str, Any]]) -> defaultdict[int, list[dict[str, Any]]]:
+    """Return rows of hits by the number of their query, the best first."""
+    by_query = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["rank"]):
+        by_query[row["query"]].append(row)
+    return by_query
 
 
 def _stored_pictures(

@@ -15,6 +15,9 @@ from visualsearch.web.pages import category_nouns
 
 Box = tuple[float, float, float, float]
 
+# Hits of a query in the figure that compares with the last map alone.
+COMPARED_HITS = 5
+
 
 @dataclass(frozen=True)
 class ShownPicture:
@@ -102,6 +105,8 @@ class Query:
     """A query with its neighbours. number: from 1. role, reason: why it was chosen.
 
     alike: its entry of evaluation/galleries.json; None for one of the user's own pictures.
+    by_last_map: its hits by the last map alone; empty if the search uses no other, and for one of
+    the user's own pictures.
     """
 
     number: int
@@ -111,6 +116,7 @@ class Query:
     labels: list[Label]
     hits: list[Hit]
     alike: dict[str, Any] | None = None
+    by_last_map: list[Hit] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -163,9 +169,16 @@ class Results:
         return list(shown.values())
 
     def licenses_shown(self) -> list[LicenseGroup]:
-        """The dataset's pictures shown, by licence, the most frequent licence first."""
+        """The dataset's pictures shown, by licence, the most frequent licence first.
+
+        The pictures of the figure that compares with the last map alone are among them.
+        """
         groups: dict[tuple[str, str | None], LicenseGroup] = {}
-        for picture in self.pictures_shown():
+        shown = {picture.key: picture for picture in self.pictures_shown()}
+        for query in self.queries:
+            for hit in query.by_last_map[:COMPARED_HITS]:
+                shown.setdefault(hit.person.picture.key, hit.person.picture)
+        for picture in shown.values():
             if picture.stored is not None:
                 name = picture.license_name or "no licence stated"
                 group = LicenseGroup(name, picture.license_url, [])

@@ -32,13 +32,15 @@ def render_page(
     results: Results,
     crops: Crops,
     figures: dict[str, Markup],
+    comparison: Jpeg | None,
     downloads: dict[str, Any],
     alone: bool,
 ) -> str:
     """Return the whole page.
 
-    figures: SVG elements by name. downloads: files that the page offers, by format. alone: whether
-    the page lies in the report's folder, with the explorer beside it.
+    figures: SVG elements by name. comparison: see `draw_comparison`. downloads: files that the page
+    offers, by format. alone: whether the page lies in the report's folder, with the explorer beside
+    it.
     """
     return render(
         TEMPLATES,
@@ -52,6 +54,7 @@ def render_page(
         data_url=data_url,
         explorer=EXPLORER if alone and results.settings.report.explorer else None,
         figures=figures,
+        comparison=comparison,
         ranges=_ranges(results),
         large_views=_large_views(results),
         pictures={

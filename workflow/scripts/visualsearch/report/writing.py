@@ -9,10 +9,11 @@ from typing import Any
 from visualsearch.core.files import replacing, write_text
 from visualsearch.core.text import without_formulas
 from visualsearch.data.shown import shown_box, shown_score
+from visualsearch.report.comparison import draw_comparison
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import inline_svg, make_figures
 from visualsearch.report.loading import ResultFiles, load_results
-from visualsearch.report.markdown import gallery_file, render_markdown
+from visualsearch.report.markdown import COMPARISON_FILE, gallery_file, render_markdown
 from visualsearch.report.model import Hit, Query, Results
 from visualsearch.report.page import render_page
 from visualsearch.settings import Settings
@@ -65,6 +66,10 @@ def write_report(
     for query in results.queries:
         with replacing(Path(figures) / gallery_file(query.number)) as temporary:
             temporary.write_bytes(draw_gallery(query, crops, height))
+    comparison = draw_comparison(results, height)
+    if comparison is not None:
+        with replacing(Path(figures) / COMPARISON_FILE) as temporary:
+            temporary.write_bytes(comparison.data)
     texts = make_figures(files, results, Path(figures))
     drawn = {
         name: inline_svg(Path(figures) / f"{name}.svg", f"{name}-", text)
@@ -74,8 +79,8 @@ def write_report(
     downloads = {"csv": table, "rows": hit_rows(results)}
     write_text(markdown, render_markdown(results, texts))
     write_text(hits, table)
-    write_text(index, render_page(results, crops, drawn, downloads, alone=True))
-    write_text(light, render_page(results, lighter(crops), drawn, downloads, alone=False))
+    write_text(index, render_page(results, crops, drawn, comparison, downloads, alone=True))
+    write_text(light, render_page(results, lighter(crops), drawn, None, downloads, alone=False))
 
 
 def hits_csv(results: Results) -> str:

@@ -3,9 +3,15 @@
 import numpy as np
 
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.report.model import Results
-from visualsearch.report.numbers import count, percent
+from visualsearch.report.model import COMPARED_HITS, Results
+from visualsearch.report.numbers import count, decimals, interval, listed, percent, signed
+from visualsearch.report.wording.measures import title_of
 
+COMPARISON_CAPTION = (
+    "What the second map changes: the same queries, with the first five hits of this run at the "
+    "left, and at the right those by the column vector alone, not reduced. A line marks a person "
+    "who is not among the other's hits."
+)
 VARIANCE_CAPTION = (
     "How much of the variance the first components hold together. A line that bends early means "
     "that the vectors differ in few ways; the dashed line is where they were cut."
@@ -64,7 +70,44 @@ def embedding_paragraphs(results: Results) -> list[str]:
             f"{sum(lengths.values()):,} values."
         )
     text += " No network but the detector was used, and nothing was trained."
-    return [text]
+    return [text, *_parts(results)]
+
+
+def _parts(results: Results) -> list[str]:
+    """Say what each part of the description gives by itself, by this run's own measures."""
+    told = []
+    for name, measures in results.search["parts"].items():
+        known = [
+            f"{title_of(measure)} {decimals(found['value'], 3)} ({signed(found['difference'])}; "
+            f"{interval(found['difference_interval'])})"
+            for measure, found in measures.items()
+            if found.get("difference_interval") is not None
+        ]
+        if known:
+            told.append(f"{name} alone gives {listed(known)}")
+    if not told:
+        return []
+    return [
+        f"Measured in this run, by cosines without reduction: {'; '.join(told)}. In brackets is "
+        "the difference from both joined, with its 95 % interval."
+    ]
+
+
+def comparison_text(results: Results) -> str:
+    """Return the alternative text of the figure that compares with the last map alone.
+
+    It is empty if there is no such figure.
+    """
+    lines = []
+    for query in results.queries:
+        others = query.by_last_map[:COMPARED_HITS]
+        if others:
+            theirs = {hit.person.person_id for hit in query.by_last_map}
+            shared = sum(hit.person.person_id in theirs for hit in query.hits)
+            lines.append(f"query {query.number}: {shared} of {len(query.hits)}")
+    if not lines:
+        return ""
+    return f"Hits that the search shares with the last map alone: {', '.join(lines)}"
 
 
 def reduction_paragraphs(results: Results) -> list[str]:

@@ -1,0 +1,48 @@
+"""The figure that shows the queries by the last map alone."""
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from report_run import Run
+from visualsearch.report.charts import ORANGE
+from visualsearch.report.comparison import draw_comparison
+from visualsearch.report.model import Hit, Results
+from visualsearch.report.wording import vectors
+
+
+def compared(results: Results, others: list[Hit]) -> Results:
+    """Results whose first query has these hits by the last map alone."""
+    first, *rest = results.queries
+    return replace(results, queries=[replace(first, by_last_map=others), *rest])
+
+
+def orange(results: Results) -> int:
+    """Pixels of the figure that are orange, by halves would do."""
+    figure = draw_comparison(results, 100)
+    assert figure is not None
+    with Image.open(BytesIO(figure.data)) as image:
+        assert image.size == (figure.width, figure.height)
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    return int((np.abs(pixels - ImageColor.getrgb(ORANGE)).max(axis=2) < 25).sum())
+
+
+def test_lines_mark_persons_that_the_other_side_does_not_have(run: Run) -> None:
+    results = run.results()
+    hits = results.queries[0].hits
+    assert len(hits) > 1
+    same, fewer = compared(results, hits), compared(results, hits[:1])
+    assert orange(same) == 0 < orange(fewer)
+    text = vectors.comparison_text(fewer)
+    assert text.endswith(f"the last map alone: query {results.queries[0].number}: 1 of {len(hits)}")
+
+
+def test_no_figure_where_the_search_uses_no_other_map(run: Run, tmp_path: Path) -> None:
+    results = run.results()
+    assert draw_comparison(results, 100) is None and vectors.comparison_text(results) == ""
+    out = run.report(tmp_path / "report")
+    assert vectors.COMPARISON_CAPTION not in (out / "report.md").read_text(encoding="utf-8")
+    assert not list(out.rglob("last_map*"))
