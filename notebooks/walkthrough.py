@@ -121,13 +121,34 @@ persons.head()
 # %% [markdown]
 # ## How they are described: `embeddings/*.parquet`
 #
-# One vector a person, pooled from the last map of the detector's own backbone. The file itself says
-# how it was made.
+# The column `vector` is the last map of the detector's own backbone, averaged: 2048 values with a
+# ResNet-50. With `embedding.maps: both` the column `before` has the map before it, averaged in
+# horizontal stripes. The file itself says how it was made.
 
 # %%
 embeddings = pq.ParquetFile(run / f"embeddings/{shards[0]}.parquet")
 print(json.dumps(json.loads(embeddings.schema_arrow.metadata[b"visualsearch"]), indent=1))
-print("values in a vector:", embeddings.schema_arrow.field("vector").type.list_size)
+columns = [name for name in ("vector", "before") if name in embeddings.schema_arrow.names]
+for name in columns:
+    print(f"values in {name}:", embeddings.schema_arrow.field(name).type.list_size)
+
+# %% [markdown]
+# The search uses them joined, each of length 1.
+
+# %%
+
+
+def to_length_1(vectors):
+    vectors = np.asarray(vectors, dtype=np.float32)  # full-length ones are stored as float16
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+
+def full_length(table):
+    """The vectors of persons as the search takes them, [N, D]."""
+    parts = [np.stack(table[name]) for name in columns]
+    return parts[0] if len(parts) == 1 else np.hstack([to_length_1(part) for part in parts])
+
 
 # %% [markdown]
 # ## Who is searched for: `search/queries.parquet`
@@ -157,10 +178,10 @@ else:
 if query["picture"]:
     # Your own pictures are the first of the queries, here in the same order.
     own_pictures = pd.read_parquet(run / "search/query_images_full_length.parquet")
-    full_query = own_pictures["vector"][queries.index(query)]
+    full_query = full_length(own_pictures)[queries.index(query)]
 else:
     own = [("person_id", "==", query["person_id"])]
-    full_query = read_shards("embeddings", filters=own)["vector"][0]
+    full_query = full_length(read_shards("embeddings", filters=own))[0]
 
 
 def open_upright(file):
@@ -218,12 +239,6 @@ for name, array in model.items():
     print(f"{name:26} {array.shape if array.ndim else array}")
 
 
-def to_length_1(vectors):
-    vectors = np.asarray(vectors, dtype=np.float32)  # full-length ones are stored as float16
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-
-
 def shorten(vectors):
     """Full-length vectors [N, D] or [D] as the run reduces them, in the same order of steps."""
     kept = len(model["components"])
@@ -247,7 +262,7 @@ vectors = np.stack(reduced["vector"])
 assert (reduced["person_id"] == persons["person_id"]).all()
 
 some = read_shards("embeddings", filters=[("person_id", "in", list(persons["person_id"][:200]))])
-full = np.stack(some["vector"])
+full = full_length(some)
 assert np.allclose(shorten(full), vectors[: len(full)], atol=1e-5)
 
 short_query = shorten(full_query)
@@ -282,7 +297,7 @@ def full_cosines(rows):
     """Cosines of the query and of rows by their full-length vectors, without their mean."""
     ids = persons["person_id"].to_numpy()[rows]
     theirs = read_shards("embeddings", filters=[("person_id", "in", list(ids))])
-    theirs = np.stack(theirs.set_index("person_id")["vector"][ids])
+    theirs = full_length(theirs.set_index("person_id").loc[ids])
     theirs = to_length_1(to_length_1(theirs) - model["mean"]).astype(float)
     one = to_length_1(to_length_1(full_query) - model["mean"]).astype(float)
     return np.einsum("nd,d->n", theirs, one)

@@ -54,13 +54,17 @@ def test_vectors_are_the_2048_of_the_detectors_own_resnet(coco: Workspace) -> No
     for shard in (0, 1):
         table = pq.read_table(coco.results / f"embeddings/{shard}.parquet")
         assert table.schema.field("vector").type.list_size == 2048
+        assert table.schema.field("before").type.list_size == 6 * 1024
         vectors = table["vector"].combine_chunks().flatten().to_numpy()
         assert np.isfinite(vectors).all() and vectors.min() >= 0 and vectors.max() > 0
 
 
 def test_every_stage_left_its_files(coco: Workspace) -> None:
     hits = pq.read_table(coco.results / "search/hits.parquet")
-    assert len(hits) == 50
+    images = pq.read_table(coco.results / "index/persons.parquet")["image_id"].unique()
+    assert len(hits) == 5 * min(10, len(images) - 1)  # one person of each other picture
+    others = pq.read_table(coco.results / "evaluation/by_last_map.parquet")
+    assert len(others) == len(hits)
     detector = json.loads((coco.results / "detections/detector.json").read_text())
     assert detector["vector_length"] == 2048 and not detector["weights_are_published"]
     assert json.loads((coco.results / "index/index.json").read_text())["recall"]["recall@10"] > 0.99

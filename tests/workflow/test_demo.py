@@ -70,7 +70,7 @@ def test_box_shape_and_other_settings_stand_beside_the_search(demo: Workspace) -
     low, high = beside["difference_interval"]
     assert low < beside["difference"] < high
     settings = [(row["n_components"], row["whiten_power"]) for row in measured["by_setting"]]
-    assert settings == [(n, power) for power in (0, 0.25, 0.5) for n in (8, 16, 32, 64)]
+    assert settings == [(n, power) for power in (0, 0.25, 0.5) for n in (8, 16, 32, 44)]
     page = (demo.results / "report/index.html").read_text(encoding="utf-8").replace("\u00a0", " ")
     for told in ("Box shape alone, without any pixel, gives", "Of 12 settings of components and"):
         assert told in page
@@ -123,9 +123,10 @@ def test_embeddings_name_where_they_come_from(demo: Workspace) -> None:
     table = pq.read_table(demo.results / "embeddings/0.parquet")
     facts = json.loads(table.schema.metadata[b"visualsearch"])
     assert facts["detector"] == "ssdlite_mobilenet_v2_person"
-    assert facts["pooling"] == "gem" and facts["mirrored"] is True
+    assert facts["pooling"] == "average" and facts["stripes"] == 6 and facts["mirrored"] is True
     assert len(facts["weights_sha256"]) == 64
     assert table.schema.field("vector").type.list_size == 1280
+    assert table.schema.field("before").type.list_size == 6 * 576
 
 
 def test_a_second_run_has_nothing_to_do(demo: Workspace) -> None:

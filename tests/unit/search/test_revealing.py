@@ -198,7 +198,7 @@ def test_surest_is_near_and_confirmed() -> None:
     density = np.full(40, 0.2)
     density[20:] = 0.1
     density[:4] = [0.9, 0.7, 0.5, 0.6]
-    density[4] = 0.4
+    density[4:6] = 0.4
     same = np.full(40, 5)
     same[[1, 2, 3, 9]] = [10, 8, 7, 10]
     sizes = np.full((80, 2), 300)

@@ -58,8 +58,8 @@ class Surroundings:
         return (self.nearest >= 0).sum(axis=1)
 
     def beside(self, row: int) -> NDArray[np.int64]:
-        """The persons whose nearest include `row`, and the nearest of `row`."""
-        having = self.rows[(self.nearest == row).any(axis=1)]
+        """`row`, the persons whose nearest include it, and its own nearest."""
+        having = self.rows[(self.nearest == row).any(axis=1) | (self.rows == row)]
         return np.union1d(having, self.nearest[self.rows == row])
 
 
