@@ -219,7 +219,7 @@ def test_surest_is_near_and_confirmed() -> None:
     assert surest()[0] == 3
     nearest[0, 9] = 79  # 1 is no longer beside the typical one
     assert surest()[0] == 1
-    same[:4] = 4  # fewer than the median person's
+    same[:6] = 4  # fewer than the median person's
     assert surest() is None
     same[:4], density[:] = 10, 0.2  # nobody is nearer than others
     assert surest() is None
