@@ -36,6 +36,8 @@ from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSet
 from visualsearch.settings.names import BUNDLED
 
 NEIGHBOURS = 10
+# The plain loop pools the last map. Of the map before, the workflow only adds the pooling.
+EMBEDDING = EmbeddingSettings(maps="last")
 
 
 def find_persons(folder: Path, jobs: int) -> int:
@@ -71,7 +73,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     from visualsearch.embed.pooling import POOLINGS
     from visualsearch.embed.regions import crop_boxes
 
-    settings = EmbeddingSettings()
+    settings = EMBEDDING
     body: Any
     mean: Any
     sd: Any
@@ -109,7 +111,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
                     vector = pool(body(crop))
                     if settings.mirrored:
                         vector = (vector + pool(body(crop.flip(-1)))) / 2
-                    vectors.append(vector[0].numpy())
+                    vectors.append(vector[0, :, 0].numpy())
         np.save(folder / f"plain-{name}.npy", vectors)
 
     return run
@@ -118,10 +120,10 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
 def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
     """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
     from visualsearch.embed.embedding import embed_items
-    from visualsearch.embed.persons import embedding_length, persons_of, with_vectors
+    from visualsearch.embed.persons import persons_of, vector_lengths, with_vectors
 
-    detector, embedding = load_detector(settings), EmbeddingSettings()
-    schema = with_full_length(PERSONS, embedding_length(detector.map_lengths, embedding))
+    detector = load_detector(settings)
+    schema = with_full_length(PERSONS, vector_lengths(detector.map_lengths, EMBEDDING))
 
     def run() -> None:
         persons = persons_of(
@@ -129,7 +131,7 @@ def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], 
             read_table(folder / f"found{shard}.parquet"),
             SearchSetSettings(),
         )
-        vectors = embed_items(detector, persons, embedding, f"embed {shard}")
+        vectors = embed_items(detector, persons, EMBEDDING, f"embed {shard}")
         rows = with_vectors(zip(persons, vectors, strict=True), schema)
         write_table(folder / f"{settings.name}-{settings.precision}-{shard}.parquet", rows, schema)
 

@@ -24,12 +24,14 @@ from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of
 from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
 from visualsearch.data.skipped import write_skipped
 from visualsearch.data.tables import DETECTIONS, PERSONS, write_table
-from visualsearch.data.vectors import vector_column, with_full_length
+from visualsearch.data.vectors import full_length_columns, with_full_length
 from visualsearch.detect.run import write_coco_results
-from visualsearch.embed.distortion import VECTORS, with_two_vectors
+from visualsearch.embed.distortion import DISTORTED, MIRRORED, UNMIRRORED, with_both_ways
 from visualsearch.fetch.walk import pictures_in
 
-LENGTH = 2048
+# Of a ResNet-50: the last map, and six stripes of the map before it.
+LENGTHS = {"vector": 2048, "before": 6 * 1024}
+LENGTH = sum(LENGTHS.values())
 DIRECTIONS = 64
 PERSONS_AN_IMAGE = 3
 ROWS_AT_ONCE = 3000
@@ -137,9 +139,12 @@ def write_embeddings(path: Path, rows: np.ndarray, pictures: pa.Table) -> None:
     def tables() -> Iterator[pa.Table]:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = table.slice(start, ROWS_AT_ONCE)
-            yield part.append_column("vector", vector_column(made_vectors(rng, len(part))))
+            columns = full_length_columns(made_vectors(rng, len(part)), LENGTHS)
+            columns |= {name: part[name] for name in PERSONS.names}
+            yield pa.table({name: columns[name] for name in schema.names})
 
-    write_table(path, tables(), with_full_length(PERSONS, LENGTH), METADATA)
+    schema = with_full_length(PERSONS, LENGTHS)
+    write_table(path, tables(), schema, METADATA)
 
 
 def made_vectors(rng: np.random.Generator, persons: int) -> np.ndarray:
@@ -158,8 +163,10 @@ def write_copies(path: Path, embeddings: list[Path]) -> None:
     vectors = vectors_of_rows(embeddings, rows)
     rng = np.random.default_rng(2)
     table = persons.take(rows)
-    for name in VECTORS:
+    columns = {name: table[name] for name in table.column_names}
+    for way in (MIRRORED, UNMIRRORED):
         near = vectors + vectors.std() * rng.standard_normal(vectors.shape, np.float32)
-        table = table.append_column(name, vector_column(np.maximum(near, 0)))
-    schema = with_two_vectors(vectors.shape[1])
-    write_table(path, [table.select(schema.names).cast(schema)], schema, METADATA)
+        columns |= full_length_columns(np.maximum(near, 0), LENGTHS, way)
+    schema = with_both_ways(DISTORTED, LENGTHS)
+    copies = pa.table({name: columns[name] for name in schema.names}).cast(schema)
+    write_table(path, [copies], schema, METADATA)

@@ -84,7 +84,7 @@ def make_shard(shard: int, folder: Path, persons: int) -> None:
     columns = [image_id * 1000 + det_index, image_id, det_index, *[ones] * 5]
     rows = pa.table(columns, PERSONS.names).cast(PERSONS)
     rng = np.random.default_rng([1, shard])
-    schema = with_full_length(PERSONS, LENGTH)
+    schema = with_full_length(PERSONS, {"vector": LENGTH})
 
     def tables() -> Iterator[pa.Table]:
         for start in range(0, len(rows), ROWS_AT_ONCE):
