@@ -13,7 +13,6 @@ from visualsearch.report.model import Label, Results, ShownPicture
 from visualsearch.report.numbers import decimals
 from visualsearch.report.wording import WORDS
 
-COMPARISON_FILE = "last_map_alone.jpg"
 SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$])")
 
 
@@ -41,7 +40,6 @@ def render_markdown(results: Results, figures: dict[str, str]) -> str:
         **WORDS,
         figures=figures,
         gallery_file=gallery_file,
-        comparison_file=COMPARISON_FILE,
         fenced=fenced,
         link=link,
         license_link=license_link,

@@ -13,7 +13,7 @@ from visualsearch.report.comparison import draw_comparison
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import inline_svg, make_figures
 from visualsearch.report.loading import ResultFiles, load_results
-from visualsearch.report.markdown import COMPARISON_FILE, gallery_file, render_markdown
+from visualsearch.report.markdown import gallery_file, render_markdown
 from visualsearch.report.model import Hit, Query, Results
 from visualsearch.report.page import render_page
 from visualsearch.settings import Settings
@@ -68,7 +68,7 @@ def write_report(
             temporary.write_bytes(draw_gallery(query, crops, height))
     comparison = draw_comparison(results, height)
     if comparison is not None:
-        with replacing(Path(figures) / COMPARISON_FILE) as temporary:
+        with replacing(Path(figures) / "last_map_alone.jpg") as temporary:
             temporary.write_bytes(comparison.data)
     texts = make_figures(files, results, Path(figures))
     drawn = {
