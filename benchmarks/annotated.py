@@ -133,10 +133,10 @@ class Judge:
 
     def lifts(self, neighbours: NDArray[np.int64]) -> Values:
         """LIFTS of each person's neighbours [N, k] above chance."""
-        measured = [name for name in LIFTS if name in self.alike.names]
         return {
             name: self.alike.of_neighbours(name, neighbours) - self.alike.chance[name]
-            for name in measured
+            for name in LIFTS
+            if name in self.alike.names
         }
 
     def mean(self, values: NDArray[np.float64], half: str) -> float:

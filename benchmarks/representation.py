@@ -90,6 +90,8 @@ class Choice:
         of_way = {result.way: result for result in results}
         self.raw, self.old = of_way[RAW], of_way[OLD_DEFAULT]
         ranked = sorted(filter(self.qualifies, results), key=self.score, reverse=True)
+        if not ranked:
+            raise SystemExit("no way qualifies on these persons; give more pictures")
         close = [r for r in ranked if self.score(r) >= TIE * self.score(ranked[0])]
         self.chosen = min(close, key=lambda r: (r.length, r.cost, -self.score(r)))
         self.runner_up = next(result for result in ranked if result is not self.chosen)
@@ -171,6 +173,11 @@ def main() -> None:
     torch.set_num_threads(1)
     persons = persons_of_sets(given.folders)
     judge = Judge(persons)
+    if missing := set(LIFTS) - set(judge.alike.names):
+        named = ", ".join(sorted(missing))
+        raise SystemExit(
+            f"these folders do not show {named}; give one with keypoints and categories"
+        )
     detector = load_detector(DetectorSettings(given.detector, given.weights))
     results = measured(judge, detector, persons, ways())
     choice = Choice(judge, results)
