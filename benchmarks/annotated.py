@@ -143,9 +143,13 @@ class Judge:
         """Mean over a half's persons, those not known left out."""
         return float(np.nanmean(values[self.halves[half]]))
 
-    def interval(self, values: NDArray[np.float64], half: str) -> list[float]:
-        """95 % interval of that mean, over images."""
-        return self.bootstraps[half].interval(values[self.halves[half]]) or [np.nan, np.nan]
+    def interval(
+        self, values: NDArray[np.float64], half: str, of_shares: bool = False
+    ) -> list[float]:
+        """95 % interval of that mean, over images. of_shares: honest also where all are 1."""
+        bootstrap, known = self.bootstraps[half], values[self.halves[half]]
+        found = bootstrap.share_interval(known) if of_shares else bootstrap.interval(known)
+        return found or [np.nan, np.nan]
 
     def ratio(
         self, values: NDArray[np.float64], base: NDArray[np.float64], half: str

@@ -148,7 +148,8 @@ def confirmed(judge: Judge, choice: Choice, some: dict[str, Result], half: str) 
     values = {name: result.values for name, result in some.items()} | {"box shape": judge.box_shape}
     for title, of_way in values.items():
         for name, found in of_way.items():
-            mean = with_interval(judge.mean(found, half), judge.interval(found, half), ".4f")
+            ends = judge.interval(found, half, of_shares=name == "self")
+            mean = with_interval(judge.mean(found, half), ends, ".4f")
             cells = [title, name, mean, "–", "–"]
             if name != "self":
                 cells[3] = with_interval(*judge.ratio(found, choice.raw.values[name], half), ".2f")
@@ -183,9 +184,9 @@ def main() -> None:
     choice = Choice(judge, results)
     print(f"{len(persons.files)} persons in {len(set(persons.files))} images.")
     for name in LIFTS:
-        known = int((~np.isnan(choice.raw.values[name])).sum())
-        chance = np.nanmean(judge.alike.chance[name])
-        print(f"{name}: known of {known}, {chance:.3f} for random persons.")
+        chance = judge.alike.chance[name]
+        known = int((~np.isnan(chance)).sum())
+        print(f"{name}: known of {known} persons, {np.nanmean(chance):.3f} for random pairs.")
     print(f"\n{RULE}\n\nA score in brackets does not qualify.\n")
     print(every_way(judge, results, choice))
     one_side = choice.chosen.way._replace(mirrored=not choice.chosen.way.mirrored)
