@@ -49,7 +49,7 @@ search = {  # the section `search` of the configuration
     "neighbours": 10,
     "same_image": False,
     "hits_per_image": 1,
-    "near_duplicate": 0.81,
+    "near_duplicate": 0.77,
     "exclude_near_duplicates": False,
     "rerank": 0,
 }

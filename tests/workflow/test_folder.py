@@ -74,14 +74,17 @@ def test_every_picture_is_in_the_manifest_with_its_licence(sample: Workspace) ->
 
 
 def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path: Path) -> None:
-    """A copy of a picture of the set, in other bytes, finds that picture's person first. The same
-    bytes are that picture, whose persons are left out; others say why they give no query."""
-    images = ["mine é.jpg", "same.jpg", "nobody.png", "broken.jpg"]
+    """A copy of a picture of the set, in other bytes or saved again, finds that picture's person
+    first and as a near-duplicate. The same bytes are that picture, whose persons are left out;
+    others say why they give no query."""
+    images = ["mine é.jpg", "again.jpg", "same.jpg", "nobody.png", "broken.jpg"]
     own = sample.config | {"queries": {"images": images, "count": 1, "boxes": "all"}}
     workspace = sample.copy(tmp_path / "own", own)
     content = (coco_sample / "images/000000005001.jpg").read_bytes()
     (tmp_path / "own/mine é.jpg").write_bytes(content + b"\0")
     (tmp_path / "own/same.jpg").write_bytes(content)
+    with Image.open(coco_sample / "images/000000005001.jpg") as image:
+        image.save(tmp_path / "own/again.jpg", quality=90)
     Image.new("RGB", (200, 200), "white").save(tmp_path / "own/nobody.png")
     (tmp_path / "own/broken.jpg").write_bytes(b"no picture")
     after = {"select_queries", "search_persons", "evaluate_galleries", "render_report"}
@@ -91,10 +94,14 @@ def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path:
     hits = pq.read_table(workspace.results / "search/hits.parquet").to_pylist()
     own = [query for query in queries if query["picture"] == "mine é.jpg"]
     same = [query for query in queries if query["picture"] == "same.jpg"]
-    assert len(own) == len(same) > 1 and len(queries) == 2 * len(own) + 1
-    for query in own:
-        first = next(hit for hit in hits if hit["query"] == query["query"])
-        assert first["image_id"] == 5001 and first["similarity"] > 0.999
+    again = [query for query in queries if query["picture"] == "again.jpg"]
+    assert len(own) == len(same) > 1 and again
+    assert len(queries) == 2 * len(own) + len(again) + 1
+    for query in own + again:
+        first, *others = (hit for hit in hits if hit["query"] == query["query"])
+        assert first["image_id"] == 5001 and first["near_duplicate"]
+        assert first["similarity"] > (0.999 if query in own else 0.9)
+        assert not any(hit["near_duplicate"] for hit in others)
     for query in same:
         of_same = [hit["image_id"] for hit in hits if hit["query"] == query["query"]]
         assert query["image_id"] == 5001 and len(of_same) == 10 and 5001 not in of_same

@@ -25,7 +25,7 @@ SEARCH = {
     "neighbours": 10,
     "same_image": False,
     "hits_per_image": 1,
-    "near_duplicate": 0.81,
+    "near_duplicate": 0.77,
     "exclude_near_duplicates": False,
     "rerank": 0,
 }

@@ -79,7 +79,7 @@ class SearchSettings(Section):
         maximum=10000,
     )
     near_duplicate: float = key(
-        0.81,
+        0.77,
         "Hits are marked as near-duplicates if the cosine of their full-length vector with the "
         "query's, each less the mean of all, is at least this.",
         maximum=1,
