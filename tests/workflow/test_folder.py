@@ -64,7 +64,7 @@ def test_poses_and_surroundings_of_neighbours_are_measured(sample: Workspace) ->
         assert low > 0, name
         assert sum(stratum["persons"] for stratum in found["by_height"]) == found["persons"]
     page = (sample.results / "report/index.html").read_text(encoding="utf-8")
-    assert "pose" in page and "surroundings" in page
+    assert "pose" in page and "context" in page
 
 
 def test_every_picture_is_in_the_manifest_with_its_licence(sample: Workspace) -> None:
