@@ -26,27 +26,29 @@ log = logging.getLogger(__name__)
 RETRIES, BACKOFF_SECONDS = 5, 1.0
 
 
-def download_weights(url: str) -> Path:
+def download_weights(url: str, name: str | None = None, sha256: str | None = None) -> Path:
     """Download published weights into torch's cache, unless they are there; return the file.
 
-    Either way the file is checked against the hash in its name. Raises InputError when the
-    download or the check fails.
+    name: of the file in the cache; None for the one in the address. sha256: None for its first
+    digits in that name. Either way the file is checked. Raises InputError when the download or
+    the check fails.
     """
     # Imported here, as it costs every other job that loads a detector part of a second.
     from visualsearch.fetch.download import Client
 
-    path = Path(get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    sha256 = sha256 or published_hash(url)
+    path = Path(get_dir()) / "checkpoints" / (name or Path(urlparse(url).path).name)
     if not path.is_file():
         advice = "try again, or fetch it elsewhere and set detector.weights to the file"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_name(f".{path.name}.lock")):
                 client = Client(RETRIES, BACKOFF_SECONDS)
-                client.get_file(url, path, published_hash(url), advice=advice)
+                client.get_file(url, path, sha256, advice=advice)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({_line(error)}); {advice}") from error
     digest = sha256_file(path)
-    if not digest.startswith(published_hash(url)):
+    if not digest.startswith(sha256):
         raise InputError(f"{path} is damaged (sha256 {digest[:8]}...); remove it and run again")
     return path
 
@@ -76,7 +78,13 @@ def published_hash(url: str) -> str:
 
 
 def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
-    """Load a state dict (torch file or safetensors) into `model`; every tensor must fit.
+    """Load a state dict (torch file or safetensors) into `model`, as `load_tensors` does."""
+    load_tensors(model.state_dict(), path, name)
+
+
+@torch.no_grad()
+def load_tensors(tensors: dict[str, torch.Tensor], path: Path, name: str) -> None:
+    """Load a file of weights (of torch or safetensors) into a network's `tensors`; all must fit.
 
     name: the network's name, for messages. Raises InputError with the file and what does not fit.
     """
@@ -96,9 +104,10 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
         ) from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]  # torchvision's training script saves it like this
-    if problem := _misfit(state, model.state_dict()):
+    if problem := _misfit(state, tensors):
         raise InputError(f"{path} does not fit {name}: {problem}; give weights made for {name}")
-    model.load_state_dict(state)
+    for key, tensor in tensors.items():
+        tensor.copy_(state[key])
 
 
 def _refuse_compressed(path: Path) -> None:
