@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -231,6 +232,17 @@ def test_without_its_package_it_is_refused_in_one_line(monkeypatch: pytest.Monke
         ) as error:
             refused(RTDETR)
         one_line(error)
+
+
+def test_another_transformers_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Version 4, which many Pythons have, has no such module.
+    monkeypatch.setitem(sys.modules, "transformers.core_model_loading", None)
+    monkeypatch.delitem(sys.modules, "visualsearch.detect.rtdetr")
+    with pytest.raises(
+        InputError, match=r"does not fit it .* -r requirements-rtdetr\.txt"
+    ) as error:
+        load_detector(DetectorSettings(RTDETR))
+    one_line(error)
 
 
 @pytest.mark.parametrize(

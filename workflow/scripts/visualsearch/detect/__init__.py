@@ -91,8 +91,13 @@ class RTDetrEntry:
     sha256: str
 
     def load(self, settings: DetectorSettings) -> Detector:
-        from visualsearch.detect.rtdetr import RTDetrDetector
-
+        try:
+            from visualsearch.detect.rtdetr import RTDetrDetector
+        except ImportError as error:
+            raise InputError(
+                f"detector.name is {settings.name}, and the transformers that is installed does "
+                f"not fit it ({error}); run pip install -r {self.packages['transformers']}"
+            ) from error
         return RTDetrDetector(settings, self)
 
 
