@@ -205,6 +205,16 @@ def test_a_file_with_other_names_or_shapes_is_one_line(tmp_path: Path) -> None:
         assert str(path) in one_line(caught)
 
 
+def test_counters_of_training_steps_may_be_there_or_not(tmp_path: Path) -> None:
+    """The published file's frozen norms may have some: transformers passes over these too."""
+    state = {n: t for n, t in random_rtdetr().items() if not n.endswith("num_batches_tracked")}
+    assert len(random_rtdetr()) - len(state) == 42
+    frozen = "model.backbone.model.embedder.embedder.0.normalization.num_batches_tracked"
+    path = tmp_path / "counters.safetensors"
+    save_file({**state, frozen: torch.tensor(7)}, path)
+    assert load(path).vector_length == 2048
+
+
 def test_details_of_own_weights_claim_no_published_figures(detector: Any) -> None:
     details = detector.details()
     assert details["published_box_ap"] is None and details["weights"] == "random.safetensors"

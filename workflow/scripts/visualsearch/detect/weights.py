@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # The defaults of dataset.retries and dataset.backoff_seconds.
 RETRIES, BACKOFF_SECONDS = 5, 1.0
+# Training steps that a norm has seen: nothing here reads them, and frozen norms may have none.
+COUNTER = ".num_batches_tracked"
 
 
 def download_weights(url: str, name: str | None = None, sha256: str | None = None) -> Path:
@@ -84,9 +86,10 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
 
 @torch.no_grad()
 def load_tensors(tensors: dict[str, torch.Tensor], path: Path, name: str) -> None:
-    """Load a file of weights (of torch or safetensors) into a network's `tensors`; all must fit.
+    """Load a file of weights (of torch or safetensors) into a network's `tensors`.
 
-    name: the network's name, for messages. Raises InputError with the file and what does not fit.
+    All must fit, but for the norms' counters, which are left as they are. name: the network's name,
+    for messages. Raises InputError with the file and what does not fit.
     """
     if not path.is_file():
         raise InputError(f"detector.weights: no file {path}; give the path of weights for {name}")
@@ -104,10 +107,17 @@ def load_tensors(tensors: dict[str, torch.Tensor], path: Path, name: str) -> Non
         ) from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]  # torchvision's training script saves it like this
+    tensors = _without_counters(tensors)
+    if isinstance(state, dict):
+        state = _without_counters(state)
     if problem := _misfit(state, tensors):
         raise InputError(f"{path} does not fit {name}: {problem}; give weights made for {name}")
     for key, tensor in tensors.items():
         tensor.copy_(state[key])
+
+
+def _without_counters(state: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: value for key, value in state.items() if not str(key).endswith(COUNTER)}
 
 
 def _refuse_compressed(path: Path) -> None:
