@@ -108,9 +108,8 @@ def test_fetched_into_a_bucket(server: S3Server, tmp_path: Path) -> None:
     there.config["pathvars"] = workspace.config["pathvars"]
     assert {"fetch_annotations", "fetch_images", "build_manifest"} <= there.planned("fetch")
     # Weights travel under a name whose suffix says their format.
-    for name, suffix in ((RTDETR, ".safetensors"), ("fcos_resnet50_fpn", ".pth")):
-        there.config["detector"] = {"name": name}
-        assert f"detections/weights{suffix}" in there.run("--dry-run", "detect")
+    there.config["detector"] = {"name": RTDETR}
+    assert "detections/weights.safetensors" in there.run("--dry-run", "detect")
 
 
 @whole
