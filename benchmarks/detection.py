@@ -190,6 +190,7 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
     dealt = deal([width * height for width, height in sizes], shards)
     rows = [
         {"image_id": number, "file": name, "width": width, "height": height, "shard": shard}
+        | {"sha256": ""}  # nothing is kept by it here
         for number, (name, (width, height), shard) in enumerate(
             zip(names, sizes, dealt, strict=True)
         )

@@ -1,4 +1,4 @@
-"""torchvision's networks with random weights: tests download nothing."""
+"""Networks with random weights: tests download nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,3 +60,38 @@ def random_weights(name: str, seed: int) -> dict[str, torch.Tensor]:
     state["rpn.head.bbox_pred.bias"].view(-1, 4)[:, 2:] += 2.2  # proposals of a person's size
     state["roi_heads.box_predictor.cls_score.bias"][1] += 6
     return state
+
+
+@lru_cache(maxsize=1)
+def random_rtdetr() -> dict[str, torch.Tensor]:
+    """A seeded state dict of RT-DETR with the names and shapes of the published file.
+
+    Norms hold what they saw in a picture of noise, so that maps neither grow nor vanish. Scores and
+    boxes differ from query to query, and persons are frequent.
+    """
+    from visualsearch.detect.rtdetr import RTDetrFrozenBatchNorm2d, build_model, published_names
+
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    model = build_model()
+    for name, norm in model.named_modules():
+        if isinstance(norm, RTDetrFrozenBatchNorm2d | torch.nn.BatchNorm2d):
+            norm.weight.data.uniform_(0.5, 1.2, generator=generator)
+            norm.bias.data.normal_(0, 0.2, generator=generator)
+            if name.endswith("layer.2.normalization"):
+                norm.weight.data.mul_(0.3)  # else 16 blocks magnify what rounding leaves
+            norm.register_forward_pre_hook(_take_statistics)
+    for head in (model.model.enc_score_head, *model.model.decoder.class_embed):
+        head.weight.data.normal_(0, 0.05, generator=generator)
+        head.bias.data.fill_(-2.5)[0] += 1
+    for head in (model.model.enc_bbox_head, *model.model.decoder.bbox_embed):
+        head.layers[-1].weight.data.normal_(0, 0.05, generator=generator)
+    coarse = torch.rand(1, 3, 40, 40, generator=generator)
+    with torch.inference_mode():
+        model(torch.nn.functional.interpolate(coarse, (640, 640), mode="bicubic").clamp(0, 1))
+    return {name: value.contiguous() for name, value in published_names(model).items()}
+
+
+def _take_statistics(norm: Any, inputs: tuple[torch.Tensor]) -> None:
+    norm.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+    norm.running_var.copy_(inputs[0].var((0, 2, 3)))

@@ -46,8 +46,8 @@ def make_environment(prefix: Path, requirements: list[str]) -> None:
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, prefix], check=True)
     command = [*uv, "pip", "install", "--quiet", "--python", python_of(prefix)]
-    for pins in ("requirements-lock.txt", "requirements-notebook.txt", "requirements-hnsw.txt"):
-        command += ["--constraints", str(ROOT / pins)]
+    for pins in ("lock", "notebook", "hnsw", "rtdetr"):
+        command += ["--constraints", str(ROOT / f"requirements-{pins}.txt")]
     command += ["--build-constraints", str(ROOT / "requirements-lock.txt")]
     # A setting that annoy's build does not know, but uv: what is cached is of the same flags.
     flags = os.environ.get("ANNOY_COMPILER_ARGS", COMPILER_ARGS)

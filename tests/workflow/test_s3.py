@@ -26,6 +26,7 @@ from s3_server import (
     credentials,
     only_in_storage,
 )
+from visualsearch.settings.names import RTDETR
 
 STAGES = {
     "fetch": {"fetch_annotations", "fetch_images", "build_manifest"},
@@ -106,6 +107,9 @@ def test_fetched_into_a_bucket(server: S3Server, tmp_path: Path) -> None:
     there.config = {**SHORT, "dataset": SHORT["dataset"] | {"max_images": 13}}
     there.config["pathvars"] = workspace.config["pathvars"]
     assert {"fetch_annotations", "fetch_images", "build_manifest"} <= there.planned("fetch")
+    # Weights travel under a name whose suffix says their format.
+    there.config["detector"] = {"name": RTDETR}
+    assert "detections/weights.safetensors" in there.run("--dry-run", "detect")
 
 
 @whole

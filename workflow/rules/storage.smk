@@ -4,6 +4,7 @@
 # shard, the weights, and the user's own files, which are in a bucket if their name is an address
 # such as s3://bucket/pictures. Without object storage there are no such inputs.
 from visualsearch.core import checksums
+from visualsearch.detect import DETECTORS
 from visualsearch.settings.dataset import HOW_TO_FETCH
 from visualsearch.settings.names import BUNDLED
 from visualsearch.workflow.summary import summary_lines
@@ -111,8 +112,11 @@ settings = Settings.of(config)
 IS_BUNDLED = user_settings.detector.name == BUNDLED
 IS_OWN = is_weights_file(user_settings.detector.weights)
 # A reader knows the format by the suffix.
-SAFETENSORS = IS_BUNDLED or user_settings.detector.weights.endswith(".safetensors")
-WEIGHTS = f"<results>/detections/weights.{'safetensors' if SAFETENSORS else 'pth'}"
+SUFFIX = DETECTORS[user_settings.detector.name].suffix
+if IS_OWN:
+    is_safe = user_settings.detector.weights.endswith(".safetensors")
+    SUFFIX = ".safetensors" if is_safe else ".pth"
+WEIGHTS = f"<results>/detections/weights{SUFFIX}"
 
 # Files of this machine are read on this machine, wherever other jobs run.
 if pictures_travel and fetch.local_files(user_settings.dataset):

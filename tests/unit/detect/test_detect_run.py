@@ -58,6 +58,8 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
     class Watching:
         """The real detector, with a GPU's batch size."""
 
+        mixes_sizes = False
+
         def __init__(self, detector: Detector, batch_size: int) -> None:
             self.detector, self.batch_size = detector, batch_size
             self.categories = detector.categories
@@ -78,3 +80,9 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
         assert together[column].equals(alone[column])
     for column in ("x", "y", "w", "h", "score"):
         assert together[column].to_numpy() == pytest.approx(alone[column].to_numpy(), abs=1e-3)
+    del batches[:]
+    mixing = Watching(detector, 3)
+    mixing.mixes_sizes = True
+    mixed = pa.concat_tables(detect_images(mixing, pictures, "person", "detect"))  # type: ignore[arg-type]
+    assert batches == [SIZES[:3], SIZES[3:6], SIZES[6:]]
+    assert mixed["image_id"].equals(alone["image_id"])

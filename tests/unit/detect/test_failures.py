@@ -55,6 +55,8 @@ def noise(width: int, height: int, seed: int = 0) -> Image.Image:
 class Failing:
     """The real detector; it raises an error for a batch with a picture whose corner is red."""
 
+    mixes_sizes = False
+
     def __init__(self, detector: Detector, batch_size: int, error: Exception) -> None:
         self.detector, self.batch_size, self.error = detector, batch_size, error
         self.categories = detector.categories

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,17 @@ def test_every_detail_of_the_detector_is_shown(page: Page) -> None:
         "shown <as> it is",
     ):
         assert str(part) in text, part
+
+
+def test_a_detector_without_anchors_and_suppression_says_so() -> None:
+    details = {name: value for name, value in DETECTOR.items() if name != "gmacs_at_800"}
+    details |= {"gmacs_at_640": 68, "nms_iou_threshold": None, "anchor_sizes": []}
+    details |= {"anchor_aspect_ratios": [], "image_min_size": [640], "image_max_size": 640}
+    facts = dict(detector.detector_facts(SimpleNamespace(detector=details)))  # type: ignore[arg-type]
+    assert facts["multiply-adds"] == "68 billion at 640 × 640 px"
+    assert facts["non-maximum suppression"] == "none: the network gives each object once"
+    assert facts["anchor sizes"] == "none: the network has no anchors"
+    assert facts["size of its input"] == "640 × 640 px"
 
 
 def test_reduction_is_told_with_the_numbers_of_the_run(run: Run) -> None:

@@ -7,12 +7,13 @@ module does not import torch; loading a detector does. CONTRIBUTING.md says how 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from visualsearch.core.errors import InputError
 from visualsearch.settings import DetectorSettings
-from visualsearch.settings.names import BUNDLED
+from visualsearch.settings.names import BUNDLED, RTDETR
 
 if TYPE_CHECKING:
     from visualsearch.detect.base import Detector
@@ -43,6 +44,8 @@ class Featurizer:
 class BundledEntry:
     """The SSDLite of `ssdlite`; its weights are a file of this repository."""
 
+    suffix: ClassVar = ".safetensors"
+    packages: ClassVar[dict[str, str]] = {}
     featurizer: Featurizer
     weights: Path
 
@@ -61,6 +64,8 @@ class TorchvisionEntry:
     builder's. threshold: the builder's name for its score threshold.
     """
 
+    suffix: ClassVar = ".pth"
+    packages: ClassVar[dict[str, str]] = {}
     featurizer: Featurizer
     frozen_norm: bool = True
     norm_eps: float | None = None
@@ -72,10 +77,40 @@ class TorchvisionEntry:
         return TorchvisionDetector(settings, self)
 
 
+@dataclass(frozen=True)
+class RTDetrEntry:
+    """RT-DETR, built by transformers; its published weights are one file, which is downloaded.
+
+    weights_url: that file in one revision of the authors' repository. sha256: of that file.
+    """
+
+    suffix: ClassVar = ".safetensors"
+    packages: ClassVar = {"transformers": "requirements-rtdetr.txt"}
+    featurizer: Featurizer
+    weights_url: str
+    sha256: str
+
+    def load(self, settings: DetectorSettings) -> Detector:
+        try:
+            from visualsearch.detect.rtdetr import RTDetrDetector
+        except ImportError as error:
+            raise InputError(
+                f"detector.name is {settings.name}, and the transformers that is installed does "
+                f"not fit it ({error}); run pip install -r {self.packages['transformers']}"
+            ) from error
+        return RTDetrDetector(settings, self)
+
+
 RESNET50 = Featurizer(
     "backbone.body",
     "layer4 after its ReLU",
     "layer3 after its ReLU",
+    {"before": 1024, "last": 2048},
+)
+RESNET50_D = Featurizer(
+    "model.backbone.model",
+    "stage4 after its ReLU",
+    "stage3 after its ReLU",
     {"before": 1024, "last": 2048},
 )
 MOBILENET_V3 = Featurizer(
@@ -92,7 +127,9 @@ MOBILENET_V2 = Featurizer(
 )
 TWO_STAGE = "box_score_thresh"
 
-DETECTORS: dict[str, TorchvisionEntry | BundledEntry] = {
+# suffix: of the file of default weights. packages: those that only this detector needs, each with
+# the file that installs it.
+DETECTORS: dict[str, TorchvisionEntry | RTDetrEntry | BundledEntry] = {
     "fasterrcnn_resnet50_fpn": TorchvisionEntry(RESNET50, norm_eps=0.0, threshold=TWO_STAGE),
     "fasterrcnn_resnet50_fpn_v2": TorchvisionEntry(
         RESNET50, frozen_norm=False, threshold=TWO_STAGE
@@ -102,6 +139,12 @@ DETECTORS: dict[str, TorchvisionEntry | BundledEntry] = {
     "retinanet_resnet50_fpn": TorchvisionEntry(RESNET50, norm_eps=0.0),
     "retinanet_resnet50_fpn_v2": TorchvisionEntry(RESNET50, frozen_norm=False),
     "fcos_resnet50_fpn": TorchvisionEntry(RESNET50),
+    RTDETR: RTDetrEntry(
+        RESNET50_D,
+        "https://huggingface.co/PekingU/rtdetr_r50vd/resolve/"
+        "ba74566142f4b2af096a2a0eaf1392804b6ea921/model.safetensors",
+        "5263d5521eff3e356f6cd8a371fd5dfb891725beda5f713674f79669115cdc64",
+    ),
     BUNDLED: BundledEntry(
         MOBILENET_V2,
         Path(__file__).resolve().parents[4] / "resources" / BUNDLED / "model.safetensors",
@@ -114,16 +157,30 @@ def uses_gpu(device: str) -> bool:
     return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
 
 
+def check_detector(name: str) -> None:
+    """Raise InputError for an unknown detector, or one whose packages are not installed.
+
+    Cheap: looks for the packages without importing them.
+    """
+    if name not in DETECTORS:
+        raise InputError(f"detector.name is {name!r}; known are {', '.join(DETECTORS)}")
+    for package, requirements in DETECTORS[name].packages.items():
+        if find_spec(package) is None:
+            raise InputError(
+                f"detector.name is {name} and its package {package} is not installed; "
+                f"run pip install -r {requirements}, or choose another detector"
+            )
+
+
 def load_detector(settings: DetectorSettings) -> Detector:
     """Build the detector `settings.name` with its weights, ready for inference on one thread.
 
-    Raises InputError for an unknown name or device, and for weights that are missing, damaged or
-    of another network.
+    Raises InputError for an unknown name or device, a missing package, and weights that are
+    missing, damaged or of another network.
     """
     import torch
 
-    if settings.name not in DETECTORS:
-        raise InputError(f"detector.name is {settings.name!r}; known are {', '.join(DETECTORS)}")
+    check_detector(settings.name)
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"

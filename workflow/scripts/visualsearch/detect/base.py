@@ -46,7 +46,8 @@ class Detector(Protocol):
     categories: names by label. map_lengths: channels of both maps. vector_length: channels of the
     last. mean_colour: the RGB colour in 0..255 that `normalise` maps to about 0. weights_file: the
     file that was loaded, with its hash weights_sha256. batch_size: how many images to detect
-    together; 1 on a CPU. precision: a key of `precision.DTYPES`.
+    together; 1 on a CPU. mixes_sizes: whether these may differ in size, as the network scales each
+    to the same. precision: a key of `precision.DTYPES`.
     """
 
     categories: list[str]
@@ -57,10 +58,13 @@ class Detector(Protocol):
     weights_file: Path
     device: torch.device
     batch_size: int
+    mixes_sizes: bool
     precision: str
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
-        """Detect every category in upright RGB images of one size, at most batch_size of them.
+        """Detect every category in at most batch_size upright RGB images.
+
+        They are of one size, unless mixes_sizes. What is found in one does not depend on others.
 
         Raises failures.TooThin for a size that the network cannot take.
         """

@@ -37,6 +37,7 @@ class BundledDetector:
 
     mean_colour = (128, 128, 128)
     weights_sha256 = ssdlite.WEIGHTS_SHA256
+    mixes_sizes = False
 
     def __init__(self, settings: DetectorSettings, entry: BundledEntry) -> None:
         self.settings = settings

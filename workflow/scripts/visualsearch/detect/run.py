@@ -45,7 +45,7 @@ class CategoryDetections(NamedTuple):
 def detect_category(
     detector: Detector, images: Sequence[Image.Image], category: str
 ) -> list[CategoryDetections]:
-    """Detect one category in images of one size, at most detector.batch_size of them.
+    """Detect one category in images that `detector.detect` takes together.
 
     Keeps the DETECTIONS_PER_IMAGE best. Raises InputError for a category that the detector does
     not know.
@@ -81,13 +81,13 @@ def _detected(
 ) -> Iterator[tuple[Picture, CategoryDetections | LeftOut]]:
     """Yield each picture with its detections, in order.
 
-    A batch holds images of one size only: padding to the largest image of a batch would change the
-    detections in the others.
+    A batch holds images of one size only, unless the detector mixes sizes.
     """
+    key = _no_size if detector.mixes_sizes else _size
     failures = Failures()
     for window in read_ahead(pictures, detector.batch_size):
         by_image: dict[int, CategoryDetections | LeftOut] = {}
-        for _, group in groupby(sorted(window, key=_size), key=_size):
+        for _, group in groupby(sorted(window, key=key), key=key):
             while batch := list(islice(group, detector.batch_size)):
                 results = _detect_batch(detector, batch, category, failures)
                 by_image |= {p.image_id: r for (p, _), r in zip(batch, results, strict=True)}
@@ -121,6 +121,10 @@ def _detect_batch(
 
 def _size(read: tuple[Picture, Decoded]) -> tuple[int, int]:
     return read[1].image.size
+
+
+def _no_size(read: tuple[Picture, Decoded]) -> tuple[int, int]:
+    return 0, 0
 
 
 def detections_table(

@@ -47,6 +47,9 @@ SCORE_THRESHOLD = 0.05
 class TorchvisionDetector:
     """One of torchvision's detection models; `backbone.body` is its featurizer."""
 
+    # Smaller images would be padded to the largest, which changes what is found in them.
+    mixes_sizes = False
+
     def __init__(self, settings: DetectorSettings, entry: TorchvisionEntry) -> None:
         self.settings = settings
         self.featurizer = entry.featurizer

@@ -24,29 +24,33 @@ log = logging.getLogger(__name__)
 
 # The defaults of dataset.retries and dataset.backoff_seconds.
 RETRIES, BACKOFF_SECONDS = 5, 1.0
+# Training steps that a norm has seen: nothing here reads them, and frozen norms may have none.
+COUNTER = ".num_batches_tracked"
 
 
-def download_weights(url: str) -> Path:
+def download_weights(url: str, name: str | None = None, sha256: str | None = None) -> Path:
     """Download published weights into torch's cache, unless they are there; return the file.
 
-    Either way the file is checked against the hash in its name. Raises InputError when the
-    download or the check fails.
+    name: of the file in the cache; None for the one in the address. sha256: None for its first
+    digits in that name. Either way the file is checked. Raises InputError when the download or
+    the check fails.
     """
     # Imported here, as it costs every other job that loads a detector part of a second.
     from visualsearch.fetch.download import Client
 
-    path = Path(get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    sha256 = sha256 or published_hash(url)
+    path = Path(get_dir()) / "checkpoints" / (name or Path(urlparse(url).path).name)
     if not path.is_file():
         advice = "try again, or fetch it elsewhere and set detector.weights to the file"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with _locked(path.with_name(f".{path.name}.lock")):
                 client = Client(RETRIES, BACKOFF_SECONDS)
-                client.get_file(url, path, published_hash(url), advice=advice)
+                client.get_file(url, path, sha256, advice=advice)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({_line(error)}); {advice}") from error
     digest = sha256_file(path)
-    if not digest.startswith(published_hash(url)):
+    if not digest.startswith(sha256):
         raise InputError(f"{path} is damaged (sha256 {digest[:8]}...); remove it and run again")
     return path
 
@@ -76,9 +80,16 @@ def published_hash(url: str) -> str:
 
 
 def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
-    """Load a state dict (torch file or safetensors) into `model`; every tensor must fit.
+    """Load a state dict (torch file or safetensors) into `model`, as `load_tensors` does."""
+    load_tensors(model.state_dict(), path, name)
 
-    name: the network's name, for messages. Raises InputError with the file and what does not fit.
+
+@torch.no_grad()
+def load_tensors(tensors: dict[str, torch.Tensor], path: Path, name: str) -> None:
+    """Load a file of weights (of torch or safetensors) into a network's `tensors`.
+
+    All must fit, but for the norms' counters, which are left as they are. name: the network's name,
+    for messages. Raises InputError with the file and what does not fit.
     """
     if not path.is_file():
         raise InputError(f"detector.weights: no file {path}; give the path of weights for {name}")
@@ -96,9 +107,17 @@ def load_weights(model: torch.nn.Module, path: Path, name: str) -> None:
         ) from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]  # torchvision's training script saves it like this
-    if problem := _misfit(state, model.state_dict()):
+    tensors = _without_counters(tensors)
+    if isinstance(state, dict):
+        state = _without_counters(state)
+    if problem := _misfit(state, tensors):
         raise InputError(f"{path} does not fit {name}: {problem}; give weights made for {name}")
-    model.load_state_dict(state)
+    for key, tensor in tensors.items():
+        tensor.copy_(state[key])
+
+
+def _without_counters(state: dict[Any, Any]) -> dict[Any, Any]:
+    return {key: value for key, value in state.items() if not str(key).endswith(COUNTER)}
 
 
 def _refuse_compressed(path: Path) -> None:

@@ -12,8 +12,9 @@ class DetectorSettings(Section):
 
     name: str = key(
         "fasterrcnn_resnet50_fpn",
-        "A builder of torchvision.models.detection, or ssdlite_mobilenet_v2_person, a small person "
-        "detector that is part of this project.",
+        "A builder of torchvision.models.detection; rtdetr_r50vd (RT-DETR), which needs the "
+        "optional package transformers (requirements-rtdetr.txt); or ssdlite_mobilenet_v2_person, "
+        "a small person detector that is part of this project. docs/detectors.md compares them.",
         choices=DETECTORS,
     )
     weights: str = key(
@@ -41,15 +42,17 @@ class DetectorSettings(Section):
     score_threshold: float | None = key(
         None,
         "Detections below this score are dropped at once. null: 0.05 with torchvision's detectors "
-        "(the default of Faster R-CNN and RetinaNet; FCOS has 0.2), and 0.01 with the bundled one, "
-        "as in its reference results. search_set chooses the detections that can be searched.",
+        "(the default of Faster R-CNN and RetinaNet; FCOS has 0.2), 0.01 with the bundled one, "
+        "as in its reference results, and 0 with RT-DETR, whose published AP counts all of its 300 "
+        "detections. search_set chooses the detections that can be searched.",
         minimum=0,
         maximum=1,
     )
     min_size: int | None = key(
         None,
         "Shorter side, in pixels, to which torchvision's detectors resize an image; null for the "
-        "detector's default (800 for most). Smaller is faster and finds fewer small persons.",
+        "detector's default (800 for most). Smaller is faster and finds fewer small persons. "
+        "RT-DETR takes null only: its input is always 640 x 640.",
         minimum=64,
         maximum=10000,
     )
@@ -83,7 +86,8 @@ class EmbeddingSettings(Section):
     fit: str = key(
         "stretch",
         "How a crop fills its size; not used with RoIAlign. stretch: to the size, without keeping "
-        "its aspect ratio. pad: keeping its aspect ratio; the rest is grey. surroundings: keeping "
+        "its aspect ratio. pad: keeping its aspect ratio; the rest is grey (black with RT-DETR). "
+        "surroundings: keeping "
         "its aspect ratio; the rest is filled from the surrounding picture.",
         choices=("stretch", "pad", "surroundings"),
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from visualsearch.settings.computing import DetectorSettings
 from visualsearch.settings.configuration import Settings
 from visualsearch.settings.dataset import CocoSettings, DatasetSettings, PathvarsSettings
-from visualsearch.settings.names import BUNDLED
+from visualsearch.settings.names import BUNDLED, RTDETR
 from visualsearch.settings.showing import QueriesSettings
 from visualsearch.settings.values import given_box, is_address, is_url, is_weights_file, without_box
 from visualsearch.settings.wording import not_allowed
@@ -83,6 +83,14 @@ def _detector_contradictions(detector: DetectorSettings, category: str) -> Itera
         yield not_allowed(
             "detector.weights", weights, f"default, as detector {BUNDLED} brings its own"
         )
+    if detector.name == RTDETR:
+        if weights != "default" and not is_weights_file(weights):
+            expected = f"default, or the path of a weights file, as detector {RTDETR} has one file"
+            yield not_allowed("detector.weights", weights, expected)
+        for key, value in (("min_size", detector.min_size), ("max_size", detector.max_size)):
+            if value is not None:
+                expected = f"null, as detector {RTDETR} takes pictures of 640 x 640 only"
+                yield not_allowed(f"detector.{key}", value, expected)
     if is_weights_file(weights) and not _is_file(weights):
         yield not_allowed("detector.weights", weights, "a weights file that is there")
 

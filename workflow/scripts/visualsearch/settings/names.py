@@ -3,7 +3,8 @@
 # visualsearch.fetch
 SOURCES = ("coco-minitrain", "coco-val2017", "folder", "openpeople")
 
-# visualsearch.detect: builders of torchvision, and the detector that this project ships.
+# visualsearch.detect: builders of torchvision, RT-DETR, and the detector that this project ships.
+RTDETR = "rtdetr_r50vd"
 BUNDLED = "ssdlite_mobilenet_v2_person"
 DETECTORS = (
     "fasterrcnn_resnet50_fpn",
@@ -13,6 +14,7 @@ DETECTORS = (
     "retinanet_resnet50_fpn",
     "retinanet_resnet50_fpn_v2",
     "fcos_resnet50_fpn",
+    RTDETR,
     BUNDLED,
 )
 

@@ -111,7 +111,7 @@ def detector_facts(results: Results) -> Facts:
     library = take("library")
     kind = "published" if take("weights_are_published") else "given as a file"
     ap, dataset = take("published_box_ap"), take("published_on")
-    operations = take("gmacs_at_800")
+    operations = _operations(take("gmacs_at_800", None), take("gmacs_at_640", None))
     mean, deviation = _values(take("normalise_mean")), _values(take("normalise_std"))
     overlap = take("nms_iou_threshold")
     take("versions")
@@ -125,16 +125,13 @@ def detector_facts(results: Results) -> Facts:
         ("trained on", take("trained_on")),
         ("published box AP", "none published" if ap is None else f"{ap} ({dataset})"),
         ("training recipe", take("recipe") or "none published"),
-        (
-            "multiply-adds",
-            "not published" if operations is None else f"{operations:g} billion at 800 × 800 px",
-        ),
+        ("multiply-adds", operations),
         ("parameters", f"{take('parameters'):,}"),
         ("categories it knows", f"{take('categories'):,}"),
         ("size of its input", _input_size(take("image_min_size"), take("image_max_size"))),
         ("normalisation", f"RGB in 0 to 1, minus {mean}, divided by {deviation}"),
         ("score threshold", f"{take('score_threshold'):g}"),
-        ("non-maximum suppression", f"of two boxes with IoU over {overlap:g}, the better stays"),
+        ("non-maximum suppression", _suppression(overlap)),
         ("detections an image", f"at most {take('detections_per_image')}"),
         ("anchor sizes", _levels(take("anchor_sizes"))),
         ("anchor aspect ratios", _levels(take("anchor_aspect_ratios"))),
@@ -142,6 +139,19 @@ def detector_facts(results: Results) -> Facts:
         ("values of its last map", f"{take('vector_length'):,}"),
     ]
     return facts + [(key.replace("_", " "), str(value)) for key, value in details.items()]
+
+
+def _operations(at_800: float | None, at_640: float | None) -> str:
+    for operations, side in ((at_800, 800), (at_640, 640)):
+        if operations is not None:
+            return f"{operations:g} billion at {side} × {side} px"
+    return "not published"
+
+
+def _suppression(overlap: float | None) -> str:
+    if overlap is None:
+        return "none: the network gives each object once"
+    return f"of two boxes with IoU over {overlap:g}, the better stays"
 
 
 def _input_size(shorter: list[int], longer: int) -> str:
@@ -156,6 +166,8 @@ def _values(values: Iterable[float]) -> str:
 
 
 def _levels(levels: list[list[float]]) -> str:
+    if not levels:
+        return "none: the network has no anchors"
     if all(level == levels[0] for level in levels):
         each = f" (each of {len(levels)} levels)" if len(levels) > 1 else ""
         return _values(levels[0]) + each
