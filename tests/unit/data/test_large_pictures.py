@@ -154,7 +154,7 @@ def test_every_stage_sees_the_same_persons_in_it(
         [both] = embed_items_both_ways(detector, [item], settings, "embed both")
         [thumbnail] = thumbnails._thumbnails(picture, boxes_of(rows), 64)
         box = tuple(rows[name][0].as_py() for name in BOX_COLUMNS)
-        shown = crops._crop(picture.read(), box, 64)
+        shown = crops.crop_box(picture.read(), box, 64)
         whole = crops._whole(picture.read(), 200)
         vectors = [alone["vector"], both["vector"], both["vector_unmirrored"]]
         return (

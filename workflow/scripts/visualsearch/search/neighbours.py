@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.index.index import Index
 from visualsearch.search.full_length import FullLength
 from visualsearch.settings import SearchSettings
+
+# Who takes only the limit for each image needs no index's package.
+if TYPE_CHECKING:
+    from visualsearch.index.index import Index
 
 # Rounding may leave a cosine of equal vectors just below 1.
 ROUNDING = 1e-6
