@@ -53,6 +53,7 @@ def configured(server: CocoServer, weights: Path, **more: Any) -> dict[str, Any]
     }
 
 
+@pytest.mark.beyond
 def test_its_vectors_have_2048_values_and_its_boxes_lie_in_the_pictures(
     server: CocoServer, weights: Path, tmp_path: Path
 ) -> None:
@@ -89,7 +90,9 @@ def test_everything_else_works_with_it(
         workspace.run(cores=cores)
         found.append(without_shards(results_of(workspace)))
     assert found[0] == found[1] and len(found[0]) > 40
-    assert len(pq.read_table(workspace.results / "search/hits.parquet")) >= 50
+    # Of each of the five other pictures, one person is a hit.
+    hits = pq.read_table(workspace.results / "search/hits.parquet")
+    assert set(hits["query"].value_counts().field("counts").to_pylist()) <= {5, 6}
     page = (workspace.results / "report/index.html").read_text(encoding="utf-8")
     for said in ("RTDetrForObjectDetection", "640 × 640 px", "68 billion", "no anchors"):
         assert said in page, said
