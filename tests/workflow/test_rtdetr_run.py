@@ -90,9 +90,9 @@ def test_everything_else_works_with_it(
         workspace.run(cores=cores)
         found.append(without_shards(results_of(workspace)))
     assert found[0] == found[1] and len(found[0]) > 40
-    # Of each of the five other pictures, one person is a hit.
-    hits = pq.read_table(workspace.results / "search/hits.parquet")
-    assert set(hits["query"].value_counts().field("counts").to_pylist()) <= {5, 6}
+    # One person of each other picture that shows any is a hit.
+    hits = pq.read_table(workspace.results / "search/hits.parquet").to_pandas()
+    assert len(hits) > 10 and not hits.duplicated(["query", "image_id"]).any()
     page = (workspace.results / "report/index.html").read_text(encoding="utf-8")
     for said in ("RTDetrForObjectDetection", "640 × 640 px", "68 billion", "no anchors"):
         assert said in page, said
