@@ -141,6 +141,7 @@ class Run:
             None,
             labels,
             0,
+            None,
         )
         write_json(folder / "galleries.json", {"galleries": galleries})
         write_table(folder / "by_last_map.parquet", [HITS.empty_table()], HITS)

@@ -28,6 +28,7 @@ with job(snakemake), threadpool_limits(1):
         else None,
         labels_by_image(read_table(files.manifest, ["image_id", "labels"])),
         settings["evaluation"]["seed"],
+        settings["search"]["hits_per_image"],
     )
     write_json(snakemake.output.galleries, {"galleries": galleries})
     others = hits_by_last_map(

@@ -33,8 +33,16 @@ def measured(
     found: dict[int | None, list[int]],
     facts: PersonFacts | None = None,
     views: list[str | None] = VIEWS,
+    images: list[int] | None = None,
+    per_image: int | None = None,
 ) -> list[dict[str, Any]]:
-    """found: by query, the rows of its hits; None for one of the user's own pictures."""
+    """found: by query, the rows of its hits; None for one of the user's own pictures.
+
+    images: of the persons; each has its own if None.
+    """
+    persons = [person(row) for row in range(N)]
+    if images:
+        persons = [one | {"image_id": image} for one, image in zip(persons, images, strict=True)]
     queries, hits = [], []
     for number, (query, rows) in enumerate(found.items()):
         of_set = {} if query is None else person(query)
@@ -44,13 +52,14 @@ def measured(
     labels = pd.DataFrame({"view": [views[n] for n in known]}, index=known, dtype="string")
     sizes = np.full((N, 2), 300)
     galleries = measure_galleries(
-        rows_of(PERSONS, [person(row) for row in range(N)]),
+        rows_of(PERSONS, persons),
         rows_of(QUERIES, queries),
         rows_of(HITS, hits),
         sizes,
         facts,
         labels,
         seed=0,
+        per_image=per_image,
     )
     assert json.loads(json.dumps(galleries, allow_nan=False)) == galleries
     return galleries
@@ -95,6 +104,15 @@ def test_pose_and_context_of_those_that_are_annotated() -> None:
     assert found["measures"]["context"] == {"hits": 2, "value": 0.75, "chance": 0.5}
     (found,) = measured({5: [1, 2]}, facts, [None] * N)
     assert set(found["measures"]) == {"height", "cut_off"}
+
+
+def test_random_persons_are_as_many_of_a_picture_as_hits_may_be() -> None:
+    """Picture 1 shows three persons, of whom one counts."""
+    images = [0, 1, 1, 1, 4, 5, 6]
+    views = ["front", "front", None, None, "back", None, None]
+    for per_image, chance in ((None, 3 / 4), (1, 1 / 2)):
+        (found,) = measured({0: [1, 4]}, views=views, images=images, per_image=per_image)
+        assert found["measures"]["label:view"]["chance"] == pytest.approx(chance, abs=1e-6)
 
 
 def test_without_hits_or_queries_nothing_is_known() -> None:

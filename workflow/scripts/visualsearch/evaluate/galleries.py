@@ -1,5 +1,6 @@
 """Measures what each query has in common with its own hits, and with random persons."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,16 @@ from numpy.typing import NDArray
 
 from visualsearch.data.boxes import at_edges, xywh_to_xyxy
 from visualsearch.data.tables import boxes_of
-from visualsearch.evaluate.neighbour_measures import NeighbourMeasures, Rows, Values, sample_of
+from visualsearch.evaluate.neighbour_measures import (
+    NeighbourMeasures,
+    Rows,
+    Sample,
+    Values,
+    sample_of,
+)
 from visualsearch.evaluate.person_facts import PersonFacts
 from visualsearch.evaluate.relevance import mean_of_known
+from visualsearch.search.neighbours import within_limit
 
 # Two persons are of like height if the taller box has at most so many times the other's height.
 LIKE_HEIGHT = 1.5
@@ -26,12 +34,13 @@ def measure_galleries(
     facts: PersonFacts | None,
     labels: pd.DataFrame,
     seed: int,
+    per_image: int | None,
 ) -> list[dict[str, Any]]:
     """What is known of each query and its hits, for the queries that are persons of the set.
 
     persons: the index's rows. queries, hits: rows of QUERIES and HITS. sizes: int64 [N, 2], width
     and height of each person's picture. facts, labels: as for NeighbourMeasures. seed: of the
-    random persons.
+    random persons. per_image: search.hits_per_image, which holds for the random persons too.
 
     Returns for each `query`, by its number: `cut_off`, whether its box ends at an edge of its
     picture; and `measures`, by name: those of NeighbourMeasures, and the shares of hits of like
@@ -46,6 +55,7 @@ def measure_galleries(
     numbers = asked["query"].to_pylist()
     neighbours = _rows_of_hits(persons, hits, numbers)
     sample = sample_of(persons, rows, resamples=0, seed=seed)
+    sample = replace(sample, random=_limited(sample, per_image, seed))
     alike = NeighbourMeasures(sample, facts, labels)
     found = {name: (alike.pairs(name, neighbours), alike.chance[name]) for name in alike.names}
     edges = at_edges(xywh_to_xyxy(boxes_of(persons)), sizes)
@@ -75,6 +85,14 @@ def measure_galleries(
         }
         for n, (number, row) in enumerate(zip(numbers, rows.tolist(), strict=True))
     ]
+
+
+def _limited(sample: Sample, per_image: int | None, seed: int) -> Rows:
+    """The random persons of each query as they could be its hits: so many of a picture, or -1."""
+    random = np.random.default_rng(seed).permuted(sample.random, axis=1)
+    for others in random:
+        others[~within_limit(sample.image_ids[others], per_image)] = -1
+    return random
 
 
 def _rows_of_hits(persons: pa.Table, hits: pa.Table, queries: list[int]) -> Rows:

@@ -29,8 +29,8 @@ def hits_by_last_map(
 
     embeddings: shards. persons: the index's rows. queries: rows of QUERIES. mean: float32 [D], of
     the joined vectors. Vectors are of length 1, without their mean, and not reduced; the search is
-    exact. Near-duplicates are neither marked nor left out. Returns rows of HITS, none if the tables
-    have no further column.
+    exact. Near-duplicates are not told, so none is left out. Returns rows of HITS, none if the
+    tables have no further column.
     """
     lengths = stored_lengths(embeddings[0])
     place = pc.index_in(queries["person_id"], value_set=persons["person_id"])
@@ -66,7 +66,7 @@ def hits_by_last_map(
             "rank": ranks,
             "similarity": nearest.cosines[n][keep],
             "same_image": image_ids[others[keep]] == image_ids[rows[n]],
-            "near_duplicate": np.zeros(len(keep), dtype=bool),
+            "near_duplicate": pa.nulls(len(keep)),
             "index_rank": ranks,
             "full_similarity": pa.nulls(len(keep)),
         }

@@ -106,7 +106,7 @@ def _picture_limit(results: Results) -> str:
     if any(len(query.hits) < search.neighbours for query in results.queries):
         note += (
             f" A gallery has fewer than {search.neighbours:,} neighbours where too few other "
-            "pictures are there; search.hits_per_image: null lifts the limit."
+            "pictures are there; search.hits_per_image: null allows more of each of these."
         )
     return f" {note}"
 

@@ -8,9 +8,10 @@ from visualsearch.report.numbers import count, decimals, interval, listed, perce
 from visualsearch.report.wording.measures import title_of
 
 COMPARISON_CAPTION = (
-    "What the second map changes: the same queries, with the first five hits of this run at the "
-    "left, and at the right those by the column vector alone, not reduced. A line marks a person "
-    "who is not among the other's hits."
+    "The same queries, with the first five hits of this run at the left, and at the right those by "
+    "the column vector alone, less its mean. So it shows what the second map and the reduction "
+    "change together; at the right, near-duplicates are never left out. A line marks a person who "
+    "is not among the other's hits."
 )
 VARIANCE_CAPTION = (
     "How much of the variance the first components hold together. A line that bends early means "
