@@ -106,7 +106,8 @@ def measure_search(
         return View(nearest, ranks.get(MIRRORED), ranks.get(UNMIRRORED))
 
     raw = view(full, {way: l2_normalised(v) for way, v in copies.items()})
-    parts = {name: view(full[:, part], {}) for name, part in parts_of(embeddings[0]).items()}
+    places = parts_of(embeddings[0])
+    parts = {name: view(full[:, part], {}) for name, part in places.items()}
     plain_full = view(centred(full, reduction.mean), {})
     reduced_copies = {way: reduction.transform(v) for way, v in copies.items()}
     configured = ReductionSetting(reduction.n_components, float(reduction.whiten_power))
@@ -137,7 +138,7 @@ def measure_search(
     for batch, images in vectors_and_images(embeddings, BATCH_ROWS):
         of_length_1 = l2_normalised(batch)
         raw.add(of_length_1, images)
-        for name, part in parts_of(embeddings[0]).items():
+        for name, part in places.items():
             parts[name].add(of_length_1[:, part], images)
         unit = centred(batch, reduction.mean)
         plain_full.add(unit, images)

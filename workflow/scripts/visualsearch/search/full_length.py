@@ -69,13 +69,14 @@ class FullLength:
         asking = np.repeat(np.arange(len(found)), sizes)
         wanted, place = np.unique(np.concatenate(found), return_inverse=True)
         order = np.argsort(place, kind="stable")
+        by_place = place[order]
         cosines = np.empty(len(place))
         start = 0
         columns = list(stored_lengths(self.embeddings[0]))
         for table in in_person_order(self.embeddings, BLOCK_ROWS, columns, wanted):
             block = centred(vectors_of(table), self.mean).astype(np.float64)
             stop = start + len(block)
-            first, last = np.searchsorted(place[order], [start, stop])
+            first, last = np.searchsorted(by_place, [start, stop])
             # One by one and in float64, as the index computes its cosines.
             for pair in order[first:last]:
                 wide = asked[asking[pair]].astype(np.float64)
