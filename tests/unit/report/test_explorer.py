@@ -43,7 +43,7 @@ from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
 from visualsearch.reduce.map import MAP, project, write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.hits import search_all
-from visualsearch.search.neighbours import find_neighbours
+from visualsearch.search.neighbours import find_candidates
 from visualsearch.settings import SearchSettings
 
 N = 330
@@ -298,7 +298,7 @@ def test_first_come_the_hits_of_the_report(
     if backend == "annoy" and search == {"hits_per_image": None}:
         images, vectors = table["image_id"].to_numpy(), unit_vectors(N, LENGTH)
         alone = [
-            find_neighbours(index, images, vectors[n], 30, own_row=n, own_image=int(images[n]))[0]
+            find_candidates(index, images, vectors[n], 30, own_row=n, own_image=int(images[n]))[0]
             for n in range(N)
         ]
         firsts = [[ids[row] for row in rows[:10]] for rows in alone]

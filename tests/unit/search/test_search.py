@@ -17,7 +17,7 @@ from visualsearch.index.opening import open_index
 from visualsearch.reduce.fit_pca import fit_reduction
 from visualsearch.search.full_length import FullLength, centred
 from visualsearch.search.hits import search_all
-from visualsearch.search.neighbours import find_neighbours, within_limit
+from visualsearch.search.neighbours import find_candidates, within_limit
 from visualsearch.settings import SearchSettings
 
 N, LENGTH = 90, 8
@@ -50,7 +50,7 @@ def brute_force(vector: np.ndarray, allowed: np.ndarray, k: int) -> list[int]:
 
 
 def test_query_and_its_image_are_left_out(index: Index) -> None:
-    rows, cosines = find_neighbours(index, IMAGES, VECTORS[4], 10, own_row=4, own_image=IMAGES[4])
+    rows, cosines = find_candidates(index, IMAGES, VECTORS[4], 10, own_row=4, own_image=IMAGES[4])
     assert rows.tolist() == brute_force(VECTORS[4], IMAGES[4] != IMAGES, 10)
     assert (np.diff(cosines) <= 0).all()
 
@@ -58,7 +58,7 @@ def test_query_and_its_image_are_left_out(index: Index) -> None:
 def test_a_full_image_is_searched_past(index: Index) -> None:
     """Where the nearest are all of the query's image, the search goes on until it has k."""
     images = np.where(np.argsort(np.argsort(-(VECTORS @ VECTORS[0]))) < 40, 1, IMAGES + 1)
-    rows, _ = find_neighbours(index, images, VECTORS[0], 10, own_row=0, own_image=1)
+    rows, _ = find_candidates(index, images, VECTORS[0], 10, own_row=0, own_image=1)
     assert rows.tolist() == brute_force(VECTORS[0], images != 1, 10)
 
 
@@ -114,10 +114,12 @@ def test_the_best_of_each_image_are_found(index: Index, per_image: int, same_ima
             allowed = row != query and (same_image or IMAGES[row] != IMAGES[query])
             if allowed and of_image < per_image and len(wanted) < 20:
                 wanted.append(row)
-        rows, cosines = find_neighbours(
+        rows, cosines = find_candidates(
             index, IMAGES, VECTORS[query], 20, per_image,
             own_row=query, own_image=IMAGES[query], same_image=same_image,
         )  # fmt: skip
+        keep = within_limit(IMAGES[rows], per_image)
+        rows, cosines = rows[keep], cosines[keep]
         assert rows.tolist() == wanted
         assert cosines == pytest.approx(VECTORS[wanted] @ VECTORS[query], abs=1e-6)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +20,6 @@ ROUNDING = 1e-6
 
 # Rows of the index and their cosines, by falling cosine.
 Found = tuple[NDArray[np.int64], NDArray[np.float64]]
-
-
-def find_neighbours(
-    index: Index,
-    image_ids: NDArray[np.int64],
-    vector: NDArray[np.float32],
-    k: int,
-    per_image: int | None = None,
-    **which: Any,
-) -> Found:
-    """The k rows of an index that are nearest to `vector`, at most `per_image` of an image.
-
-    which: as for `find_candidates`. Returns rows and cosines by falling cosine; fewer than k where
-    the set has no more.
-    """
-    rows, cosines = find_candidates(index, image_ids, vector, k, per_image, **which)
-    keep = within_limit(image_ids[rows], per_image)
-    return rows[keep], cosines[keep]
 
 
 def find_candidates(
