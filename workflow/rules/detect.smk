@@ -27,6 +27,8 @@ rule fetch_weights:
     params:
         settings=FETCH_WEIGHTS.values,
         detector=config["detector"],
+        # Networks for crops are converted here too; a job after a change makes its own.
+        embedding=config["embedding"],
     message:
         "Fetching and checking the detector's weights"
     script:

@@ -19,12 +19,13 @@ with job(snakemake):
     described = read_json(snakemake.input.detector)
     category = params.settings["dataset"]["category"]
     pictures = Pictures(snakemake.input.manifest, params.pictures, shard=shard)
+    results = results_on_disk(snakemake)
     made_by = {"settings": params.settings, "detector": described}
-    cache = RowCache(results_on_disk(snakemake), "detect", made_by, DETECTIONS_OF_A_PICTURE)
+    cache = RowCache(results, "detect", made_by, DETECTIONS_OF_A_PICTURE)
     skipped: list[Skipped] = []
 
     def detect(new: list[Picture]) -> Iterator[pa.Table | LeftOut]:
-        detector = load_described(DetectorSettings.of(params.detector), described)
+        detector = load_described(DetectorSettings.of(params.detector), described, results)
         return detect_images(detector, new, category, f"detect {shard}")
 
     def tables() -> Iterator[pa.Table]:

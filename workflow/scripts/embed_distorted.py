@@ -11,8 +11,9 @@ from visualsearch.data.person_order import rows_of_shards
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.tables import write_table
-from visualsearch.detect import DETECTORS, load_described
+from visualsearch.detect import DETECTORS, load_backbone
 from visualsearch.embed.distortion import DISTORTED, with_both_ways
+from visualsearch.embed.embedding import embed_items_both_ways
 from visualsearch.embed.persons import (
     PictureBoxes,
     distorted_persons,
@@ -32,16 +33,14 @@ with job(snakemake):
     items = distorted_persons(pictures, sample, evaluation["seed"])
     lengths = vector_lengths(DETECTORS[described["name"]].featurizer.lengths, settings)
     schema = with_both_ways(DISTORTED, lengths)
+    results = results_on_disk(snakemake)
     made_by = {"settings": params.settings, "detector": described}
     vectors = with_both_ways(pa.schema([]), lengths)
-    cache = RowCache(results_on_disk(snakemake), "embed_distorted", made_by, vectors)
+    cache = RowCache(results, "embed_distorted", made_by, vectors)
 
     def embed(new: list[PictureBoxes]) -> Iterator[pa.Table | LeftOut]:
-        # torch takes seconds to import.
-        from visualsearch.embed.embedding import embed_items_both_ways
-
-        detector = load_described(DetectorSettings.of(params.detector), described)
-        return embed_items_both_ways(detector, new, settings, "embed distorted")
+        backbone = load_backbone(DetectorSettings.of(params.detector), described, results)
+        return embed_items_both_ways(backbone, new, settings, "embed distorted")
 
     embedded = cache.complete([(item.key(), item) for item in items], embed)
     metadata = embedding_metadata(described, settings)

@@ -10,7 +10,8 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, write_table
 from visualsearch.data.vectors import with_full_length
-from visualsearch.detect import DETECTORS, load_described
+from visualsearch.detect import DETECTORS, load_backbone
+from visualsearch.embed.embedding import embed_items
 from visualsearch.embed.persons import (
     PictureBoxes,
     embedding_metadata,
@@ -30,16 +31,14 @@ with job(snakemake):
         SearchSetSettings.of(params.settings["search_set"]),
     )
     lengths = vector_lengths(DETECTORS[described["name"]].featurizer.lengths, settings)
+    results = results_on_disk(snakemake)
     made_by = {"settings": params.settings, "detector": described}
     vectors = with_full_length(pa.schema([]), lengths)
-    cache = RowCache(results_on_disk(snakemake), "embed", made_by, vectors)
+    cache = RowCache(results, "embed", made_by, vectors)
 
     def embed(new: list[PictureBoxes]) -> Iterator[pa.Table | LeftOut]:
-        # torch takes seconds to import.
-        from visualsearch.embed.embedding import embed_items
-
-        detector = load_described(DetectorSettings.of(params.detector), described)
-        return embed_items(detector, new, settings, f"embed {shard}")
+        backbone = load_backbone(DetectorSettings.of(params.detector), described, results)
+        return embed_items(backbone, new, settings, f"embed {shard}")
 
     schema = with_full_length(PERSONS, lengths)
     embedded = cache.complete([(item.key(), item) for item in persons], embed)

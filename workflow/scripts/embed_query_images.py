@@ -1,7 +1,7 @@
 """Make queries of the persons in the user's own pictures."""
 
 from visualsearch.core.files import read_json
-from visualsearch.core.job import job
+from visualsearch.core.job import job, results_on_disk
 from visualsearch.data.manifest import read_manifest
 from visualsearch.data.skipped import write_skipped
 from visualsearch.data.tables import write_table
@@ -16,7 +16,9 @@ with job(snakemake):
     described = read_json(snakemake.input.detector)
     given, paths = settings["queries"]["images"], snakemake.input.pictures
     table, full_length, skipped = embed_query_images(
-        load_described(DetectorSettings.of(snakemake.params.detector), described),
+        load_described(
+            DetectorSettings.of(snakemake.params.detector), described, results_on_disk(snakemake)
+        ),
         [QueryPicture(*each) for each in zip(given, paths, strict=True)],
         reduction,
         category=settings["dataset"]["category"],

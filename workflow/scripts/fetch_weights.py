@@ -3,13 +3,21 @@
 import shutil
 
 from visualsearch.core.files import replacing, write_json
-from visualsearch.core.job import job
-from visualsearch.detect import load_detector
-from visualsearch.settings import DetectorSettings
+from visualsearch.core.job import job, results_on_disk
+from visualsearch.detect import describe, load_described, load_in_torch
+from visualsearch.detect.computing import Computing
+from visualsearch.embed.embedding import prepare
+from visualsearch.settings import DetectorSettings, EmbeddingSettings
 
 with job(snakemake):
-    detector = load_detector(DetectorSettings.of(snakemake.params.detector))
+    settings = DetectorSettings.of(snakemake.params.detector)
+    described = describe(settings)
     if copy := snakemake.output.get("weights"):
         with replacing(copy) as temporary:
-            shutil.copyfile(detector.weights_file, temporary)
-    write_json(snakemake.output.detector, detector.details())
+            shutil.copyfile(
+                load_in_torch(settings, Computing.of(described)).weights_file, temporary
+            )
+    # What the next jobs would convert, each for itself.
+    detector = load_described(settings, described, results_on_disk(snakemake))
+    prepare(detector, EmbeddingSettings.of(snakemake.params.embedding))
+    write_json(snakemake.output.detector, described)

@@ -38,7 +38,7 @@ ROWS_OF_A_FILE = 1024
 FILES_TO_JOIN = 64
 SHA256_LENGTH = 64
 # Packages that decode pictures and compute rows. Not every stage has all.
-PACKAGES = ("pillow", "pillow-heif", "numpy", "torch", "torchvision")
+PACKAGES = ("pillow", "pillow-heif", "numpy", "openvino", "torch", "torchvision")
 
 Item = TypeVar("Item")
 

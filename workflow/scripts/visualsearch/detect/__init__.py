@@ -6,17 +6,23 @@ module does not import torch; loading a detector does. CONTRIBUTING.md says how 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from visualsearch.core.errors import InputError
+from visualsearch.detect.computing import Computing, resolve
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED, RTDETR
 
 if TYPE_CHECKING:
-    from visualsearch.detect.base import Detector
+    from visualsearch.detect.base import Backbone, Detector, TorchDetector
+    from visualsearch.detect.backbone import ConvertedBackbone
+    from visualsearch.detect.torchvision_models import TorchvisionDetector
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,22 @@ class BundledEntry:
     featurizer: Featurizer
     weights: Path
 
-    def load(self, settings: DetectorSettings) -> Detector:
-        from visualsearch.detect.bundled import BundledDetector
+    def load(
+        self, settings: DetectorSettings, computing: Computing, results: Path | None
+    ) -> Detector:
+        from visualsearch.detect import bundled
 
-        return BundledDetector(settings, self)
+        if computing.runtime == "torch":
+            return load_in_torch(settings, computing)
+        mean = bundled.MEAN
+        sha256 = bundled.WEIGHTS_SHA256
+        backbone = converted_backbone(settings, computing, sha256, mean, results)
+        return bundled.BundledInOpenVINO(settings, backbone, computing.precision)
+
+    def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
+        from visualsearch.detect.bundled_in_torch import BundledInTorch
+
+        return BundledInTorch(settings, self, precision)
 
 
 @dataclass(frozen=True)
@@ -71,10 +89,24 @@ class TorchvisionEntry:
     norm_eps: float | None = None
     threshold: str = "score_thresh"
 
-    def load(self, settings: DetectorSettings) -> Detector:
+    def load(
+        self, settings: DetectorSettings, computing: Computing, results: Path | None
+    ) -> Detector:
+        if computing.runtime == "torch":
+            return load_in_torch(settings, computing)
+        from visualsearch.detect.torchvision_in_openvino import TorchvisionInOpenVINO
+
+        # Not the one of load_in_torch, as its parts are replaced.
+        detector = self.load_in_torch(replace(settings, device="cpu"), "fp32")
+        mean = detector.model.transform.image_mean
+        sha256 = detector.weights_sha256
+        backbone = converted_backbone(settings, computing, sha256, mean, results)
+        return TorchvisionInOpenVINO(detector, backbone, computing.precision)
+
+    def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchvisionDetector:
         from visualsearch.detect.torchvision_models import TorchvisionDetector
 
-        return TorchvisionDetector(settings, self)
+        return TorchvisionDetector(settings, self, precision)
 
 
 @dataclass(frozen=True)
@@ -90,7 +122,12 @@ class RTDetrEntry:
     weights_url: str
     sha256: str
 
-    def load(self, settings: DetectorSettings) -> Detector:
+    def load(
+        self, settings: DetectorSettings, computing: Computing, results: Path | None
+    ) -> Detector:
+        return load_in_torch(settings, computing)
+
+    def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
         try:
             from visualsearch.detect.rtdetr import RTDetrDetector
         except ImportError as error:
@@ -98,7 +135,7 @@ class RTDetrEntry:
                 f"detector.name is {settings.name}, and the transformers that is installed does "
                 f"not fit it ({error}); run pip install -r {self.packages['transformers']}"
             ) from error
-        return RTDetrDetector(settings, self)
+        return RTDetrDetector(settings, self, precision)
 
 
 RESNET50 = Featurizer(
@@ -152,11 +189,6 @@ DETECTORS: dict[str, TorchvisionEntry | RTDetrEntry | BundledEntry] = {
 }
 
 
-def uses_gpu(device: str) -> bool:
-    """Whether `detector.device` means a GPU on this machine. Asks the system, as torch is slow."""
-    return device == "cuda" or (device == "auto" and Path("/dev/nvidia0").exists())
-
-
 def check_detector(name: str) -> None:
     """Raise InputError for an unknown detector, or one whose packages are not installed.
 
@@ -172,35 +204,93 @@ def check_detector(name: str) -> None:
             )
 
 
-def load_detector(settings: DetectorSettings) -> Detector:
+def load_detector(settings: DetectorSettings, results: Path | None = None) -> Detector:
     """Build the detector `settings.name` with its weights, ready for inference on one thread.
+
+    results: the folder in whose cache converted networks are kept, if any are.
 
     Raises InputError for an unknown name or device, a missing package, and weights that are
     missing, damaged or of another network.
     """
+    check_detector(settings.name)
+    return DETECTORS[settings.name].load(settings, resolve(settings), results)
+
+
+@lru_cache(maxsize=1)
+def load_in_torch(settings: DetectorSettings, computing: Computing) -> TorchDetector:
+    """Build the detector in torch, as `load_detector` does; for CPUs if `computing` is openvino.
+
+    A process that asks for the same again gets the same object.
+    """
     import torch
 
-    check_detector(settings.name)
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise InputError(
-            "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"
-        )
     # Results must not depend on the number of cores, and more threads sum in another order. The
     # workflow uses all cores by running several shards at once.
     torch.set_num_threads(1)
-    return DETECTORS[settings.name].load(settings)
+    if computing.runtime == "openvino":
+        settings = replace(settings, device="cpu")
+    return DETECTORS[settings.name].load_in_torch(settings, computing.vector_precision)
 
 
-def load_described(settings: DetectorSettings, described: dict[str, Any]) -> Detector:
+def describe(settings: DetectorSettings) -> dict[str, Any]:
+    """Return the content of detector.json: what the detector is, and how this machine computes it.
+
+    Raises InputError as `load_detector` does.
+    """
+    check_detector(settings.name)
+    computing = resolve(settings)
+    details = load_in_torch(settings, computing).details()
+    if computing.runtime == "openvino":
+        details["versions"] |= {"openvino": version("openvino")}
+    return details | computing._asdict()
+
+
+def load_described(
+    settings: DetectorSettings, described: dict[str, Any], results: Path | None = None
+) -> Detector:
     """Load the detector that `described`, the content of detector.json, describes.
 
-    It computes in the precision that `described` names, so that no two machines of a run differ.
-    Raises InputError if the weights have changed since: vectors of two networks do not compare.
+    It computes as `described` says, so that no two machines of a run differ. Raises InputError if
+    the weights have changed since: vectors of two networks do not compare.
     """
-    detector = load_detector(replace(settings, precision=described["precision"]))
+    check_detector(settings.name)
+    detector = DETECTORS[settings.name].load(settings, Computing.of(described), results)
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
             f"the weights of {settings.name} are no longer those of detections/detector.json; "
             "run again with --forcerun fetch_weights, or put the old file back"
         )
     return detector
+
+
+def load_backbone(
+    settings: DetectorSettings, described: dict[str, Any], results: Path | None = None
+) -> Backbone:
+    """Load what computes the vectors, as `load_described` loads the whole detector."""
+    computing = Computing.of(described)
+    if computing.runtime == "torch":
+        return load_described(settings, described)
+    check_detector(settings.name)
+    mean = described["normalise_mean"]
+    return converted_backbone(settings, computing, described["weights_sha256"], mean, results)
+
+
+def converted_backbone(
+    settings: DetectorSettings,
+    computing: Computing,
+    weights_sha256: str,
+    mean: Sequence[float],
+    results: Path | None,
+) -> ConvertedBackbone:
+    """Return the backbone in OpenVINO. mean: the RGB colour in 0..1 that it sees as about 0."""
+    from visualsearch.detect.backbone import ConvertedBackbone
+    from visualsearch.detect.networks import Networks
+
+    red, green, blue = (round(255 * each) for each in mean)
+    return ConvertedBackbone(
+        Networks(settings.name, weights_sha256, results),
+        DETECTORS[settings.name].featurizer.lengths,
+        (red, green, blue),
+        computing.vector_precision,
+        lambda precision: load_in_torch(settings, computing._replace(vector_precision=precision)),
+    )

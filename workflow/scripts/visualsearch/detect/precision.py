@@ -9,15 +9,15 @@ from torch import nn
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def resolve(precision: str, device: torch.device) -> str:
-    """Return the key of DTYPES that `detector.precision` means on this machine.
+def resolve(precision: str, on_gpu: bool) -> str:
+    """Return the key of DTYPES that `detector.precision` means in torch on this machine.
 
     "auto" is bf16 on hardware that supports it, else fp32: CPUs without AVX512_BF16 or AMX emulate
     bf16 slowly. https://docs.pytorch.org/docs/stable/cpu.html
     """
     if precision != "auto":
         return precision
-    if device.type == "cuda":
+    if on_gpu:
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # torch has had get_capabilities since 2.10.

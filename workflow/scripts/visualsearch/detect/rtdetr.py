@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from PIL import Image
 from torchvision.models import get_model_weights
 from torchvision.ops import clip_boxes_to_image
@@ -20,17 +21,11 @@ from transformers.core_model_loading import revert_weight_conversion
 from transformers.models.rt_detr.modeling_rt_detr import RTDetrFrozenBatchNorm2d
 
 from visualsearch.core.files import sha256_file
-from visualsearch.detect.base import (
-    GPU_BATCH,
-    Detections,
-    WholePicture,
-    count_parameters,
-    torch_device,
-)
+from visualsearch.detect.base import GPU_BATCH, Detections, Maps, TorchDetector, WholePicture
 from visualsearch.detect.folding import fold_norms
-from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
+from visualsearch.detect.precision import DTYPES, cast, compute_in
+from visualsearch.detect.torch_base import count_parameters, crop_maps, torch_device
 from visualsearch.detect.weights import download_weights, load_tensors
-from visualsearch.detect.winograd import with_winograd
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import CATEGORIES
 
@@ -69,7 +64,7 @@ class RTDetrDetector:
     mean_colour = (0, 0, 0)
     mixes_sizes = True
 
-    def __init__(self, settings: DetectorSettings, entry: RTDetrEntry) -> None:
+    def __init__(self, settings: DetectorSettings, entry: RTDetrEntry, precision: str) -> None:
         self.settings = settings
         self.entry = entry
         self.map_lengths = entry.featurizer.lengths
@@ -90,7 +85,7 @@ class RTDetrDetector:
         load_tensors(published_names(self.model), self.weights_file, settings.name)
         self.weights_sha256 = sha256_file(self.weights_file)
         self.parameters = count_parameters(self.model)
-        self.precision = resolve(settings.precision, self.device)
+        self.precision = self.vector_precision = precision
         self.dtype = DTYPES[self.precision]
         self.batch_size = GPU_BATCH if self.device.type == "cuda" else 1
         self.processor = transformers.RTDetrImageProcessor(size={"height": SIDE, "width": SIDE})
@@ -112,6 +107,12 @@ class RTDetrDetector:
             labels = self.coco_ids[each["labels"].cpu().numpy()]
             results.append(Detections(boxes, each["scores"].cpu().numpy(), labels))
         return results
+
+    def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
+        return crop_maps(self, crops)
+
+    def in_torch(self) -> TorchDetector:
+        return self
 
     def normalise(self, crops: torch.Tensor) -> torch.Tensor:
         return crops.to(self.device)
@@ -157,7 +158,6 @@ class RTDetrDetector:
             "anchor_aspect_ratios": [],
             "featurizer": str(self.entry.featurizer),
             "vector_length": self.vector_length,
-            "precision": self.precision,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         }
 
@@ -183,8 +183,6 @@ def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     for norm in frozen:
         norm.eps = 1e-5  # a constant within its `forward`
     fold_norms(model, (torch.nn.BatchNorm2d, RTDetrFrozenBatchNorm2d)).to(device)
-    if device.type == "cpu":
-        with_winograd(model, dtype)
     network, encoder = model.model, model.model.encoder
     pyramid = (encoder.lateral_convs, encoder.fpn_blocks)
     aggregation = (encoder.downsample_convs, encoder.pan_blocks)

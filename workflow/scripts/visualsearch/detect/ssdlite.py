@@ -22,15 +22,13 @@ from visualsearch.detect.ssd_boxes import (
     LOWEST_ANCHORS,
     decode_boxes,
     make_anchors,
-    select_boxes,
 )
+from visualsearch.detect.ssd_graph import INPUT_SIZE, WEIGHTS_SHA256
 
-INPUT_SIZE = 300
 EXPANSION_CHANNELS = 576
 FEATURE_CHANNELS = 1280
 PERSON_CLASS = 1
 BATCH_NORM_EPS = 0.001
-WEIGHTS_SHA256 = "7b21f7e956faaf995cc8c0ecefa19755587606db13a4492bce35f3f770b6f5c1"
 
 # Expansion, output channels, number of blocks and stride of the first: table 2 of the paper.
 BLOCKS = (
@@ -212,21 +210,17 @@ class SSDLiteMobileNetV2(nn.Module):
         )
         return torch.cat(encodings, dim=1).float(), torch.cat(logits, dim=1).float()
 
-    @torch.inference_mode()
-    def detect(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Detect persons in RGB images [N, 3, 300, 300] in [-1, 1] (see `normalize`).
+    def boxes(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes [N, 1917, 4] and their scores [N, 1917] in RGB pixels uint8 [N, 300, 300, 3].
 
-        Returns for each image its boxes [K, 4], x0 y0 x1 y1 as fractions of the image, and their
-        scores [K], by falling score, K <= 100. Raises ValueError for another shape: the anchors
-        fit this size only.
+        Boxes are x0 y0 x1 y1 as fractions of the image, and may reach outside of it. Raises
+        ValueError for another shape: the anchors fit this size only.
         """
-        if images.ndim != 4 or images.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
-            raise ValueError(f"images must be [N, 3, 300, 300], not {list(images.shape)}")
-        encodings, logits = self(images)
-        boxes = decode_boxes(encodings, self.anchors)
+        if pixels.ndim != 4 or pixels.shape[1:] != (INPUT_SIZE, INPUT_SIZE, 3):
+            raise ValueError(f"pixels must be [N, 300, 300, 3], not {list(pixels.shape)}")
+        encodings, logits = self(normalize(pixels).permute(0, 3, 1, 2))
         # The graph was trained with a sigmoid for each class, not a softmax over both.
-        scores = logits[..., PERSON_CLASS].sigmoid()
-        return [select_boxes(b, s) for b, s in zip(boxes, scores, strict=True)]
+        return decode_boxes(encodings, self.anchors), logits[..., PERSON_CLASS].sigmoid()
 
 
 def load_ssdlite(path: str | Path) -> SSDLiteMobileNetV2:

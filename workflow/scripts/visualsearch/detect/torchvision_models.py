@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torchvision
+from numpy.typing import NDArray
 from PIL import Image
 from torchvision.models import get_model_builder, get_model_weights
 from torchvision.models.mobilenetv3 import InvertedResidual
@@ -21,19 +22,13 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import sha256_file
-from visualsearch.detect.base import (
-    GPU_BATCH,
-    Detections,
-    WholePicture,
-    count_parameters,
-    torch_device,
-)
+from visualsearch.detect.base import GPU_BATCH, Detections, Maps, TorchDetector, WholePicture
 from visualsearch.detect.failures import TooThin
 from visualsearch.detect.folding import fold_norms
-from visualsearch.detect.precision import DTYPES, cast, compute_in, resolve
+from visualsearch.detect.precision import DTYPES, cast, compute_in
 from visualsearch.detect.roi_pooling import RowRoIAlign
+from visualsearch.detect.torch_base import count_parameters, crop_maps, torch_device
 from visualsearch.detect.weights import download_weights, load_weights, published_hash
-from visualsearch.detect.winograd import with_winograd
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.values import is_weights_file
 
@@ -50,7 +45,7 @@ class TorchvisionDetector:
     # Smaller images would be padded to the largest, which changes what is found in them.
     mixes_sizes = False
 
-    def __init__(self, settings: DetectorSettings, entry: TorchvisionEntry) -> None:
+    def __init__(self, settings: DetectorSettings, entry: TorchvisionEntry, precision: str) -> None:
         self.settings = settings
         self.featurizer = entry.featurizer
         self.map_lengths = entry.featurizer.lengths
@@ -75,7 +70,7 @@ class TorchvisionDetector:
         load_weights(self.model, self.weights_file, settings.name)
         self.weights_sha256 = sha256_file(self.weights_file)
         self.parameters = count_parameters(self.model)
-        self.precision = resolve(settings.precision, self.device)
+        self.precision = self.vector_precision = precision
         self.dtype = DTYPES[self.precision]
         self.batch_size = GPU_BATCH if self.device.type == "cuda" else 1
         transform: Any = self.model.transform
@@ -106,6 +101,16 @@ class TorchvisionDetector:
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
         return pil_to_tensor(image).to(self.device).float().div_(255)
+
+    def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
+        return crop_maps(self, crops)
+
+    def in_torch(self) -> TorchDetector:
+        return self
+
+    def drop_stages(self) -> None:
+        """Free the parts of the backbone by which vectors are computed."""
+        del self._first_stages, self._last_stage
 
     def normalise(self, crops: torch.Tensor) -> torch.Tensor:
         transform = self.model.transform
@@ -161,7 +166,6 @@ class TorchvisionDetector:
             "anchor_aspect_ratios": [list(ratios) for ratios in anchors.aspect_ratios],
             "featurizer": str(self.featurizer),
             "vector_length": self.vector_length,
-            "precision": self.precision,
             "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__},
         }
 
@@ -196,13 +200,10 @@ def _freeze_batch_norms(module: torch.nn.Module, eps: float | None) -> None:
 def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     """Make a model in eval mode compute in `dtype` on `device`, with fewer operations; in place.
 
-    Norms are folded into convolutions. A CPU also gets faster algorithms for 3x3 convolutions and
-    RoIAlign. Whatever places and scores boxes stays in fp32: anchors, the last layer of a two-stage
+    Norms are folded into convolutions. A CPU also gets a faster RoIAlign. Whatever places and scores boxes stays in fp32: anchors, the last layer of a two-stage
     model, decoding and NMS.
     """
     fold_norms(model, (torch.nn.BatchNorm2d, FrozenBatchNorm2d)).to(device)
-    if device.type == "cpu":
-        with_winograd(model, dtype)
     compute_in(model.backbone, dtype)
     proposing = getattr(model, "rpn", model)
     compute_in(proposing.head, dtype, torch.float32)

@@ -1,4 +1,4 @@
-"""Embed boxes in batches, and write tables of embeddings. Needs torch and torchvision."""
+"""Embed boxes in batches, and write tables of embeddings."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -16,12 +15,12 @@ from visualsearch.core.progress import progress
 from visualsearch.data.boxes import Boxes, clip_to_image, grow, mirror
 from visualsearch.data.row_cache import LeftOut
 from visualsearch.data.vectors import full_length_columns
-from visualsearch.detect.base import Detector
+from visualsearch.detect.base import Backbone
 from visualsearch.detect.failures import Failures
 from visualsearch.embed.distortion import MIRRORED, UNMIRRORED
 from visualsearch.embed.persons import PictureBoxes, vector_lengths
 from visualsearch.embed.pooling import pool
-from visualsearch.embed.regions import REGIONS, Tensors
+from visualsearch.embed.regions import REGIONS, Arrays
 from visualsearch.settings import EmbeddingSettings
 
 # Regions in a batch, by precision, for each image of the detector's batch_size. Even, so that a box
@@ -36,15 +35,15 @@ Tag = TypeVar("Tag")
 
 
 def embed_boxes(
-    detector: Detector, image: Image.Image, boxes: Boxes, settings: EmbeddingSettings
+    backbone: Backbone, image: Image.Image, boxes: Boxes, settings: EmbeddingSettings
 ) -> NDArray[np.float32]:
     """Embed the boxes of one image, as `embed_pictures` does."""
-    ((_, vectors),) = embed_pictures(detector, [(None, image, boxes)], settings)
+    ((_, vectors),) = embed_pictures(backbone, [(None, image, boxes)], settings)
     return vectors
 
 
 def embed_pictures(
-    detector: Detector,
+    backbone: Backbone,
     pictures: Iterable[tuple[Tag, Image.Image, Boxes]],
     settings: EmbeddingSettings,
 ) -> Iterator[tuple[Tag, NDArray[np.float32]]]:
@@ -60,16 +59,16 @@ def embed_pictures(
     """
     waiting: deque[tuple[Tag, int]] = deque()
 
-    def inputs() -> Iterator[Tensors]:
+    def inputs() -> Iterator[Arrays]:
         for tag, image, boxes in pictures:
             waiting.append((tag, len(boxes)))
             boxes = clip_to_image(grow(boxes, settings.margin), *image.size)
-            yield from REGIONS[settings.region].inputs(detector, image, boxes, settings)
+            yield from REGIONS[settings.region].inputs(backbone, image, boxes, settings)
 
-    length = sum(vector_lengths(detector.map_lengths, settings).values())
+    length = sum(vector_lengths(backbone.map_lengths, settings).values())
     ready = np.empty((0, length), np.float32)
     # The last, empty batch gives images without boxes at the end their turn.
-    for vectors in chain(_vectors(detector, inputs(), settings), [ready]):
+    for vectors in chain(_vectors(backbone, inputs(), settings), [ready]):
         ready = np.concatenate([ready, vectors])
         while waiting and waiting[0][1] <= len(ready):
             tag, n = waiting.popleft()
@@ -77,49 +76,52 @@ def embed_pictures(
             ready = ready[n:]
 
 
+def prepare(backbone: Backbone, settings: EmbeddingSettings) -> None:
+    """Compute a batch of boxes, so that whatever `embed_pictures` converts is converted."""
+    embed_boxes(backbone, Image.new("RGB", (64, 64)), np.array([[0, 0, 64, 64]]), settings)
+
+
 def _vectors(
-    detector: Detector, inputs: Iterator[Tensors], settings: EmbeddingSettings
+    backbone: Backbone, inputs: Iterator[Arrays], settings: EmbeddingSettings
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the vectors of a region's inputs, batch by batch: float32 [n, length]."""
-    size = REGIONS_PER_BATCH[detector.precision] * detector.batch_size
+    size = REGIONS_PER_BATCH[backbone.vector_precision] * backbone.batch_size
     while rows := list(islice(inputs, size)):
         n = len(rows)
         rows += [rows[-1]] * (size - n)
-        batch = tuple(map(torch.cat, zip(*rows, strict=True)))
-        with torch.inference_mode():
-            maps = REGIONS[settings.region].maps(detector, batch, settings)
-            vectors = pool(maps, settings)
-        yield vectors[: n // 2 if settings.mirrored else n].numpy()
+        batch = tuple(map(np.concatenate, zip(*rows, strict=True)))
+        vectors = pool(REGIONS[settings.region].maps(backbone, batch, settings), settings)
+        yield vectors[: n // 2 if settings.mirrored else n]
 
 
 def embed_items(
-    detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
+    backbone: Backbone, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
 ) -> Iterator[pa.Table | LeftOut]:
     """Embed the boxes of each picture; yields tables of `vector_lengths`' columns, item by item.
 
     A picture on which the network fails is left out. description: for the line that shows progress.
     """
 
-    lengths = vector_lengths(detector.map_lengths, settings)
+    lengths = vector_lengths(backbone.map_lengths, settings)
 
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
         read = ((item.picture.read(), item.boxes) for item in _trimmed(some))
         pictures = ((None, decoded.image, decoded.to_image(boxes)) for decoded, boxes in read)
-        for _, vectors in embed_pictures(detector, pictures, settings):
+        for _, vectors in embed_pictures(backbone, pictures, settings):
             yield pa.table(full_length_columns(vectors, lengths))
 
     return progress(_without_failing(items, embed), description, "images", len(items))
 
 
 def embed_items_both_ways(
-    detector: Detector, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
+    backbone: Backbone, items: Sequence[PictureBoxes], settings: EmbeddingSettings, description: str
 ) -> Iterator[pa.Table | LeftOut]:
     """Embed the boxes of each picture, in its mirror image and in the picture itself.
 
     Yields tables with the columns of distortion.with_both_ways, item by item, as `embed_items`
     does.
     """
-    lengths = vector_lengths(detector.map_lengths, settings)
+    lengths = vector_lengths(backbone.map_lengths, settings)
 
     def views(some: Sequence[PictureBoxes]) -> Iterator[tuple[None, Image.Image, Boxes]]:
         for item in _trimmed(some):
@@ -129,7 +131,7 @@ def embed_items_both_ways(
             yield None, image, boxes
 
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
-        embedded = embed_pictures(detector, views(some), settings)
+        embedded = embed_pictures(backbone, views(some), settings)
         for (_, mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
             columns = full_length_columns(mirrored, lengths, MIRRORED)
             yield pa.table(columns | full_length_columns(unmirrored, lengths, UNMIRRORED))

@@ -31,6 +31,13 @@ class DetectorSettings(Section):
         "use the GPU at a time.",
         choices=("auto", "cpu", "cuda"),
     )
+    runtime: str = key(
+        "auto",
+        "Which library computes the network. openvino: OpenVINO, on a CPU. torch: PyTorch, on a "
+        "CPU or a GPU. auto: openvino on a CPU, if it is installed, else torch. RoIAlign "
+        "(embedding.region) and RT-DETR are always computed by torch.",
+        choices=("auto", "openvino", "torch"),
+    )
     precision: str = key(
         "auto",
         "Number format of the network. bf16 is about twice as fast on hardware that supports it "

@@ -1,0 +1,86 @@
+"""How a network is computed: by which library, in which number format. Imports neither library."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from visualsearch.core.errors import InputError
+from visualsearch.settings import DetectorSettings
+
+# One of these is there if torch may see a GPU: NVIDIA's, AMD's, or either on Windows.
+GPU_FILES = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+
+
+class Computing(NamedTuple):
+    """runtime: torch or openvino. precision: of detection. vector_precision: of the vectors."""
+
+    runtime: str
+    precision: str
+    vector_precision: str
+
+    @classmethod
+    def of(cls, described: dict[str, Any]) -> Computing:
+        """Return what the content of detector.json says."""
+        return cls(*(described[name] for name in cls._fields))
+
+
+def uses_gpu(device: str) -> bool:
+    """Whether `detector.device` means a GPU on this machine. Asks the system, as torch is slow."""
+    return device == "cuda" or (device == "auto" and Path(GPU_FILES[0]).exists())
+
+
+def resolve(settings: DetectorSettings) -> Computing:
+    """Return what detector.runtime and detector.precision mean on this machine.
+
+    Raises InputError for what cannot be had on it.
+    """
+    on_gpu = _on_gpu(settings.device)
+    runtime = settings.runtime
+    if runtime == "auto":
+        runtime = "torch" if on_gpu or find_spec("openvino") is None else "openvino"
+    if runtime == "openvino":
+        return _in_openvino(settings, on_gpu)
+    # torch takes seconds to import.
+    from visualsearch.detect.precision import resolve as resolve_in_torch
+
+    precision = resolve_in_torch(settings.precision, on_gpu)
+    return Computing(runtime, precision, precision)
+
+
+def _on_gpu(device: str) -> bool:
+    if device == "cpu" or (device == "auto" and not any(Path(f).exists() for f in GPU_FILES)):
+        return False
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "detector.device is 'cuda', but torch sees no GPU here; use 'auto' or 'cpu'"
+        )
+    return torch.cuda.is_available()
+
+
+def _in_openvino(settings: DetectorSettings, on_gpu: bool) -> Computing:
+    if on_gpu:
+        raise InputError(
+            "detector.runtime is openvino, which computes on the CPU here, and detector.device is "
+            f"{settings.device}, which is a GPU on this machine; set detector.device to cpu, or "
+            "detector.runtime to auto"
+        )
+    if find_spec("openvino") is None:
+        raise InputError(
+            "detector.runtime is openvino, which is not installed; run pip install openvino, or "
+            "set detector.runtime to auto"
+        )
+    from visualsearch.detect.networks import has_bf16
+
+    precision = settings.precision
+    if precision == "bf16" and not has_bf16():
+        raise InputError(
+            "detector.precision is bf16, which this processor cannot multiply; set it to auto or "
+            "fp32, or set detector.runtime to torch, which imitates bf16 slowly"
+        )
+    fastest = "bf16" if has_bf16() else "fp32"
+    precision = fastest if precision == "auto" else precision
+    return Computing("openvino", precision, fastest if precision == "int8" else precision)

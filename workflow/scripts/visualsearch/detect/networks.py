@@ -1,0 +1,134 @@
+"""Networks in OpenVINO: converted once, kept beside the results, run on one thread of a CPU.
+
+Needs openvino, and torch only for a network that is not kept yet.
+https://docs.openvino.ai/2026/openvino-workflow/running-inference.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visualsearch.core import checksums
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing_folder
+
+# Within the cache of the results (data.row_cache.FOLDER), which may be deleted at any time.
+FOLDER = Path("cache", "networks")
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+# Packages that decide what a network computes. Not every detector has all.
+PACKAGES = ("openvino", "torch", "torchvision", "transformers", "nncf")
+
+
+class Network:
+    """A network, ready to run: arrays in, arrays out.
+
+    file: an .xml of OpenVINO's format, whose sizes may be open. precision: a key of HINTS.
+    """
+
+    def __init__(self, file: Path, precision: str) -> None:
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            # Results must not depend on the number of cores.
+            "INFERENCE_NUM_THREADS": 1,
+            "NUM_STREAMS": 1,
+            # Jobs side by side would all be pinned to the first core.
+            "ENABLE_CPU_PINNING": False,
+        }
+        core = openvino().Core()
+        self._request = core.compile_model(file, "CPU", options).create_infer_request()
+
+    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """Run the network. The results are valid until the next call."""
+        self._request.infer(list(inputs), share_inputs=True, share_outputs=True)
+        return [tensor.data for tensor in self._request.output_tensors]
+
+
+class Networks:
+    """The converted networks of one detector.
+
+    detector: its name. weights_sha256: of its weights. results: the folder of the results, in whose
+    cache they are kept; None to keep them as long as this object.
+    """
+
+    def __init__(self, detector: str, weights_sha256: str, results: str | Path | None) -> None:
+        made_by = [detector, weights_sha256, _code(), _versions(PACKAGES)]
+        text = json.dumps(made_by, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if results is None:
+            self._temporary = TemporaryDirectory(prefix="visualsearch-")
+            results = self._temporary.name
+        self._folder = Path(results, FOLDER, digest)
+
+    def load(self, name: str, precision: str, convert: Callable[[], Any]) -> Network:
+        """Return a network, converted unless it is kept. convert: gives an openvino.Model."""
+        return Network(self.file(name, convert), precision)
+
+    def file(self, name: str, convert: Callable[[], Any]) -> Path:
+        """Return the file of a network, which `convert` makes if it is missing or damaged."""
+        folder = self._folder / name
+        files = [folder / "network.xml", folder / "network.bin"]
+        if not _intact(files):
+            for other in self._folder.parent.glob("*"):
+                if other != self._folder:
+                    shutil.rmtree(other, ignore_errors=True)
+            model = convert()
+            with replacing_folder(folder) as new:
+                written = [str(new / file.name) for file in files]
+                openvino().serialize(model, *written)
+                checksums.write(written)
+        return files[0]
+
+
+def _intact(files: Iterable[Path]) -> bool:
+    """Whether all files are there, as they were written."""
+    try:
+        checksums.check(map(str, files))
+    except InputError:
+        return False
+    return all(file.is_file() for file in files)
+
+
+@cache
+def openvino() -> Any:
+    """Import openvino. Without the package of its own, it reports nothing to its makers."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+@cache
+def has_bf16() -> bool:
+    """Return whether this processor multiplies in bf16."""
+    return "BF16" in openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the modules that build and convert networks."""
+    digest = hashlib.sha256()
+    for module in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(module.read_bytes())
+    return digest.hexdigest()
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
