@@ -20,8 +20,8 @@ from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED, RTDETR
 
 if TYPE_CHECKING:
-    from visualsearch.detect.base import Backbone, Detector, TorchDetector
     from visualsearch.detect.backbone import ConvertedBackbone
+    from visualsearch.detect.base import Backbone, Detector, TorchDetector
     from visualsearch.detect.torchvision_models import TorchvisionDetector
 
 

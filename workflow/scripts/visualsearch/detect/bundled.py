@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visualsearch.detect import ssd_graph
-from visualsearch.detect.base import Detections, Maps, TorchDetector
 from visualsearch.detect.backbone import ConvertedBackbone
+from visualsearch.detect.base import Detections, Maps, TorchDetector
 from visualsearch.settings import DetectorSettings
 
 # The reference results of the original were cut at this score; down to it, both have the same AP.

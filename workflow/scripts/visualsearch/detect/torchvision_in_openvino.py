@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from visualsearch.detect.base import Detections, Maps, TorchDetector
 from visualsearch.detect.backbone import ConvertedBackbone
+from visualsearch.detect.base import Detections, Maps, TorchDetector
 from visualsearch.detect.converting import convert
 from visualsearch.detect.networks import Network
 from visualsearch.detect.torchvision_models import TorchvisionDetector

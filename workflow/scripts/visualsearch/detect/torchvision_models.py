@@ -200,8 +200,8 @@ def _freeze_batch_norms(module: torch.nn.Module, eps: float | None) -> None:
 def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
     """Make a model in eval mode compute in `dtype` on `device`, with fewer operations; in place.
 
-    Norms are folded into convolutions. A CPU also gets a faster RoIAlign. Whatever places and scores boxes stays in fp32: anchors, the last layer of a two-stage
-    model, decoding and NMS.
+    Norms are folded into convolutions. A CPU also gets a faster RoIAlign. Whatever places and
+    scores boxes stays in fp32: anchors, the last layer of a two-stage model, decoding and NMS.
     """
     fold_norms(model, (torch.nn.BatchNorm2d, FrozenBatchNorm2d)).to(device)
     compute_in(model.backbone, dtype)

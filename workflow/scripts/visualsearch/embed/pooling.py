@@ -53,7 +53,7 @@ def pool(maps: Maps, settings: EmbeddingSettings) -> Floats:
         rows = stripes(maps[name], settings.stripes if name == "before" else 1)
         vectors += [pooling(each) for each in rows]
     joined = np.concatenate(vectors, axis=1)
-    return (joined[0::2] + joined[1::2]) / 2 if settings.mirrored else joined
+    return (joined[0::2] + joined[1::2]) / np.float32(2) if settings.mirrored else joined
 
 
 def stripes(maps: Floats, n: int) -> list[Floats]:

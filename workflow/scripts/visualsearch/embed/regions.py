@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -14,7 +13,7 @@ from visualsearch.embed.crops import crop_boxes
 from visualsearch.embed.persons import MAPS
 from visualsearch.settings import EmbeddingSettings
 
-Arrays = tuple[NDArray[np.generic], ...]
+Arrays = tuple[NDArray[Any], ...]
 
 
 class Region(NamedTuple):
