@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from visualsearch.core.errors import InputError
 from visualsearch.detect.computing import Computing, resolve
+from visualsearch.detect.light_torchvision import import_torchvision
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED, RTDETR
 
@@ -94,9 +95,10 @@ class TorchvisionEntry:
     ) -> Detector:
         if computing.runtime == "torch":
             return load_in_torch(settings, computing)
+        import_torchvision()
         from visualsearch.detect.torchvision_in_openvino import TorchvisionInOpenVINO
 
-        # Not the one of load_in_torch, as its parts are replaced.
+        # Not the one of the function load_in_torch, as its parts are replaced.
         detector = self.load_in_torch(replace(settings, device="cpu"), "fp32")
         mean = detector.model.transform.image_mean
         sha256 = detector.weights_sha256
@@ -104,6 +106,7 @@ class TorchvisionEntry:
         return TorchvisionInOpenVINO(detector, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchvisionDetector:
+        import_torchvision()
         from visualsearch.detect.torchvision_models import TorchvisionDetector
 
         return TorchvisionDetector(settings, self, precision)
@@ -128,6 +131,7 @@ class RTDetrEntry:
         return load_in_torch(settings, computing)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
+        import_torchvision()
         try:
             from visualsearch.detect.rtdetr import RTDetrDetector
         except ImportError as error:

@@ -18,7 +18,6 @@ from PIL import Image
 from torchvision.models import get_model_builder, get_model_weights
 from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import FrozenBatchNorm2d
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import sha256_file
@@ -100,7 +99,8 @@ class TorchvisionDetector:
             raise TooThin
 
     def _pixels(self, image: Image.Image) -> torch.Tensor:
-        return pil_to_tensor(image).to(self.device).float().div_(255)
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        return pixels.to(self.device).float().div_(255)
 
     def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
         return crop_maps(self, crops)

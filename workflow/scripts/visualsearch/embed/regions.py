@@ -9,6 +9,7 @@ from PIL import Image
 
 from visualsearch.data.boxes import Boxes
 from visualsearch.detect.base import Backbone, Maps
+from visualsearch.detect.light_torchvision import import_torchvision
 from visualsearch.embed.crops import crop_boxes
 from visualsearch.embed.persons import MAPS
 from visualsearch.settings import EmbeddingSettings
@@ -51,6 +52,7 @@ def _maps_of_crops(backbone: Backbone, batch: Arrays, settings: EmbeddingSetting
 def _aligned(
     backbone: Backbone, image: Image.Image, boxes: Boxes, settings: EmbeddingSettings, final: bool
 ) -> Iterator[Arrays]:
+    import_torchvision()
     from visualsearch.embed.aligning import aligned
 
     return aligned(backbone, image, boxes, settings, final)
