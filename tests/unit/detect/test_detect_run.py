@@ -68,7 +68,9 @@ def test_only_pictures_of_one_size_go_together_and_rows_keep_their_order(tmp_pat
             batches.append([image.size for image in images])
             return self.detector.detect(images)
 
-    settings = DetectorSettings(BUNDLED, device="cpu", score_threshold=0.001, precision="fp32")
+    settings = DetectorSettings(
+        BUNDLED, device="cpu", runtime="torch", score_threshold=0.001, precision="fp32"
+    )
     detector = load_detector(settings)
     alone, together = (
         pa.concat_tables(detect_images(Watching(detector, n), pictures, "person", "detect"))  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Detectors of the registry: built as torchvision builds them, weights checked before use."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
@@ -18,14 +20,15 @@ from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
 from helpers import one_line
 from made_weights import SMALL, TORCHVISION, random_state, unset_weights
 from visualsearch.core.errors import InputError
-from visualsearch.detect import DETECTORS, load_described, load_detector, weights
-from visualsearch.detect.base import Detector
+from visualsearch.detect import DETECTORS, describe, load_described, load_detector, weights
+from visualsearch.detect.base import Detections, Detector, TorchDetector
 from visualsearch.detect.run import detect_category
 from visualsearch.detect.weights import download_weights
 from visualsearch.embed.embedding import embed_boxes
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
+CROPS = np.random.default_rng(1).integers(0, 255, (2, 96, 64, 3), dtype=np.uint8)
 MOBILENET = "fasterrcnn_mobilenet_v3_large_fpn"
 EXACT = {"precision": "fp32"}
 # Folding norms may change a value by this share.
@@ -46,7 +49,8 @@ def picture(width: int = 160, height: int = 120) -> Image.Image:
 
 class Built(NamedTuple):
     name: str
-    detector: Detector
+    detector: TorchDetector
+    converted: Detector
     state: dict[str, torch.Tensor]
 
 
@@ -54,30 +58,34 @@ class Built(NamedTuple):
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Built]:
-    """A detector of torchvision's with random weights, read from a file."""
+    """A detector of torchvision's with random weights, read from a file, in both runtimes."""
     path = tmp_path_factory.mktemp("built") / "w.pth"
     state = random_state(request.param)
     torch.save(state, path)
     settings = DetectorSettings(
         request.param, str(path), "cpu", score_threshold=0.0, **SMALL, **EXACT
     )
+    results = path.parent / "results"
     with unset_weights():
-        detector = load_detector(settings)
-    yield Built(request.param, detector, state)
+        converted = load_detector(replace(settings, runtime="openvino"), results)
+        converted.crop_maps(CROPS)
+        detector = load_detector(replace(settings, runtime="torch"))
+    yield Built(request.param, detector.in_torch(), converted, state)
     path.unlink()
+    shutil.rmtree(results)
 
 
 def test_same_answers_as_the_model_torchvision_builds(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, detector, state = built
+    name, detector, converted, state = built
     monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *args, **kwargs: state)
     threshold = DETECTORS[name].threshold
     with unset_weights():
         theirs = get_model_builder(name)(
             weights=get_model_weights(name).DEFAULT, **{threshold: 0.0}, **SMALL
         ).eval()
-    crops = torch.rand(2, 3, 96, 64)
+    crops = torch.from_numpy(CROPS).permute(0, 3, 1, 2) / 255
     mean, std = (
         torch.tensor(values).view(3, 1, 1)
         for values in (theirs.transform.image_mean, theirs.transform.image_std)
@@ -91,21 +99,26 @@ def test_same_answers_as_the_model_torchvision_builds(
     with torch.inference_mode():
         *_, expected_before, expected = theirs.backbone.body((crops - mean) / std).values()
         found = theirs([torch.from_numpy(np.array(picture())).permute(2, 0, 1) / 255])[0]
-    before = detector.map_before(detector.normalise(crops))
-    last = detector.last_stage(before)
-    assert torch.isfinite(last).all() and last.std() > 0
     expected_before = tapped[0] if tapped else expected_before
-    assert (before - expected_before).norm() < FOLDING * expected_before.norm()
-    assert (last - expected).norm() < FOLDING * expected.norm()
-    assert before.shape == (2, detector.map_lengths["before"], 6, 4)
-    assert last.shape == (2, detector.map_lengths["last"], 3, 2)
+    for each in (detector, converted):
+        maps = {name: torch.from_numpy(m) for name, m in each.crop_maps(CROPS).items()}
+        assert torch.isfinite(maps["last"]).all() and maps["last"].std() > 0
+        assert (maps["before"] - expected_before).norm() < FOLDING * expected_before.norm()
+        assert (maps["last"] - expected).norm() < FOLDING * expected.norm()
+        assert maps["before"].shape == (2, detector.map_lengths["before"], 6, 4)
+        assert maps["last"].shape == (2, detector.map_lengths["last"], 3, 2)
     assert detector.map_lengths["last"] == detector.details()["vector_length"]
     for length in detector.map_lengths.values():
         assert f"({length} channels" in detector.details()["featurizer"]
-    [ours] = detector.detect([picture()])
-    assert ours.scores == pytest.approx(found["scores"].numpy(), rel=FOLDING)
+    for each in (detector, converted):
+        [ours] = each.detect([picture()])
+        check_same(ours, {key: value.numpy() for key, value in found.items()})
+
+
+def check_same(ours: Detections, found: dict[str, NDArray[Any]]) -> None:
+    assert ours.scores == pytest.approx(found["scores"], rel=FOLDING)
     # Each box has its own partner; boxes of nearly equal scores may be in another order.
-    boxes, labels = found["boxes"].numpy(), found["labels"].numpy()
+    boxes, labels = found["boxes"], found["labels"]
     apart = np.abs(ours.boxes[:, None] - boxes).max(axis=2)
     apart[ours.labels[:, None] != labels] = np.inf
     same = apart.argmin(axis=1)
@@ -120,7 +133,7 @@ def test_box_of_the_whole_picture_has_the_same_maps_by_every_region(built: Built
     box = np.array([[0, 0, 160, 96]], np.float32)
     settings = EmbeddingSettings(fit="stretch", size=(96, 160), maps="both", stripes=2)
     crop, last, before = (
-        embed_boxes(built.detector, picture(160, 96), box, replace(settings, region=region))
+        embed_boxes(built.converted, picture(160, 96), box, replace(settings, region=region))
         for region in ("crop", "roi_align_last", "roi_align_before")
     )
     lengths = built.detector.map_lengths
@@ -129,9 +142,9 @@ def test_box_of_the_whole_picture_has_the_same_maps_by_every_region(built: Built
 
 
 def small_mobilenet(weights_file: Path, **settings: Any) -> Any:
-    """A detector with random weights, in fp32 on the CPU."""
+    """A detector with random weights, by torch in fp32 on the CPU."""
     return load_detector(
-        DetectorSettings(MOBILENET, str(weights_file), "cpu", **EXACT, **SMALL, **settings)
+        DetectorSettings(MOBILENET, str(weights_file), "cpu", "torch", **EXACT, **SMALL, **settings)
     )
 
 
@@ -154,7 +167,9 @@ def test_any_category_can_be_detected(weights_file: Path) -> None:
 @pytest.mark.parametrize("name", [MOBILENET, BUNDLED])
 def test_inputs_of_the_backbone_are_those_of_detect(name: str, weights_file: Path) -> None:
     if name == BUNDLED:
-        detector: Any = load_detector(DetectorSettings(BUNDLED, device="cpu", **EXACT))
+        detector: Any = load_detector(
+            DetectorSettings(BUNDLED, device="cpu", runtime="torch", **EXACT)
+        )
         first, size, scale = detector.model.stem, (300, 300), (300 / 400, 300 / 250)
     else:
         detector = small_mobilenet(weights_file)
@@ -183,7 +198,7 @@ def test_details_of_own_weights_claim_no_published_figures(weights_file: Path) -
 
 def test_weights_other_than_described_are_refused(weights_file: Path) -> None:
     settings = DetectorSettings(MOBILENET, str(weights_file), "cpu")
-    described = load_detector(settings).details()
+    described = describe(settings)
     with pytest.raises(InputError, match="--forcerun fetch_weights"):
         load_described(settings, described | {"weights_sha256": "0" * 64})
 

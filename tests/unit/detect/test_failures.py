@@ -20,7 +20,7 @@ from visualsearch.data.pictures import Picture, Pictures
 from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.skipped import Skipped, read_skipped
 from visualsearch.data.tables import DETECTIONS, read_table, write_table
-from visualsearch.detect import load_detector
+from visualsearch.detect import describe, load_detector
 from visualsearch.detect.base import Detections, Detector
 from visualsearch.detect.failures import TOO_MANY_IN_A_ROW
 from visualsearch.detect.run import detect_images
@@ -119,6 +119,7 @@ def test_only_the_guilty_picture_of_a_batch_is_left_out(
         OSError(28, "No space left on device"),
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("Exception from src/inference: std::bad_alloc"),
     ],
 )
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -157,14 +158,15 @@ def test_embedding_leaves_out_the_guilty_picture_only(
     ]
     settings = EmbeddingSettings(region="roi_align_last", mirrored=True, size=(64, 32))
     expected = [table.to_pydict() for table in embed(detector, items, settings, "embed")]
-    whole_picture, guilty = detector.whole_picture, np.asarray(images[3])
+    in_torch = detector.in_torch()
+    whole_picture, guilty = in_torch.whole_picture, np.asarray(images[3])
 
     def failing(image: Image.Image) -> Any:
         if any(np.array_equal(guilty[:, ::side], np.asarray(image)) for side in (1, -1)):
             raise ZeroDivisionError("no map")
         return whole_picture(image)
 
-    monkeypatch.setattr(detector, "whole_picture", failing)
+    monkeypatch.setattr(in_torch, "whole_picture", failing)
     found = list(embed(detector, items, settings, "embed"))
     assert found.pop(3) == LeftOut("the network fails on it: ZeroDivisionError: no map")
     del expected[3]
@@ -207,8 +209,9 @@ def test_thin_pictures_end_no_job_of_a_detector_of_torchvision(tmp_path: Path) -
     images = [noise(160, 120), *(noise(*size) for size in THIN), noise(2, 150), noise(160, 120, 1)]
     write_pictures(tmp_path / "dataset", images)
     with unset_weights():
-        built = load_detector(DetectorSettings.of(section))
-    write_json(tmp_path / "detector.json", built.details())
+        settings = DetectorSettings.of(section)
+        built = load_detector(settings, tmp_path)
+        write_json(tmp_path / "detector.json", describe(settings))
     label = int(np.bincount(built.detect([images[0]])[0].labels).argmax())
     made = tmp_path / "detections"
 

@@ -14,7 +14,8 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
 
 from made_weights import TORCHVISION, random_network
 from visualsearch.data.pictures import Picture
-from visualsearch.detect import load_described, load_detector
+from visualsearch.detect import describe, load_described, load_detector, load_in_torch
+from visualsearch.detect.computing import Computing
 from visualsearch.detect.precision import DTYPES, compute_in, resolve
 from visualsearch.detect.roi_pooling import RowRoIAlign, roi_align_rows
 from visualsearch.detect.torchvision_models import make_fast
@@ -153,18 +154,22 @@ def test_anchors_stay_on_whole_pixels_in_bf16(models: dict[str, Any]) -> None:
 def test_auto_is_bf16_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for has, expected in (("avx512_bf16", "bf16"), ("amx_bf16", "bf16"), ("avx512_f", "fp32")):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {has: True})
-        assert resolve("auto", CPU) == expected
-    assert resolve("bf16", CPU) == "bf16"
+        assert resolve("auto", on_gpu=False) == expected
+    assert resolve("bf16", on_gpu=False) == "bf16"
     # torch before 2.10.
     monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert resolve("auto", CPU) == "fp32"
+    assert resolve("auto", on_gpu=False) == "fp32"
 
 
 def test_all_jobs_take_the_precision_of_the_first() -> None:
-    described = load_detector(DetectorSettings(BUNDLED, device="cpu", precision="bf16")).details()
-    assert described["precision"] == "bf16"
-    elsewhere = load_described(DetectorSettings(BUNDLED, device="cpu", precision="auto"), described)
-    assert elsewhere.details() == described
+    settings = DetectorSettings(BUNDLED, device="cpu", runtime="torch", precision="bf16")
+    described = describe(settings)
+    assert (described["runtime"], described["precision"]) == ("torch", "bf16")
+    elsewhere = load_described(DetectorSettings(BUNDLED, device="cpu"), described)
+    assert elsewhere is load_in_torch(
+        DetectorSettings(BUNDLED, device="cpu"), Computing("torch", "bf16", "bf16")
+    )
+    assert elsewhere.vector_precision == "bf16"
 
 
 def test_modules_in_bf16_return_the_dtype_asked_for() -> None:
@@ -187,12 +192,13 @@ def test_modules_in_bf16_return_the_dtype_asked_for() -> None:
     # A score that changes by little moves the AP of few pictures by more.
     [(30, 0.1641, 0.005, 10), pytest.param(140, 0.1753, 0.001, 90, marks=pytest.mark.torture)],
 )
+@pytest.mark.parametrize("runtime", ["openvino", "torch"])
 def test_ap_in_bf16_is_that_of_fp32(
-    coco_sample: Path, count: int, ap: float, change: float, persons: int
+    runtime: str, coco_sample: Path, count: int, ap: float, change: float, persons: int
 ) -> None:
     """The bundled detector's real weights on real pictures: the bound of `snakemake parity`."""
     detectors = [
-        load_detector(DetectorSettings(BUNDLED, device="cpu", precision=p))
+        load_detector(DetectorSettings(BUNDLED, device="cpu", runtime=runtime, precision=p))
         for p in ("fp32", "bf16")
     ]
     parity = measure_parity(

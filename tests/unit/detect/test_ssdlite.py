@@ -20,7 +20,15 @@ from torchvision.ops import box_iou, nms
 
 from helpers import one_line
 from visualsearch.core.errors import InputError
-from visualsearch.detect import DETECTORS, load_detector, ssd_boxes, ssdlite
+from visualsearch.detect import (
+    DETECTORS,
+    bundled,
+    load_detector,
+    load_in_torch,
+    ssd_boxes,
+    ssd_graph,
+    ssdlite,
+)
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED
 
@@ -52,6 +60,16 @@ def to_xyxy(boxes: np.ndarray) -> Tensor:
 
 def check_close(ours: Tensor, theirs: Tensor, tolerance: float = TOLERANCE) -> None:
     torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
+
+
+def find(
+    model: ssdlite.SSDLiteMobileNetV2, pixels: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The chosen boxes and their scores in pixels uint8 [N, 300, 300, 3]."""
+    with torch.inference_mode():
+        boxes, scores = model.boxes(torch.from_numpy(pixels))
+    found = zip(boxes.numpy(), scores.numpy(), strict=True)
+    return [ssd_graph.select_boxes(*of_one) for of_one in found]
 
 
 def prepare(reference: dict[str, np.ndarray], image: str) -> Tensor:
@@ -92,27 +110,27 @@ def test_every_stage_agrees_with_the_graph(
         expected("det_scores")[0, kept],
     )
     graph_scores = expected("scores")[0, :, ssdlite.PERSON_CLASS]
-    of_the_graph = ssd_boxes.select_boxes(locations[0], graph_scores)
-    [detected] = model.detect(x)
+    of_the_graph = ssd_graph.select_boxes(locations[0].numpy(), graph_scores.numpy())
+    [detected] = find(model, reference[f"{image}_input_uint8"])
     for ours, tolerances in (
         (of_the_graph, (1e-6, 1e-6)),
         (detected, (1 / ssdlite.INPUT_SIZE, TOLERANCE)),
     ):
-        check_close(ours[0], boxes, tolerances[0])
-        check_close(ours[1], scores, tolerances[1])
-    assert (detected[1].diff() <= 0).all()
+        check_close(torch.from_numpy(ours[0]), boxes, tolerances[0])
+        check_close(torch.from_numpy(ours[1]), scores, tolerances[1])
+    assert (np.diff(detected[1]) <= 0).all()
 
 
 def test_a_batch_answers_as_its_images_do_alone(
     model: ssdlite.SSDLiteMobileNetV2, reference: dict[str, np.ndarray]
 ) -> None:
-    images = [prepare(reference, image) for image in IMAGES]
-    together = model.detect(torch.cat(images))
+    images = [reference[f"{image}_input_uint8"] for image in IMAGES]
+    together = find(model, np.concatenate(images))
     assert len(together) == len(images)
     for image, (boxes, scores) in zip(images, together, strict=True):
-        [(alone_boxes, alone_scores)] = model.detect(image)
-        check_close(boxes, alone_boxes)
-        check_close(scores, alone_scores)
+        [(alone_boxes, alone_scores)] = find(model, image)
+        assert boxes == pytest.approx(alone_boxes, abs=TOLERANCE)
+        assert scores == pytest.approx(alone_scores, abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -126,13 +144,13 @@ def test_suppression_is_torchvisions(seed: int) -> None:
     boxes = np.concatenate([corners, corners + sides], axis=1)
     boxes[: n // 8] = boxes[n - n // 8 :]
     scores = rng.integers(1, 50, n).astype(np.float32) / 50
-    for threshold in (0.1, ssd_boxes.NMS_IOU_THRESHOLD):
+    for threshold in (0.1, ssd_graph.NMS_IOU_THRESHOLD):
         expected = nms(torch.from_numpy(boxes), torch.from_numpy(scores), threshold).numpy()
-        assert ssd_boxes.suppress(boxes, scores, threshold, 100).tolist() == expected[:100].tolist()
+        assert ssd_graph.suppress(boxes, scores, threshold, 100).tolist() == expected[:100].tolist()
 
 
 def test_select_boxes_suppresses_before_it_clips_and_drops_empty_boxes() -> None:
-    boxes = torch.tensor(
+    boxes = np.array(
         [
             [0.90, 0.2, 1.9, 0.8],
             [0.90, 0.2, 1.3, 0.8],
@@ -140,23 +158,24 @@ def test_select_boxes_suppresses_before_it_clips_and_drops_empty_boxes() -> None
             [0.10, 0.1, 0.5, 0.5],
             [0.10, 0.1, 0.5, 0.4],
             [0.60, 0.6, 0.8, 0.8],
-        ]
+        ],
+        np.float32,
     )
-    scores = torch.tensor([0.9, 0.8, 0.95, 0.5, 0.7, 1e-9])
+    scores = np.array([0.9, 0.8, 0.95, 0.5, 0.7, 1e-9], np.float32)
     # 0 and 1 are one box once clipped, but overlap by 0.4 before; 2 lies outside; 3 falls to 4;
     # 5 is below the graph's score threshold.
-    kept, kept_scores = ssd_boxes.select_boxes(boxes, scores)
-    check_close(kept_scores, torch.tensor([0.9, 0.8, 0.7]), 0)
-    check_close(kept, boxes[[0, 1, 4]].clamp(0, 1), 0)
+    kept, kept_scores = ssd_graph.select_boxes(boxes, scores)
+    assert np.array_equal(kept_scores, scores[[0, 1, 4]])
+    assert np.array_equal(kept, boxes[[0, 1, 4]].clip(0, 1))
 
 
 def test_boxes_outside_the_image_count_among_the_hundred() -> None:
-    left = torch.linspace(-150.0, 0.5, 150)
-    boxes = torch.stack([left, torch.zeros(150), left + 0.5, torch.full((150,), 0.5)], dim=1)
-    scores = torch.linspace(0.1, 0.9, 150)
-    kept, _ = ssd_boxes.select_boxes(boxes, scores)
+    left = np.linspace(-150.0, 0.5, 150, dtype=np.float32)
+    boxes = np.stack([left, np.zeros_like(left), left + 0.5, np.full_like(left, 0.5)], axis=1)
+    scores = np.linspace(0.1, 0.9, 150, dtype=np.float32)
+    kept, _ = ssd_graph.select_boxes(boxes, scores)
     assert len(kept) == 1
-    kept, _ = ssd_boxes.select_boxes(boxes, scores.flip(0))
+    kept, _ = ssd_graph.select_boxes(boxes, scores[::-1])
     assert len(kept) == 0
 
 
@@ -173,9 +192,9 @@ def test_backbone_takes_any_size(
     assert out.isfinite().all()
 
 
-def test_detect_refuses_another_size(model: ssdlite.SSDLiteMobileNetV2) -> None:
+def test_boxes_are_refused_for_another_size(model: ssdlite.SSDLiteMobileNetV2) -> None:
     with pytest.raises(ValueError, match="300"):
-        model.detect(torch.zeros(1, 3, 320, 320))
+        model.boxes(torch.zeros(1, 320, 320, 3, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize(
@@ -199,10 +218,10 @@ def test_weights_are_the_documented_ones() -> None:
 def test_constants_are_those_read_from_the_graph() -> None:
     with safe_open(WEIGHTS, "pt") as weights:
         graph = weights.metadata()
-    assert np.float32(graph["nms_iou_threshold"]) == np.float32(ssd_boxes.NMS_IOU_THRESHOLD)
-    assert np.float32(graph["nms_score_threshold"]) == np.float32(ssd_boxes.NMS_SCORE_THRESHOLD)
+    assert np.float32(graph["nms_iou_threshold"]) == np.float32(ssd_graph.NMS_IOU_THRESHOLD)
+    assert np.float32(graph["nms_score_threshold"]) == np.float32(ssd_graph.NMS_SCORE_THRESHOLD)
     assert np.float32(graph["batch_norm_eps"]) == np.float32(ssdlite.BATCH_NORM_EPS)
-    assert int(graph["max_detections"]) == ssd_boxes.MAX_DETECTIONS
+    assert int(graph["max_detections"]) == ssd_graph.MAX_DETECTIONS
     assert graph["license"].startswith("MIT")
 
 
@@ -217,6 +236,7 @@ def test_bad_weights_are_an_input_error(tmp_path: Path, monkeypatch: pytest.Monk
             ssdlite.load_ssdlite(path)
         assert str(path) in one_line(caught)
     monkeypatch.setitem(DETECTORS, BUNDLED, replace(DETECTORS[BUNDLED], weights=path))
+    load_in_torch.cache_clear()
     with pytest.raises(InputError, match="SHA-256 differs"):
         load_detector(DetectorSettings(BUNDLED, device="cpu"))
 
@@ -236,13 +256,11 @@ def detect_persons(
     model: ssdlite.SSDLiteMobileNetV2, folder: Path, images: list[dict]
 ) -> list[dict]:
     """COCO results for pictures that Pillow shrinks."""
-    size = (ssdlite.INPUT_SIZE, ssdlite.INPUT_SIZE)
     results = []
     for image in images:
         with Image.open(folder / image["file_name"]) as picture:
-            pixels = picture.convert("RGB").resize(size, Image.Resampling.BILINEAR)
-        x = ssdlite.normalize(to_nchw(np.asarray(pixels)[None].copy()))
-        [(boxes, scores)] = model.detect(x)
+            pixels = bundled.scaled(picture.convert("RGB"))
+        [(boxes, scores)] = find(model, pixels[None])
         width, height = image["width"], image["height"]
         for (x0, y0, x1, y1), score in zip(boxes.tolist(), scores.tolist(), strict=True):
             if score >= LOWEST_SCORE:

@@ -118,6 +118,6 @@ def embedding_metadata(described: dict[str, Any], settings: EmbeddingSettings) -
         "detector": described["name"],
         "weights_sha256": described["weights_sha256"],
         "featurizer": described["featurizer"],
-        "precision": described["precision"],
+        "precision": described["vector_precision"],
         **asdict(settings),
     }
