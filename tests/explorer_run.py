@@ -13,11 +13,11 @@ from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.tables import write_table
+from visualsearch.explorer.map import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
-from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.full_length import FullLength
 from visualsearch.settings import IndexSettings, Settings, checking

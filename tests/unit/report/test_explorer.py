@@ -38,9 +38,9 @@ from visualsearch.data.tables import (
     read_table,
 )
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
+from visualsearch.explorer.map import MAP, project, write_map
 from visualsearch.explorer.page import page_facts
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
-from visualsearch.reduce.map import MAP, project, write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.hits import search_all
 from visualsearch.search.neighbours import find_candidates
@@ -342,6 +342,18 @@ def test_a_map_of_few(persons: int) -> None:
     assert places.shape == (persons, 2) and places.dtype == np.float32
     assert np.isfinite(places).all()
     assert method == ("tsne" if persons >= 8 else "pca")
+
+
+def test_copies_of_one_person_lie_together(caplog: pytest.LogCaptureFixture) -> None:
+    """More of them than t-SNE asks neighbours for, so that all distances of a person are 0."""
+    vectors = unit_vectors(150, LENGTH)
+    vectors[:100] = vectors[0]
+    with caplog.at_level("INFO"):
+        places, method = project(vectors, "tsne")
+    assert method == "tsne" and np.isfinite(places).all()
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2) + 1e9 * np.eye(150)
+    assert (apart[:100].argmin(axis=1) < 100).all()
+    assert "map: 15 rounds of 50 steps in" in caplog.text
 
 
 @pytest.mark.parametrize("vectors", [np.ones((20, 4)), np.linspace(0, 1, 20)[:, None]])
