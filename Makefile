@@ -162,8 +162,8 @@ $(VENV)/.installed: $(VENV)/.packages-installed pyproject.toml
 	$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	echo $(realpath $(VENV)) > $@
 
-# Only the files that the lock names. What must be compiled, as annoy, is with the locked setuptools
-# (--no-build-isolation), as pip would otherwise fetch another.
+# Only the files that the lock names. What must be compiled, as annoy, and openTSNE on aarch64, is with
+# the locked setuptools, Cython and numpy (--no-build-isolation), as pip would otherwise fetch others.
 PIP := $(BIN)/python -m pip install --quiet
 LOCKED := $(PIP) --require-hashes --use-pep517 --no-build-isolation
 $(VENV)/.packages-installed: requirements-lock.txt
@@ -173,9 +173,9 @@ $(VENV)/.packages-installed: requirements-lock.txt
 	$(BIN)/python -m pip --version > /dev/null 2>&1 \
 		|| $(PYTHON) -m venv --clear $(VENV_$(TORCH)) $(VENV)
 	echo $(TORCH) > $(VENV)/.torch
-	sed -n '/^setuptools==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/setuptools.txt
+	sed -n -E '/^(setuptools|cython|numpy)==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/compiling.txt
 	sed -n '/^annoy==/,/[^\]$$/p' requirements-lock.txt > $(VENV)/annoy.txt
-	$(LOCKED) -r $(VENV)/setuptools.txt
+	$(LOCKED) -r $(VENV)/compiling.txt
 	@# Not from pip's cache, nor into it: a wheel in it may have been built with other flags.
 	$(LOCKED) --no-cache-dir --no-binary annoy -r $(VENV)/annoy.txt
 	$(INSTALL_$(TORCH))

@@ -32,6 +32,7 @@ READ = {
     "contourpy": "BSD-3-Clause",
     "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary (names other packages, holds nothing)",
     "cycler": "BSD-3-Clause",
+    "cython": "Apache-2.0",
     "docutils": "public domain, parts BSD-2-Clause, 0BSD, PSF-2.0 and GPL-3.0-or-later",
     "gitdb": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
@@ -119,7 +120,8 @@ Most of COCO's pictures are not for commercial use.
 
 TAIL = """
 The packages of NVIDIA come with torch on Linux, under NVIDIA's terms; a build of torch for CPUs
-only does without them. `colorama` and `pyreadline3` come on Windows only. What
+only does without them. `colorama` and `pyreadline3` come on Windows only, and
+`cython` on Linux on aarch64 only. What
 `requirements-hnsw.txt`, `requirements-notebook.txt`, `requirements-rtdetr.txt` and
 `requirements-test.txt` add is not in the lock. transformers and the weights of RT-DETR are
 Apache-2.0."""

@@ -16,6 +16,7 @@ NAMES = {
     "PIL": ("pillow", "pillow"),
     "annoy": ("python-annoy", "annoy"),
     "matplotlib": ("matplotlib-base", "matplotlib"),
+    "openTSNE": ("opentsne", "openTSNE"),
     "pillow_heif": ("pillow-heif", "pillow-heif"),
     "sklearn": ("scikit-learn", "scikit-learn"),
     "torch": ("pytorch", "torch"),

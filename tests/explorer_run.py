@@ -12,14 +12,15 @@ from PIL import Image
 from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
-from visualsearch.data.tables import write_table
+from visualsearch.data.tables import HITS, write_table
+from visualsearch.explorer.map import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
-from visualsearch.reduce.map import write_map
 from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.full_length import FullLength
+from visualsearch.search.hits import search_all
 from visualsearch.settings import IndexSettings, Settings, checking
 
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3
@@ -107,11 +108,14 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
     Image.new("RGB", (SIDE, SIDE)).save(folder / "pictures/nobody.png")
     images.append(FetchedImage(ListedImage(10_000, "nobody.png", license="Z"), SIDE, SIDE, ""))
     write_manifest(folder / "manifest.parquet", images, SHARDS)
-    asked = table.slice(persons // 2, 1).select(["person_id"])
+    asked = table.slice(persons // 2, 1).select(["person_id", "image_id", "vector"])
+    asked = asked.append_column("query", pa.array(range(len(asked)), pa.int16()))
     write_table(folder / "queries.parquet", [asked], asked.schema)
+    hits = HITS.empty_table()
     everyone = [str(folder / f"everyone-{shard}.parquet") for shard in range(SHARDS)]
     if persons:
         index = opened(folder, table, "exact")
+        hits = search_all(index, table, asked, settings.search, full_length_of(folder))
     else:
         write_shards(folder, table, SHARDS)
         write_table(folder / "persons.parquet", [table], table.schema)
@@ -129,6 +133,7 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
         write_table(path, found, EVERYONE)
     reduced = [str(folder / f"{shard}.parquet") for shard in range(SHARDS)]
     write_map(folder / "map.parquet", reduced, settings.explorer.projection)
-    names = ("manifest", "persons", "queries", "map")
+    write_table(folder / "hits.parquet", [hits], HITS)
+    names = ("manifest", "persons", "queries", "hits", "map")
     files = ExplorerFiles(*(str(folder / f"{name}.parquet") for name in names), everyone)
     return Made(folder, settings, table, colours, files)

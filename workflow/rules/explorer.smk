@@ -1,4 +1,5 @@
-# Requires: the index, reduced/*.parquet, embeddings/*.parquet with the PCA model, the pictures and the queries. Gives:
+# Requires: the index, reduced/*.parquet, embeddings/*.parquet with the PCA model, the pictures, the queries and their
+# hits. Gives:
 # search/everyone/*.parquet, the neighbours of every person; search/map.parquet, each person's place
 # on the map; report/explorer/, a page with its data that needs no server.
 
@@ -22,6 +23,7 @@ rule search_everyone:
         persons=rules.build_index.output.persons,
         sidecar=rules.build_index.output.sidecar,
         reduced=rules.reduce_vectors.output.reduced,
+        all_reduced=all_shards(rules.reduce_vectors.output.reduced),
         embeddings=all_shards(rules.embed_persons.output.embeddings),
         model=rules.fit_pca.output.model,
     output:
@@ -76,7 +78,7 @@ BUILD_EXPLORER = record(
     "search",
     "report.title",
     "explorer",
-    after=[SELECT_QUERIES, PROJECT_PERSONS, SEARCH_EVERYONE],
+    after=[SEARCH_PERSONS, PROJECT_PERSONS, SEARCH_EVERYONE],
 )
 
 
@@ -87,6 +89,7 @@ rule build_explorer:
         manifest=rules.build_manifest.output.manifest,
         persons=rules.build_index.output.persons,
         queries=rules.select_queries.output.queries,
+        hits=rules.search_persons.output.hits,
         map=rules.project_persons.output.map,
         everyone=all_shards(rules.search_everyone.output.neighbours),
     output:

@@ -7,7 +7,9 @@ from visualsearch.settings import Settings
 with job(snakemake):
     files = snakemake.input
     write_explorer(
-        ExplorerFiles(files.manifest, files.persons, files.queries, files.map, files.everyone),
+        ExplorerFiles(
+            files.manifest, files.persons, files.queries, files.hits, files.map, files.everyone
+        ),
         Settings.of(without_code(snakemake.params.settings)),
         snakemake.params.pictures,
         snakemake.output.explorer,

@@ -6,16 +6,21 @@ from visualsearch.core.files import read_json
 from visualsearch.core.job import job
 from visualsearch.data.tables import read_table, write_table
 from visualsearch.index.opening import open_index
-from visualsearch.search.everyone import EVERYONE, search_everyone
+from visualsearch.search.everyone import EVERYONE, EXACT_UP_TO, exact_index, search_everyone
 from visualsearch.search.full_length import FullLength
 from visualsearch.settings import SearchSettings
 
 # The last bits of a sum depend on the threads, and the order of hits may depend on them.
 with job(snakemake), threadpool_limits(1):
     files = snakemake.input
+    persons = read_table(files.persons, ["person_id", "image_id"])
+    if len(persons) <= EXACT_UP_TO:
+        index = exact_index(list(files.all_reduced))
+    else:
+        index = open_index(files.index, read_json(files.sidecar))
     neighbours = search_everyone(
-        open_index(files.index, read_json(files.sidecar)),
-        read_table(files.persons, ["person_id", "image_id"]),
+        index,
+        persons,
         files.reduced,
         SearchSettings.of(snakemake.params.settings["search"]),
         snakemake.params.settings["explorer"]["neighbours"],

@@ -32,6 +32,28 @@ def test_nearest_is_a_full_sort(rows_a_batch: int, same_image: bool) -> None:
         assert nearest.cosines[i] == pytest.approx(vectors[expected] @ vectors[row], abs=1e-6)
 
 
+@pytest.mark.parametrize("rows_a_batch", [600, 1000, 2000])
+def test_nearest_of_large_batches_is_a_full_sort(rows_a_batch: int) -> None:
+    """In these, groups tell what cannot be among the nearest. Half of the rows are copies."""
+    vectors, _ = made(2000)
+    vectors[::2] = vectors[0]
+    images = np.arange(2000) % 7
+    images[:1500] = 0  # so that the first batches hold hardly any that are allowed
+    rows = np.array([0, 5, 1999])
+    nearest = Nearest(vectors[rows], 10, rows, images[rows])
+    for start in range(0, len(vectors), rows_a_batch):
+        part = slice(start, start + rows_a_batch)
+        nearest.add(vectors[part], images[part])
+    for i, row in enumerate(rows):
+        cosines = (vectors @ vectors[row]).astype(np.float64).round(6)
+        order = np.argsort(-cosines, kind="stable")
+        wanted = [r for r in order if images[r] != images[row]][:10]
+        assert nearest.cosines[i] == pytest.approx(vectors[wanted] @ vectors[row], abs=1e-6)
+        assert (images[nearest.neighbours[i]] != images[row]).all()
+    # Copies have equal cosines in one product, and come by rising row.
+    assert nearest.neighbours[0].tolist() == [r for r in range(0, 2000, 2) if images[r]][:10]
+
+
 def test_fewer_neighbours_than_asked_leave_gaps() -> None:
     vectors, _ = made(4)
     images = np.array([0, 0, 1, 2])

@@ -8,8 +8,8 @@ import pytest
 from report_run import Run
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import read_table
+from visualsearch.explorer.map import write_map
 from visualsearch.index.opening import open_index
-from visualsearch.reduce.map import write_map
 from visualsearch.report.wording import gallery
 from visualsearch.search.everyone import search_everyone
 from visualsearch.search.full_length import FullLength

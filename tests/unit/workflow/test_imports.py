@@ -11,7 +11,16 @@ import pytest
 from conftest import ROOT
 
 SCRIPTS = ROOT / "workflow/scripts"
-HEAVY = {"matplotlib", "pandas", "pycocotools", "scipy", "sklearn", "torch", "torchvision"}
+HEAVY = {
+    "matplotlib",
+    "openTSNE",
+    "pandas",
+    "pycocotools",
+    "scipy",
+    "sklearn",
+    "torch",
+    "torchvision",
+}
 # What Snakemake does not bring along; with conda its Python may have nothing else.
 OF_JOBS = HEAVY | {"PIL", "annoy", "numpy", "pyarrow", "safetensors", "threadpoolctl", "tqdm"}
 # What Snakemake brings along; to import it again for every plan would still take a while.
@@ -23,7 +32,8 @@ NEEDED = {
     "evaluate_galleries": {"pandas"},
     "evaluate_search": {"matplotlib", "pandas", "pycocotools"},
     "fit_pca": {"matplotlib", *FITTING},
-    "project_persons": FITTING,
+    # openTSNE loads scikit-learn.
+    "project_persons": {"openTSNE", *FITTING},
     "render_report": {"matplotlib"},
 }
 # These load the detector; what else they import, test_environments compares with envs/. The others

@@ -40,10 +40,14 @@ def test_the_lock_holds_pins_with_hashes_and_nothing_else() -> None:
 def test_the_lock_pins_what_the_requirements_name() -> None:
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     wanted = [Requirement(line) for line in text.splitlines() if line[:1].isalnum()]
-    locked = {canonicalize_name(pin.name): pin for pin in pins() if pin.marker is None}
+    locked = {
+        (canonicalize_name(pin.name), str(pin.marker) if pin.marker else None): pin
+        for pin in pins()
+    }
     assert len(wanted) > 20
     for requirement in wanted:
-        pin = locked[canonicalize_name(requirement.name)]
+        marker = str(requirement.marker) if requirement.marker else None
+        pin = locked[canonicalize_name(requirement.name), marker]
         assert pin.specifier == requirement.specifier, "run make lock"
 
 

@@ -24,6 +24,7 @@ from visualsearch.explorer.chunks import (
 )
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.page import page_facts, render_page
+from visualsearch.explorer.report_hits import hits_of_persons, put_hits_first
 from visualsearch.explorer.thumbnails import SHEET_PERSONS, Sheet, draw_sheets
 from visualsearch.settings import Settings
 
@@ -35,6 +36,7 @@ class ExplorerFiles:
     manifest: str
     persons: str
     queries: str
+    hits: str
     map: str
     everyone: Sequence[str]
 
@@ -60,7 +62,7 @@ def write_explorer(
         pictures = _with_boxes(Pictures(files.manifest, pictures_folder), persons)
         sheets = draw_sheets(pictures, facts["sheet"]["cell"][0], threads)
         thumbnails = _write_sheets(folder / "thumbnails", sheets, len(persons))
-        for chunk, payload in _chunks(files, contents, thumbnails, facts["neighbours"]):
+        for chunk, payload in _chunks(files, contents, thumbnails, settings):
             (folder / "data" / f"{chunk}.js").write_text(script(chunk, payload), encoding="ascii")
         (folder / "index.html").write_text(render_page(facts), encoding="utf-8")
 
@@ -87,7 +89,7 @@ def _write_sheets(folder: Path, sheets: Iterable[Sheet], n_persons: int) -> NDAr
 
 
 def _chunks(
-    files: ExplorerFiles, contents: Contents, thumbnails: NDArray[np.uint8], count: int
+    files: ExplorerFiles, contents: Contents, thumbnails: NDArray[np.uint8], settings: Settings
 ) -> Iterator[tuple[str, Any]]:
     """Yield name and payload of each data file."""
     persons = contents.persons
@@ -97,8 +99,12 @@ def _chunks(
     labels = [codes for _, _, codes in contents.labels]
     yield "persons", persons_chunk(heights, labels, scores, thumbnails)
     person_ids = persons["person_id"].to_numpy()
+    count, per_image = settings.explorer.neighbours, settings.search.hits_per_image
+    # Hits that are reranked have another order than all others here.
+    hits = {} if settings.search.rerank else hits_of_persons(files.queries, files.hits)
     for number, table in enumerate(in_person_order(files.everyone, NEIGHBOURS_ROWS)):
         found = table.to_pydict()
+        put_hits_first(found, hits, per_image, count)
         rows = [np.searchsorted(person_ids, ids) for ids in found["neighbours"]]
         payload = neighbours_chunk(
             rows, found["similarity"], found["same_image"], found["near_duplicate"], count

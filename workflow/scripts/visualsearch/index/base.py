@@ -82,5 +82,7 @@ def cosines_with(vector: Vector, vectors: Iterable[Vector]) -> NDArray[np.float6
     Every backend's cosines are computed this way, one row at a time, so that they are equal to the
     last bit.
     """
-    wide = vector.astype(np.float64)
-    return np.array([float(np.dot(v.astype(np.float64), wide)) for v in vectors])
+    rows = vectors if isinstance(vectors, np.ndarray) else list(vectors)
+    wide = np.asarray(rows, dtype=np.float64).reshape(-1, len(vector))
+    # A stack of products of one row: numpy takes a dot product of its own for each.
+    return np.matmul(wide[:, None], vector.astype(np.float64)[:, None])[:, 0, 0]

@@ -11,6 +11,9 @@ Vectors = NDArray[np.float32]
 
 # Bounds the memory of a comparison, whatever the number of queries.
 QUERIES_AT_ONCE = 1024
+# Rows of a batch where the caller is free to choose: with 1,024, 4,096, 8,192 and 16,384 rows, the
+# thirty nearest of each of 20,000 persons took 5.2, 3.5, 3.1 and 3.3 s of a core. Costs 32 MB.
+BATCH_ROWS = 8192
 
 
 class Nearest:
@@ -57,19 +60,38 @@ class Nearest:
             if images is None:
                 raise ValueError("the rows' images are needed to leave out the queries' own")
             cosines[self.images[part, None] == images] = -np.inf
-        # Few of a batch are nearer than the best so far: sort those alone.
-        query, column = np.nonzero(cosines > best[:, -1:])
+        # Few of a batch are nearer than the best so far: sort those alone. Of equal cosines the
+        # earlier row is nearer.
+        above = np.nextafter(best[:, -1:], np.float32(np.inf))
+        nearer_than = np.maximum(above, _at_most_kth(cosines, k))
+        # numpy finds the few of a flat array sooner.
+        flat = np.flatnonzero(cosines >= nearer_than)
+        query, column = np.divmod(flat, len(batch))
         count = np.bincount(query, minlength=len(best))
         place = np.arange(len(query)) - np.repeat(np.cumsum(count) - count, count)
         nearer = np.full((len(best), count.max(initial=0)), -np.inf, dtype=np.float32)
         nearer_rows = np.full(nearer.shape, -1)
-        nearer[query, place] = cosines[query, column]
+        nearer[query, place] = cosines.ravel()[flat]
         nearer_rows[query, place] = self._seen + column
         both = np.concatenate([best, nearer], axis=1)
         rows = np.concatenate([neighbours, nearer_rows], axis=1)
         order = np.argsort(-both, axis=1, kind="stable")[:, :k]
         self.cosines[part] = np.take_along_axis(both, order, axis=1)
         self.neighbours[part] = np.take_along_axis(rows, order, axis=1)
+
+
+def _at_most_kth(cosines: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """A number that is at most the k-th largest of each row: float32 [Q, B] gives [Q, 1].
+
+    The k-th largest of the maxima of groups. With about four times as many groups as k it lets
+    little more through than k, and is cheaper than the k-th largest itself. -inf for few columns.
+    """
+    groups = max(4 * k, 128)
+    size = cosines.shape[1] // groups
+    if size < 4 or not k:
+        return np.full((len(cosines), 1), -np.inf, dtype=np.float32)
+    maxima = cosines[:, : size * groups].reshape(len(cosines), groups, size).max(axis=2)
+    return np.partition(maxima, groups - k, axis=1)[:, groups - k, None]
 
 
 class Ranks:

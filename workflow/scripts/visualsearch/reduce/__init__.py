@@ -1,1 +1,1 @@
-"""Stage reduce: fits and applies PCA, and projects all persons to two dimensions."""
+"""Stage reduce: fits and applies PCA."""

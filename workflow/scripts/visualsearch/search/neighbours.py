@@ -49,7 +49,7 @@ def find_candidates(
         if own_image is not None and not same_image:
             keep &= image_ids[rows] != own_image
         rows, cosines = rows[keep], cosines[keep]
-        enough = _first_enough(image_ids[rows], per_image, k, depth)
+        enough = first_enough(image_ids[rows], per_image, k, depth)
         if enough is not None:
             return rows[:enough], cosines[:enough]
         if fetch >= len(index):
@@ -83,7 +83,7 @@ def find_for_all(
             others = ~are_near_duplicates(full_cosines, settings)
             no_more = len(rows) < asked
             rows, cosines = rows[others], cosines[others]
-            enough = _first_enough(image_ids[rows], per_image, k, depth)
+            enough = first_enough(image_ids[rows], per_image, k, depth)
             if enough is not None or no_more:
                 result[n] = rows[:enough], cosines[:enough]
         left = [n for n in left if n not in result]
@@ -91,7 +91,7 @@ def find_for_all(
     return [result[n] for n in range(len(own_rows))]
 
 
-def _first_enough(
+def first_enough(
     image_ids: NDArray[np.int64], per_image: int | None, k: int, depth: int
 ) -> int | None:
     """How many of the first rows hold k within the limit and are `depth` or more; None if all are
