@@ -43,6 +43,12 @@ def _exact() -> Backend:
     return ExactBackend()
 
 
+def _faiss() -> Backend:
+    from visualsearch.index.faiss_backend import FaissBackend
+
+    return FaissBackend()
+
+
 def _hnsw() -> Backend:
     from visualsearch.index.hnsw_backend import HnswBackend
 
@@ -52,6 +58,7 @@ def _hnsw() -> Backend:
 REGISTRY = {
     "annoy": Registered("ann", "annoy", "requirements.txt", _annoy),
     "exact": Registered("npy", "numpy", "requirements.txt", _exact),
+    "faiss": Registered("faiss", "faiss", "requirements-faiss.txt", _faiss),
     "hnsw": Registered("usearch", "usearch", "requirements-hnsw.txt", _hnsw),
 }
 

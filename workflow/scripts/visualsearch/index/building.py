@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def build_index(
             "n_items": n_items,
             **written,
             "pca_model": common_metadata(reduced).get("model"),
-            "versions": {name: version(name) for name in (REGISTRY[backend.name].package, "numpy")},
+            "versions": {name: _version(name) for name in (REGISTRY[backend.name].package, "numpy")},
             "target_recall": settings.target_recall,
         }
         if backend.effort_name:
@@ -129,6 +130,11 @@ def vectors_in_order(reduced: Sequence[str]) -> Iterator[NDArray[np.float32]]:
     """The reduced vectors of all shards in person order, float32 [*, D] at a time."""
     for table in in_person_order(reduced, BATCH_ROWS, ["vector"]):
         yield vectors_of(table)
+
+
+def _version(package: str) -> str:
+    # faiss comes as faiss-cpu, which only the module's own version does not ask for.
+    return str(getattr(import_module(package), "__version__", "") or version(package))
 
 
 def _log_choice(described: dict[str, Any], settings: IndexSettings) -> None:
