@@ -49,17 +49,10 @@ def _faiss() -> Backend:
     return FaissBackend()
 
 
-def _hnsw() -> Backend:
-    from visualsearch.index.hnsw_backend import HnswBackend
-
-    return HnswBackend()
-
-
 REGISTRY = {
     "annoy": Registered("ann", "annoy", "requirements.txt", _annoy),
     "exact": Registered("npy", "numpy", "requirements.txt", _exact),
     "faiss": Registered("faiss", "faiss", "requirements-faiss.txt", _faiss),
-    "hnsw": Registered("usearch", "usearch", "requirements-hnsw.txt", _hnsw),
 }
 
 

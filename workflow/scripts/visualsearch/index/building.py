@@ -67,7 +67,7 @@ def build_index(
             "n_items": n_items,
             **written,
             "pca_model": common_metadata(reduced).get("model"),
-            "versions": {name: _version(name) for name in (REGISTRY[backend.name].package, "numpy")},
+            "versions": _versions(REGISTRY[backend.name].package, "numpy"),
             "target_recall": settings.target_recall,
         }
         if backend.effort_name:
@@ -132,9 +132,12 @@ def vectors_in_order(reduced: Sequence[str]) -> Iterator[NDArray[np.float32]]:
         yield vectors_of(table)
 
 
-def _version(package: str) -> str:
-    # faiss comes as faiss-cpu, which only the module's own version does not ask for.
-    return str(getattr(import_module(package), "__version__", "") or version(package))
+def _versions(*packages: str) -> dict[str, str]:
+    # faiss is installed as faiss-cpu, and Annoy's module has no version.
+    return {
+        name: str(getattr(import_module(name), "__version__", "") or version(name))
+        for name in packages
+    }
 
 
 def _log_choice(described: dict[str, Any], settings: IndexSettings) -> None:

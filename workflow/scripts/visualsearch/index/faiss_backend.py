@@ -36,7 +36,6 @@ class FaissBackend:
 
     name = "faiss"
     effort_name: str | None = "candidates"
-    counts_exactly = True
 
     def user_effort(self, settings: IndexSettings) -> int | None:
         return None
@@ -64,11 +63,11 @@ class FaissBackend:
         for start in range(0, len(stored), ROWS_AT_ONCE):
             codes.add(stored[start : start + ROWS_AT_ONCE])
         with open(path, "ab") as file:
-            file.write(faiss.serialize_index(codes))
+            file.write(faiss.serialize_index(codes).tobytes())
         return {**facts, "seed": build["seed"]}
 
     def load(self, path: str, sidecar: dict[str, Any]) -> "CodedFile":
-        vectors = ExactBackend().load(path, sidecar).vectors
+        vectors: Any = ExactBackend().load(path, sidecar).vectors
         try:
             behind = np.fromfile(path, np.uint8, offset=vectors.offset + vectors.nbytes)
             codes = faiss.deserialize_index(behind)
@@ -91,10 +90,6 @@ def _trained(vectors: Vector, seed: int) -> Any:
     # It would print warnings of sets that are small.
     codes.pq.cp.min_points_per_centroid = 1
     index = faiss.IndexPreTransform(rotation, codes)
-    # They are the index's own from here on, not Python's.
-    for part in (rotation, codes):
-        part.this.disown()
-    index.own_fields = True
     rows = evenly_spaced(len(vectors), MAX_TRAINED_ON)
     # faiss asks for as many vectors as centroids: a few persons are repeated.
     index.train(np.resize(vectors[rows], (max(len(rows), 1 << BITS), length)))
