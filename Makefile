@@ -111,6 +111,7 @@ bench: $(VENV)/.installed
 	$(call measured,embedding)
 	$(call measured,reduction)
 	$(call measured,persons)
+	$(call measured,indexes)
 	$(call measured,workflow)
 	$(call measured,explorer)
 

@@ -46,17 +46,20 @@ SHARDS = 8
 CHOSEN = ("n_trees", "search_k", "expansion_search", "candidates")
 
 
+def person_ids(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Ids of persons by their rows in a shard; images lie in the shards in turns."""
+    image_id, det_index = np.divmod(rows, PERSONS_AN_IMAGE)
+    return (image_id * SHARDS + seed) * 1000 + det_index
+
+
 def made_tables(persons: int, seed: int) -> Iterator[pa.Table]:
-    """Persons with reduced vectors, so many rows at a time."""
+    """Persons of a shard with reduced vectors. seed: the shard's number."""
     rng = np.random.default_rng(seed)
     for start in range(0, persons, ROWS_AT_ONCE):
         rows = np.arange(start, min(start + ROWS_AT_ONCE, persons))
         vectors = rng.standard_normal((len(rows), LENGTH), np.float32) * DEVIATIONS
-        image_id, det_index = np.divmod(rows, PERSONS_AN_IMAGE)
-        ones = np.ones(len(rows))
-        # In turns, as images are sharded, when a shard's number is its seed.
-        image_id = image_id * SHARDS + seed
-        columns = [image_id * 1000 + det_index, image_id, det_index, *[ones] * 5]
+        ids, ones = person_ids(rows, seed), np.ones(len(rows))
+        columns = [ids, *np.divmod(ids, 1000), *[ones] * 5]
         made = pa.table(columns, PERSONS.names).cast(PERSONS)
         yield made.append_column("vector", vector_column(l2_normalised(vectors)))
 
