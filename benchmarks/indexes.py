@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="10,000 persons")
     options = parser.parse_args()
     persons_asked = [10_000] if options.quick else options.persons
-    print(machine("numpy", "annoy", "faiss-cpu", "usearch"), flush=True)
+    print(machine("numpy", "annoy", "faiss-cpu"), flush=True)
     header = ("index", "chosen", "build, s", "peak MB", "file MB")
     header = (*header, "recall@10 (95 %)", "ms a query", "brute force / it")
     for persons in persons_asked:
