@@ -1,6 +1,9 @@
 """Every backend against brute force, and what building chooses."""
 
 import logging
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -92,6 +95,26 @@ def test_bytes_do_not_depend_on_shards(tmp_path: Path, backend: str) -> None:
     for name in ("index", "persons.parquet", "index.json"):
         one, five = ((tmp_path / shards / name).read_bytes() for shards in ("1", "5"))
         assert one == five, name
+
+
+BUILD_CODES = """
+import sys
+from helpers import unit_vectors
+from visualsearch.index.faiss_backend import FaissBackend
+vectors = unit_vectors(20_000, 64)
+FaissBackend().build([vectors], sys.argv[1], vectors.shape, {"seed": int(sys.argv[2])})
+"""
+
+
+def test_codes_do_not_depend_on_threads(tmp_path: Path) -> None:
+    """faiss takes as many as it is allowed, unless told otherwise."""
+    written = {}
+    for name, threads, seed in (("one", "1", "0"), ("many", "7", "0"), ("seeded", "1", "1")):
+        environment = {"OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", BUILD_CODES, str(tmp_path / name), seed]
+        subprocess.run(command, env=os.environ | environment, check=True)
+        written[name] = (tmp_path / name).read_bytes()
+    assert written["one"] == written["many"] != written["seeded"]
 
 
 def grow(path: Path, vectors: np.ndarray, trees: int) -> dict[str, Any]:
