@@ -49,7 +49,7 @@ test: $(VENV)/.test-installed
 # The library without what needs PyTorch, and without pages and installation, for a second Python: with
 # TORCH=there and a VENV of its own.
 test-library: $(VENV)/.installed
-	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-hnsw.txt
+	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-faiss.txt
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \
 		$(patsubst %,--ignore tests/unit/%,detect embed report install core/test_fuzz.py \
 		data/test_large_pictures.py search/test_own_pictures.py) \
@@ -111,6 +111,7 @@ bench: $(VENV)/.installed
 	$(call measured,embedding)
 	$(call measured,reduction)
 	$(call measured,persons)
+	$(call measured,indexes)
 	$(call measured,workflow)
 	$(call measured,explorer)
 

@@ -413,7 +413,7 @@ def from_annoy(forest):
         number *= 2
 
 
-suffix = {"annoy": "ann", "exact": "npy", "hnsw": "usearch"}[sidecar["backend"]]
+suffix = {"annoy": "ann", "exact": "npy", "faiss": "faiss"}[sidecar["backend"]]
 file = run / f"index/persons.{suffix}"
 if sidecar["backend"] == "annoy":
     from annoy import AnnoyIndex

@@ -15,12 +15,12 @@ NOTEBOOKS = {"run_notebook": [ROOT / "notebooks/walkthrough.py"]}
 NAMES = {
     "PIL": ("pillow", "pillow"),
     "annoy": ("python-annoy", "annoy"),
+    "faiss": ("faiss-cpu", "faiss-cpu"),
     "matplotlib": ("matplotlib-base", "matplotlib"),
     "openTSNE": ("opentsne", "openTSNE"),
     "pillow_heif": ("pillow-heif", "pillow-heif"),
     "sklearn": ("scikit-learn", "scikit-learn"),
     "torch": ("pytorch", "torch"),
-    "usearch": ("usearch-python", "usearch"),
     "yaml": ("pyyaml", "PyYAML"),
 }
 ON_CONDA = {module: conda for module, (conda, _) in NAMES.items()}

@@ -46,7 +46,7 @@ def make_environment(prefix: Path, requirements: list[str]) -> None:
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, prefix], check=True)
     command = [*uv, "pip", "install", "--quiet", "--python", python_of(prefix)]
-    for pins in ("lock", "notebook", "hnsw", "rtdetr"):
+    for pins in ("lock", "notebook", "faiss", "rtdetr"):
         command += ["--constraints", str(ROOT / f"requirements-{pins}.txt")]
     command += ["--build-constraints", str(ROOT / "requirements-lock.txt")]
     # A setting that annoy's build does not know, but uv: what is cached is of the same flags.

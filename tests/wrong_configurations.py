@@ -106,7 +106,13 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     "dataset: {source: imagenet}": ("dataset.source: 'imagenet'", A_SOURCE),
     "dataset: {category: persn}": ("dataset.category: 'persn'", "one of person, bicycle"),
     "detector: {name: yolo}": ("detector.name: 'yolo'", "one of fasterrcnn_resnet50_fpn"),
-    "index: {backend: faiss}": ("index.backend: 'faiss'", "one of annoy, exact, hnsw"),
+    "index: {backend: scann}": ("index.backend: 'scann'", "one of annoy, exact, faiss"),
+    # It was one until faiss took its place.
+    "index: {backend: hnsw}": (
+        "index.backend: 'hnsw'",
+        "one of annoy, exact, faiss; faiss has taken the place of hnsw, and is faster: run pip "
+        "install -r requirements-faiss.txt",
+    ),
     'dataset: {source: "a\\nb"}': (r"dataset.source: 'a\nb'", A_SOURCE),
     # Was accepted, and could not be written into the report.
     'report: {title: "\\ud800"}': (r"report.title: '\ud800'", A_TEXT),

@@ -80,7 +80,7 @@ def test_nobody_in_fewer_pictures_than_shards(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize(("backend", "explorer"), [("annoy", False), ("hnsw", True)])
+@pytest.mark.parametrize(("backend", "explorer"), [("annoy", False), ("faiss", True)])
 def test_nobody_whatever_the_settings(tmp_path: Path, backend: str, explorer: bool) -> None:
     """Detections, none of which is in the search set."""
     config = demo_config(
@@ -96,7 +96,7 @@ def test_nobody_whatever_the_settings(tmp_path: Path, backend: str, explorer: bo
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize(("persons", "backend"), [(1, "annoy"), (2, "hnsw")])
+@pytest.mark.parametrize(("persons", "backend"), [(1, "annoy"), (2, "faiss")])
 def test_one_and_two(tmp_path: Path, persons: int, backend: str) -> None:
     """Fewer than components, neighbours, queries and shards ask for."""
     config = demo_config(

@@ -56,7 +56,7 @@ def folder_config(folder: Path) -> dict[str, Any]:
         },
         detector={"precision": "bf16"},
         evaluation={"parity_images": 4},
-        index={"backend": "hnsw"},
+        index={"backend": "faiss"},
         queries={"images": [f"pictures/{names[0]}"]},
         report={"timings": False},
         shards=1,

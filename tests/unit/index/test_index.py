@@ -1,6 +1,9 @@
 """Every backend against brute force, and what building chooses."""
 
 import logging
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from helpers import built_index, unit_vectors
 from small_disk import in_shell_with_disk, python
 from visualsearch import index as registry
 from visualsearch.core.errors import InputError
-from visualsearch.index import REGISTRY, annoy_backend, check_backend, hnsw_backend
+from visualsearch.index import REGISTRY, annoy_backend, check_backend, faiss_backend
 from visualsearch.index.exact_backend import ExactBackend, ExactFile
 from visualsearch.index.index import Index
 from visualsearch.index.opening import open_index
@@ -70,8 +73,8 @@ def test_few_persons_are_all_found(tmp_path: Path, backend: str, persons: int) -
     assert sorted(index.query(unit_vectors(1, 8)[0], 50)[0].tolist()) == list(range(persons))
     assert sidecar["recall"]["recall@10"] == 1 and sidecar["target_reached"]
     low, high = sidecar["recall"]["recall@10_interval"]
-    # There is no doubt where all were compared; finding all of so few is no proof.
-    assert high == 1 and (low == 1) == index.backend.counts_exactly
+    # There is no doubt where all were compared.
+    assert high == low == 1
 
 
 @pytest.mark.parametrize("backend", REGISTRY)
@@ -92,6 +95,26 @@ def test_bytes_do_not_depend_on_shards(tmp_path: Path, backend: str) -> None:
     for name in ("index", "persons.parquet", "index.json"):
         one, five = ((tmp_path / shards / name).read_bytes() for shards in ("1", "5"))
         assert one == five, name
+
+
+BUILD_CODES = """
+import sys
+from helpers import unit_vectors
+from visualsearch.index.faiss_backend import FaissBackend
+vectors = unit_vectors(20_000, 64)
+FaissBackend().build([vectors], sys.argv[1], vectors.shape, {"seed": int(sys.argv[2])})
+"""
+
+
+def test_codes_do_not_depend_on_threads(tmp_path: Path) -> None:
+    """faiss takes as many as it is allowed, unless told otherwise."""
+    written = {}
+    for name, threads, seed in (("one", "1", "0"), ("many", "7", "0"), ("seeded", "1", "1")):
+        environment = {"OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", BUILD_CODES, str(tmp_path / name), seed]
+        subprocess.run(command, env=os.environ | environment, check=True)
+        written[name] = (tmp_path / name).read_bytes()
+    assert written["one"] == written["many"] != written["seeded"]
 
 
 def grow(path: Path, vectors: np.ndarray, trees: int) -> dict[str, Any]:
@@ -136,7 +159,7 @@ built_index(Path(sys.argv[1]), unit_vectors(5000, 64), sys.argv[2])
 
 @pytest.mark.parametrize("backend", REGISTRY)
 def test_no_room_for_an_index_is_said_in_one_line(tmp_path: Path, backend: str) -> None:
-    """Without the check Annoy would crash as its file grows, and usearch would not say why."""
+    """Without the check Annoy would crash as its file grows, and a write that fails says so."""
     disk = tmp_path / "disk"
     done = in_shell_with_disk(disk, 2.2, python(BUILD_ON_DISK, disk, backend))
     line = done.stdout.strip().splitlines()[-1]
@@ -146,25 +169,25 @@ def test_no_room_for_an_index_is_said_in_one_line(tmp_path: Path, backend: str) 
 def test_a_backend_that_is_not_installed_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_backend("hnsw")
+    check_backend("faiss")
     monkeypatch.setattr(registry, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"package usearch is not installed; .*-hnsw\.txt"):
-        check_backend("hnsw")
-    with pytest.raises(InputError, match="not installed"):
-        built_index(tmp_path, unit_vectors(20, 4), "hnsw")
-    with pytest.raises(InputError, match="known are annoy, exact, hnsw"):
+    with pytest.raises(InputError, match=r"package faiss is not installed; .*-faiss\.txt"):
         check_backend("faiss")
+    with pytest.raises(InputError, match="not installed"):
+        built_index(tmp_path, unit_vectors(20, 4), "faiss")
+    with pytest.raises(InputError, match="known are annoy, exact, faiss"):
+        check_backend("hnsw")
 
 
 # Tuning.
 
 
-@pytest.mark.parametrize(("backend", "targets"), [("annoy", (0.8, 0.95)), ("hnsw", (0.9, 0.98))])
+@pytest.mark.parametrize(("backend", "targets"), [("annoy", (0.8, 0.95)), ("faiss", (0.9, 0.98))])
 def test_target_is_met_on_persons_held_out_with_the_fewest_comparisons(
     tmp_path: Path, backend: str, targets: tuple[float, float]
 ) -> None:
-    vectors = unit_vectors(4000, 128 if backend == "hnsw" else 32)
-    name, compared = {"annoy": "search_k", "hnsw": "expansion_search"}[backend], []
+    vectors = unit_vectors(4000, 128 if backend == "faiss" else 32)
+    name, compared = {"annoy": "search_k", "faiss": "candidates"}[backend], []
     for target in targets:
         sidecar = built_index(
             tmp_path / str(target),
@@ -205,17 +228,15 @@ def test_what_the_user_sets_is_kept(
     assert sidecar["target_reached"] or (n_trees and search_k)
 
 
-@pytest.mark.parametrize("backend", ["annoy", "hnsw"])
+@pytest.mark.parametrize("backend", ["annoy", "faiss"])
 def test_a_missed_target_is_a_warning_that_advises_the_backends_own_settings(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, backend: str
 ) -> None:
-    """n_trees and search_k are set for both, and mean nothing to a graph."""
-    monkeypatch.setattr(hnsw_backend, "MAX_EXPANSION", hnsw_backend.MIN_EXPANSION)
+    """n_trees and search_k are set for both, and mean nothing to codes."""
+    monkeypatch.setattr(faiss_backend, "MAX_CANDIDATES", faiss_backend.MIN_CANDIDATES)
     vectors = unit_vectors(3000, 128)
     with caplog.at_level(logging.WARNING):
-        # A graph misses so few that it takes many persons to show it.
-        sampled = 1000 if backend == "hnsw" else 100
-        sidecar = built_index(tmp_path, vectors, backend, 2, sampled, n_trees=1, search_k=1)
+        sidecar = built_index(tmp_path, vectors, backend, n_trees=1, search_k=1)
     assert sidecar["target_reached"] is False
     assert sidecar["recall"]["recall@10"] < (0.5 if backend == "annoy" else 0.99)
     assert "below index.target_recall 0.99; set index.backend: exact to find all" in caplog.text
@@ -224,22 +245,17 @@ def test_a_missed_target_is_a_warning_that_advises_the_backends_own_settings(
     open_index(tmp_path / "index", sidecar)
 
 
-@pytest.mark.parametrize("backend", ["annoy", "hnsw"])
-def test_comparing_all_is_certain_only_where_the_count_is_exact(
-    tmp_path: Path, backend: str
-) -> None:
+@pytest.mark.parametrize("backend", ["annoy", "faiss"])
+def test_only_comparing_all_is_certain(tmp_path: Path, backend: str) -> None:
     """Too few persons to be sure of a recall: the widest search is taken."""
     sidecar = built_index(tmp_path, unit_vectors(185, 16), backend, n_trees=None, search_k=None)
     curve = sidecar["tuning"]["curve"]
     assert all(point["compared"] <= 185 for point in curve)
     for point in curve:
-        sure = backend == "annoy" and point["compared"] == 185
+        sure = point["compared"] == 185
         assert point["low"] == point["recall@10"] if sure else point["low"] < point["recall@10"]
     last = curve[-1]
-    assert (last["compared"], last["recall@10"]) == (185, 1)
-    assert last["low"] == 1 if backend == "annoy" else 0.9 < last["low"] < 0.99
-    if backend == "hnsw":
-        assert sidecar["expansion_search"] == last["expansion_search"] == 185
+    assert (last["compared"], last["recall@10"], last["low"]) == (185, 1, 1)
     assert sidecar["target_reached"]
 
 

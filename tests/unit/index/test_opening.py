@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import annoy
+import faiss
 import numpy as np
 import pytest
-import usearch.index
 
 from helpers import built_index, one_line, unit_vectors
 from visualsearch.core.errors import InputError
-from visualsearch.index import REGISTRY, annoy_backend, exact_backend, hnsw_backend
+from visualsearch.index import REGISTRY, annoy_backend, exact_backend, faiss_backend
 from visualsearch.index.opening import open_index
 
 FILES = {
     "annoy": annoy_backend.Forest,
     "exact": exact_backend.ExactFile,
-    "hnsw": hnsw_backend.Graph,
+    "faiss": faiss_backend.CodedFile,
 }
 
 
@@ -34,57 +34,83 @@ def forest_of(vectors: np.ndarray, metric: Any, trees: int) -> annoy.AnnoyIndex:
     return forest
 
 
-def graph_of(vectors: np.ndarray, **settings: Any) -> usearch.index.Index:
-    graph = usearch.index.Index(ndim=vectors.shape[1], dtype="f32", **settings)
-    graph.add(np.arange(len(vectors)), vectors, threads=1)
-    return graph
+def put_behind(path: Path, vectors: np.ndarray, codes: bytes) -> None:
+    """Write a file of vectors and of what stands for their codes."""
+    np.save(path.with_suffix(".npy"), vectors)
+    path.write_bytes(path.with_suffix(".npy").read_bytes() + codes)
 
 
-@pytest.mark.parametrize("backend", ["annoy", "hnsw"])
+def code_of_all(vectors: np.ndarray) -> Any:
+    codes = faiss.index_factory(vectors.shape[1], f"PQ{vectors.shape[1] // 4}x4fs")
+    codes.train(vectors)
+    codes.add(vectors)
+    return codes
+
+
+@pytest.mark.parametrize("backend", ["annoy", "faiss"])
 def test_an_index_that_finds_less_is_refused(tmp_path: Path, backend: str) -> None:
-    """Too few trees, or too few connections."""
+    """Too few trees, or codes of the same vectors in another order."""
     vectors = unit_vectors(3000, 48)
-    sidecar = built_index(tmp_path, vectors, backend, n_trees=40, search_k=1000)
+    sidecar = built_index(tmp_path, vectors, backend, n_trees=40, search_k=1000, target_recall=0.9)
     open_index(tmp_path / "index", sidecar)
     if backend == "annoy":
-        poor, said = forest_of(vectors, "angular", 2), {}
+        forest_of(vectors, "angular", 2).save(str(tmp_path / "index"))
     else:
-        poor, said = graph_of(vectors, metric="ip", connectivity=2, expansion_add=2), {}
-        said = {"connectivity": poor.connectivity}
-    poor.save(str(tmp_path / "index"))
+        others = faiss.serialize_index(code_of_all(vectors[::-1].copy())).tobytes()
+        put_behind(tmp_path / "index", vectors, others)
     with pytest.raises(InputError, match="of different runs"):
         open_index(tmp_path / "index", sidecar)
-    sidecar |= file_facts(tmp_path)
-    if said:
-        with pytest.raises(InputError, match="connectivity"):
-            open_index(tmp_path / "index", sidecar)
     with pytest.raises(InputError, match="nearest neighbours and found"):
-        open_index(tmp_path / "index", sidecar | said)
+        open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
 
 
 @pytest.mark.parametrize(
-    ("backend", "metric", "dimension", "line"),
+    ("damage", "line"),
     [
-        ("annoy", "manhattan", 16, "rerun build_index"),
-        ("annoy", "dot", 16, "rerun build_index"),
+        (lambda codes: b"", "has no codes of faiss behind its vectors"),
+        (lambda codes: codes[: len(codes) // 2], "has no codes of faiss behind its vectors"),
+        (lambda codes: b"\xff" * len(codes), "has no codes of faiss behind its vectors"),
+        (lambda codes: codes[:40] + b"\xff" * 60 + codes[100:], "has no codes of faiss"),
+    ],
+    ids=["none", "half", "overwritten", "beginning"],
+)
+def test_damaged_codes_are_refused(tmp_path: Path, damage: Any, line: str) -> None:
+    vectors = unit_vectors(200, 16)
+    sidecar = built_index(tmp_path, vectors, "faiss")
+    codes = (tmp_path / "index").read_bytes()[128 + vectors.nbytes :]
+    put_behind(tmp_path / "index", vectors, codes)
+    open_index(tmp_path / "index", sidecar)
+    put_behind(tmp_path / "index", vectors, damage(codes))
+    with pytest.raises(InputError, match=line) as refused:
+        open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
+    one_line(refused)
+
+
+@pytest.mark.parametrize(("rows", "length"), [(199, 16), (200, 12)])
+def test_codes_of_other_vectors_are_refused(tmp_path: Path, rows: int, length: int) -> None:
+    vectors = unit_vectors(200, 16)
+    sidecar = built_index(tmp_path, vectors, "faiss")
+    others = code_of_all(np.ascontiguousarray(vectors[:rows, :length]))
+    put_behind(tmp_path / "index", vectors, faiss.serialize_index(others).tobytes())
+    with pytest.raises(InputError, match=f"has codes of other vectors: {rows} of {length}"):
+        open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimension", "line"),
+    [
+        ("manhattan", 16, "rerun build_index"),
+        ("dot", 16, "rerun build_index"),
         # Euclidean nodes have four bytes more: with one value less the file fits.
-        ("annoy", "euclidean", 15, "holds other vectors"),
-        ("hnsw", "l2sq", 16, "was built for metric"),
-        ("hnsw", "cos", 16, "was built for metric"),
+        ("euclidean", 15, "holds other vectors"),
     ],
 )
-def test_a_file_of_another_metric_is_refused(
-    tmp_path: Path, backend: str, metric: str, dimension: int, line: str
+def test_a_forest_of_another_metric_is_refused(
+    tmp_path: Path, metric: str, dimension: int, line: str
 ) -> None:
     vectors = unit_vectors(200, 16)
-    sidecar = built_index(tmp_path, vectors, backend)
-    vectors = vectors[:, :dimension]
-    other: Any = (
-        forest_of(vectors, metric, 20)
-        if backend == "annoy"
-        else graph_of(vectors, metric=metric, connectivity=16)
-    )
-    other.save(str(tmp_path / "index"))
+    sidecar = built_index(tmp_path, vectors, "annoy")
+    forest_of(vectors[:, :dimension], metric, 20).save(str(tmp_path / "index"))
     with pytest.raises(InputError, match=line):
         open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
 
@@ -139,9 +165,8 @@ def test_a_damaged_or_missing_file_is_refused_in_one_line(tmp_path: Path, backen
 def test_a_sidecar_that_says_otherwise_is_refused(tmp_path: Path, backend: str) -> None:
     sidecar = built_index(tmp_path, unit_vectors(256, 16), backend)
     wrong: list[dict[str, Any]] = [{"n_items": 150}, {"dimension": 24}]
-    if backend != "exact":
-        wrong.append({"metric": "euclidean"})
     if backend == "annoy":
+        wrong.append({"metric": "euclidean"})
         # Its node size divides the file: Annoy loads it and returns nonsense.
         wrong.append({"dimension": 7})
     for values in wrong:

@@ -23,7 +23,7 @@ def test_timing_has_the_curve_and_exact_search_beside_it(tmp_path: Path, backend
     times = [timing["chosen_milliseconds"], timing["exact_milliseconds"]]
     times += [point.pop("milliseconds") for point in timing["curve"]]
     assert all(0 < time < 1000 for time in times)
-    name = {"annoy": "search_k", "hnsw": "expansion_search"}.get(backend, "")
+    name = {"annoy": "search_k", "faiss": "candidates"}.get(backend, "")
     assert timing["curve"] == [
         {name: point[name], "recall@10": point["recall@10"]} for point in sidecar["tuning"]["curve"]
     ]
@@ -52,6 +52,15 @@ def test_only_a_clear_difference_in_time_keeps_an_index(
     assert got == advice and how in text and "9,000 persons" in text
     assert ("set index.backend: exact" in text) == (advice == "use exact")
     assert advice_on(sidecar | {"backend": "exact"}, chosen, plain)[0] is None
+
+
+@pytest.mark.parametrize("backend", REGISTRY)
+@pytest.mark.parametrize("chosen", [0.1, 1.0])
+def test_large_sets_are_advised_to_take_faiss(backend: str, chosen: float) -> None:
+    sidecar = {"backend": backend, "n_items": 44_999, "target_reached": True}
+    assert "faiss" not in advice_on(sidecar, chosen, 1.0)[1]
+    _, text = advice_on(sidecar | {"n_items": 45_000}, chosen, 1.0)
+    assert ("index.backend: faiss is several times as fast" in text) == (backend != "faiss")
 
 
 def test_a_faster_index_is_kept_and_projected(tmp_path: Path) -> None:

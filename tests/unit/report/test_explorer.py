@@ -248,7 +248,7 @@ def test_one_place_lies_in_the_middle() -> None:
     assert np.abs(places.astype(int) - 0x8000).max() <= 1
 
 
-@pytest.mark.parametrize("backend", ["annoy", "exact", "hnsw"])
+@pytest.mark.parametrize("backend", ["annoy", "exact", "faiss"])
 @pytest.mark.parametrize(
     "search",
     [

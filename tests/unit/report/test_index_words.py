@@ -68,29 +68,26 @@ def test_a_margin_is_told_where_there_is_one(
     assert "search_k 20 was taken." in text and "margin" not in text
 
 
-def test_a_graph_index_is_told(run: Run) -> None:
+def test_an_index_of_codes_is_told(run: Run) -> None:
     curve = [
-        {"connectivity": 16, "expansion_search": 16, "recall@10": 0.9, "compared": 100.5},
-        {"connectivity": 16, "expansion_search": 32, "recall@10": 0.995, "compared": 200.5},
+        {"candidates": 5, "recall@10": 0.9, "compared": 5.9},
+        {"candidates": 10, "recall@10": 0.995, "compared": 10.9},
     ]
     results = with_sidecar(
         run.results(),
-        backend="hnsw",
-        connectivity=16,
-        expansion_search=32,
+        backend="faiss",
+        candidates=10,
         tuning={"persons_sampled": 7, "curve": curve, "chosen": {}, "builds": [{}]},
     )
-    assert "graph (HNSW)" in index.paragraph(results)
+    assert "a short code of every vector (faiss" in index.paragraph(results)
     drawn = index.curve(results)
     assert drawn is not None and [point.chosen for point in drawn.points] == [False, True]
-    assert index.work_of(results) == "distances computed"
-    assert "against distances computed" in index.curve_caption(results)
     (told, _) = index.choice(results)
-    assert "A query then computes 200 distances on average, more than exact search's 14." in told
+    assert "A query then compares 11 vectors on average, 78 % of exact search's 14." in told
     assert index.curve_table(drawn, clock=False) == [
-        ("16", "0.900", "100", ""),
-        ("32", "0.995", "200", "chosen"),
+        ("5", "0.900", "6", ""),
+        ("10", "0.995", "11", "chosen"),
         ("exact search", "1.000", "14", ""),
     ]
-    assert "expansion_search 32 is the least of those tried that reached it, on 7" in told
-    assert ("links a vector", "16") in index.facts(results)
+    assert "candidates 10 is the least of those tried that reached it, on 7" in told
+    assert ("candidates", "10") in index.facts(results)

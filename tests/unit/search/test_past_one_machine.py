@@ -56,3 +56,16 @@ def test_its_index_finds_nearly_all(made: tuple[np.ndarray, str]) -> None:
         got = search.select(["person_id", "_distance"]).to_arrow()["person_id"].to_pylist()
         shares.append(len(set(got) & set(expected(vectors, row, same_image=True))) / 10)
     assert np.mean(shares) >= 0.9
+
+
+def test_its_effort_is_measured(made: tuple[np.ndarray, str]) -> None:
+    """The loop of the page ends at an effort that reaches the recall, by numpy's neighbours too."""
+    vectors, run = made
+    person = persons_table(vectors)["person_id"][1500].as_py()
+    defined = code_of(PAGE, 2, run=run, person=person)
+    assert len(defined["exact"]) == 100 and defined["recall"] >= 0.99
+    ten, effort = defined["ten"], defined["effort"]
+    truth = [set(expected(vectors, row, same_image=True)) for row in range(0, 3000, 60)]
+    assert [ten(vectors[row]) for row in range(0, 3000, 60)] == truth
+    found = [ten(vectors[row], effort) for row in range(0, 3000, 60)]
+    assert np.mean([len(a & b) / 10 for a, b in zip(found, truth, strict=True)]) >= 0.97

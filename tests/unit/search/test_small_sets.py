@@ -66,7 +66,7 @@ def test_one_person(tmp_path: Path) -> None:
     explorer(run)
 
 
-@pytest.mark.parametrize("backend", ["annoy", pytest.param("hnsw", marks=pytest.mark.torture)])
+@pytest.mark.parametrize("backend", ["annoy", pytest.param("faiss", marks=pytest.mark.torture)])
 def test_two_persons(tmp_path: Path, backend: str) -> None:
     run = Run(tmp_path, backend, rerank=20, persons=2)
     assert run.reduction.n_components == 1

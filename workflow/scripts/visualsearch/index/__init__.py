@@ -43,16 +43,16 @@ def _exact() -> Backend:
     return ExactBackend()
 
 
-def _hnsw() -> Backend:
-    from visualsearch.index.hnsw_backend import HnswBackend
+def _faiss() -> Backend:
+    from visualsearch.index.faiss_backend import FaissBackend
 
-    return HnswBackend()
+    return FaissBackend()
 
 
 REGISTRY = {
     "annoy": Registered("ann", "annoy", "requirements.txt", _annoy),
     "exact": Registered("npy", "numpy", "requirements.txt", _exact),
-    "hnsw": Registered("usearch", "usearch", "requirements-hnsw.txt", _hnsw),
+    "faiss": Registered("faiss", "faiss", "requirements-faiss.txt", _faiss),
 }
 
 

@@ -27,7 +27,6 @@ class AnnoyBackend:
 
     name = "annoy"
     effort_name: str | None = "search_k"
-    counts_exactly = True
 
     def user_effort(self, settings: IndexSettings) -> int | None:
         return settings.search_k

@@ -24,7 +24,10 @@ class IndexFile(Protocol):
         ...
 
     def counted_query(self, vector: Vector, k: int, effort: int) -> tuple[Rows, Vector, int]:
-        """What `query` returns, and how many vectors were compared with `vector`."""
+        """What `query` returns, and how many vectors were compared with `vector`.
+
+        Each counts once: a count of all says that nothing was missed.
+        """
         ...
 
     def vector(self, row: int) -> Vector:
@@ -37,13 +40,10 @@ class Backend(Protocol):
 
     name: its key in the registry. effort_name: what the backend calls the setting that says how far
     a search goes, such as search_k; None for exact search, which has no such setting.
-    counts_exactly: whether `counted_query` counts each vector once, so that a count of N means that
-    all N were compared.
     """
 
     name: str
     effort_name: str | None
-    counts_exactly: bool
 
     def user_effort(self, settings: IndexSettings) -> int | None:
         """The effort that the user set; None where it is to be chosen."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def build_index(
             "n_items": n_items,
             **written,
             "pca_model": common_metadata(reduced).get("model"),
-            "versions": {name: version(name) for name in (REGISTRY[backend.name].package, "numpy")},
+            "versions": _versions(REGISTRY[backend.name].package, "numpy"),
             "target_recall": settings.target_recall,
         }
         if backend.effort_name:
@@ -129,6 +130,14 @@ def vectors_in_order(reduced: Sequence[str]) -> Iterator[NDArray[np.float32]]:
     """The reduced vectors of all shards in person order, float32 [*, D] at a time."""
     for table in in_person_order(reduced, BATCH_ROWS, ["vector"]):
         yield vectors_of(table)
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    # faiss is installed as faiss-cpu, and Annoy's module has no version.
+    return {
+        name: str(getattr(import_module(name), "__version__", "") or version(name))
+        for name in packages
+    }
 
 
 def _log_choice(described: dict[str, Any], settings: IndexSettings) -> None:

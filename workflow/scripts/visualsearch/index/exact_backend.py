@@ -15,7 +15,6 @@ class ExactBackend:
 
     name = "exact"
     effort_name: str | None = None
-    counts_exactly = True
 
     def user_effort(self, settings: IndexSettings) -> int | None:
         return None

@@ -42,10 +42,7 @@ class Index:
         return _by_falling_cosine(vector, *found)
 
     def counted_query(self, vector: Vector, k: int) -> tuple[Rows, NDArray[np.float64], int]:
-        """What `query` returns, and the number of stored vectors compared with `vector`.
-
-        An upper limit, at most len, unless the backend `counts_exactly`.
-        """
+        """What `query` returns, and the number of stored vectors compared with `vector`."""
         rows, vectors, compared = self.file.counted_query(vector, min(k, len(self)), self.effort)
         return *_by_falling_cosine(vector, rows, vectors), compared
 

@@ -29,6 +29,8 @@ PROJECTED = (1, 10, 100)
 # Medians of one search timed against itself differed by up to 12 % in 25 trials, so only a larger
 # difference counts. Where both take as long, exact search is better, as it finds everything.
 CLEARLY_FASTER = 0.8
+# The least of the sizes at which docs/performance.md compares the backends; faiss leads at all.
+FAISS_FROM = 45_000
 # Bytes before the numbers of a .npy file.
 HEADER_BYTES = 128
 
@@ -105,14 +107,21 @@ def advice_on(sidecar: dict[str, Any], chosen: float, plain: float) -> tuple[str
     chosen, plain: milliseconds a query, of the index as it is set and of exact search.
     """
     persons = f"{sidecar['n_items']:,} person{'s' * (sidecar['n_items'] != 1)}"
+    faster = ""
+    if sidecar["backend"] != "faiss" and sidecar["n_items"] >= FAISS_FROM:
+        faster = (
+            " From this size on, index.backend: faiss is several times as fast as exact search and "
+            "Annoy (docs/performance.md)."
+        )
     if sidecar["backend"] == "exact":
-        return None, f"Exact search takes {plain:.2g} ms a query here and finds everything."
+        text = f"Exact search takes {plain:.2g} ms a query here and finds everything."
+        return None, text + faster
     if chosen > CLEARLY_FASTER * plain:
         how = "faster" if plain <= CLEARLY_FASTER * chosen else "about as fast"
         return "use exact", (
             f"Exact search is {how} here and finds everything: it takes {plain:.2g} ms a query, "
             f"the index {chosen:.2g} ms. At this size ({persons}) set "
-            "index.backend: exact."
+            f"index.backend: exact.{faster}"
         )
     text = (
         f"The index takes {chosen:.2g} ms a query here and exact search {plain:.2g} ms; at this "
@@ -123,7 +132,7 @@ def advice_on(sidecar: dict[str, Any], chosen: float, plain: float) -> tuple[str
             f" But it finds {sidecar['recall']['recall@10']:.3f} of the ten nearest, below the "
             f"target of {sidecar['target_recall']:g}."
         )
-    return "keep", text
+    return "keep", text + faster
 
 
 def _projection(sidecar: dict[str, Any], chosen: float, plain: float) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def make_figures(files: ResultFiles, results: Results, folder: Path) -> dict[str
         with replacing(folder / f"{name}.svg") as temporary:
             shutil.copyfile(source, temporary)
     curves = {
-        "index_work": (index.curve(results), index.work_of(results)),
+        "index_work": (index.curve(results), index.WORK),
         "index_clock": (index.clock_curve(results), "milliseconds a query"),
     }
     for name, (curve, unit) in curves.items():

@@ -58,6 +58,9 @@ RETIRED = {
     )
 }
 
+FORMER_HNSW = (
+    "faiss has taken the place of hnsw, and is faster: run pip install -r requirements-faiss.txt"
+)
 OLD_PERSON_ID = (
     "person ids have at most 15 digits now; run without it, and take the person's new id from the"
     " report or from index/persons.parquet"
@@ -184,6 +187,8 @@ def _lines(error: ValidationError) -> Iterator[str]:
             yield f"{path}: unknown key; allowed here: {', '.join(known)}"
         return
     line = not_allowed(where or "configuration", error.instance, allowed(error.schema))
+    if where == "index.backend" and error.instance == "hnsw":
+        line += "; " + FORMER_HNSW
     if isinstance(error.instance, str) and "properties" in error.schema:
         first = next(iter(error.schema["properties"]))
         line += f", such as --config {where}='{{{first}: ...}}'"

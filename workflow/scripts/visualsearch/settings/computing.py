@@ -178,9 +178,10 @@ class IndexSettings(Section):
 
     backend: str = key(
         "annoy",
-        "annoy: approximate, for large sets. exact: compares with every person; as fast up to some "
-        "tens of thousands. hnsw: a graph, for very large sets; needs the optional package usearch "
-        "(requirements-hnsw.txt).",
+        "annoy: a forest, which needs nothing more. exact: compares with every person; as fast as "
+        "annoy up to some tens of thousands. faiss: the fastest from some thousands on, and built "
+        "in a fraction of annoy's time; needs the optional package faiss-cpu "
+        "(requirements-faiss.txt).",
         choices=BACKENDS,
     )
     target_recall: float = key(

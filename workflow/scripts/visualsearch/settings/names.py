@@ -19,7 +19,7 @@ DETECTORS = (
 )
 
 # visualsearch.index
-BACKENDS = ("annoy", "exact", "hnsw")
+BACKENDS = ("annoy", "exact", "faiss")
 
 # COCO's 80 categories, in the order of their ids.
 # fmt: off

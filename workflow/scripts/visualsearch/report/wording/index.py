@@ -15,6 +15,11 @@ from visualsearch.report.numbers import (
     size,
 )
 
+WORK = "vectors compared"
+CURVE_CAPTION = (
+    f"How many of the ten nearest a query finds, against {WORK}. The dashed line is "
+    "index.target_recall, the filled point what was chosen, the square exact search."
+)
 CLOCK_CAPTION = (
     "The same searches by the clock: recall of the ten nearest against milliseconds a query. The "
     "square is exact search."
@@ -26,13 +31,11 @@ CLOCK_NOTE = (
 # Settings of the index in its sidecar, with their names for readers.
 SETTINGS = {
     "n_trees": "trees",
-    "connectivity": "links a vector",
-    "expansion_add": "candidates when adding",
     "search_k": "search_k",
-    "expansion_search": "expansion_search",
+    "candidates": "candidates",
     "seed": "seed",
 }
-EFFORTS = ("search_k", "expansion_search")
+EFFORTS = ("search_k", "candidates")
 # A query that compares this share of the vectors does about the work of exact search.
 NEARLY_ALL = 0.9
 
@@ -41,7 +44,7 @@ NEARLY_ALL = 0.9
 class Point:
     """One search that tuning tried.
 
-    cost: vectors compared, distances computed or milliseconds. low: lower end of the interval of
+    cost: vectors compared or milliseconds. low: lower end of the interval of
     recall, None if it was not computed.
     """
 
@@ -91,20 +94,6 @@ def _curve(results: Results, points: list[dict[str, Any]], cost: str, exact: flo
     return Curve(effort, shown, exact, results.sidecar["target_recall"])
 
 
-def work_of(results: Results) -> str:
-    """Return the unit of a query's work."""
-    # A walk through a graph may meet a vector more than once.
-    return "distances computed" if results.sidecar["backend"] == "hnsw" else "vectors compared"
-
-
-def curve_caption(results: Results) -> str:
-    """Return the caption of the figure of recall against work."""
-    return (
-        f"How many of the ten nearest a query finds, against {work_of(results)}. The dashed line "
-        "is index.target_recall, the filled point what was chosen, the square exact search."
-    )
-
-
 def facts(results: Results) -> Facts:
     """Return the index and its settings."""
     sidecar = results.sidecar
@@ -135,11 +124,11 @@ def paragraph(results: Results) -> str:
             "Annoy stops at trees × neighbours, a leaf or two, and misses many of the true "
             "neighbours without a word."
         ),
-        "hnsw": (
-            "The index is a graph (HNSW) in which each vector has links to some that are near it, "
-            "on several levels from coarse to fine. A query walks along them towards what is "
-            "nearest. expansion_search says how many candidates it keeps on the way: more find "
-            "more, and take longer."
+        "faiss": (
+            "The index has a short code of every vector (faiss, product quantisation with 4 bits). "
+            "A query reads all codes and compares the vectors of the best ones at full length. "
+            "candidates says how many these are: more find more, and take longer. Reading a code "
+            "is counted as a sixteenth of a vector compared, as that is its size."
         ),
         "exact": (
             "Every query was compared with every vector, so nothing is missed; up to some tens of "
@@ -168,12 +157,10 @@ def choice(results: Results) -> list[str]:
 def _work(results: Results, point: Point) -> list[str]:
     """Say how much work the chosen search does, against exact search."""
     n, share = results.n_persons, point.cost / results.n_persons
-    part = "more than" if share > 1 else f"{percent(share)} of"
-    graph = results.sidecar["backend"] == "hnsw"
-    work = (
-        f"computes {point.cost:,.0f} distances" if graph else f"compares {point.cost:,.0f} vectors"
-    )
-    sentences = [f"A query then {work} on average, {part} exact search's {n:,}."]
+    sentences = [
+        f"A query then compares {point.cost:,.0f} vectors on average, {percent(share)} of exact "
+        f"search's {n:,}."
+    ]
     if share >= NEARLY_ALL:
         sentences.append(
             "At this size exact search (index.backend: exact) would do the same work more simply, "
