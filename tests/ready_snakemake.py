@@ -2,8 +2,8 @@
 
 Two thirds of a short run's time are the imports, and half of the rest is reading this project's
 modules for the digests of the rules. Each run here is still Snakemake's own `main`, in a process of
-its own, with its own arguments, environment, folder and output. Tests that kill a run start a Python
-of its own instead, and a copy of the workflow reads its own modules.
+its own, with its own arguments, environment, folder and output. A copy of the workflow reads its
+own modules. Tests that kill a run start a Python of its own instead.
 """
 
 import gc
