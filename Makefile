@@ -47,14 +47,18 @@ test: $(VENV)/.test-installed
 		tests/workflow tests/browser tests/unit
 
 # The library without what needs PyTorch, and without pages and installation, for a second Python: with
-# TORCH=there and a VENV of its own.
+# TORCH=there and a VENV of its own. Left out too is what takes long and is the same on each: how fast
+# names are matched, full disks, the lock, and which packages are imported.
 test-library: $(VENV)/.installed
 	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-faiss.txt
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \
 		$(patsubst %,--ignore tests/unit/%,detect embed report install core/test_fuzz.py \
-		data/test_large_pictures.py search/test_own_pictures.py) \
-		--deselect tests/unit/settings/test_configuration.py::test_categories_are_those_of_coco \
-		--deselect tests/unit/workflow/test_supply_chain.py::test_no_import_asks_the_network
+		data/test_large_pictures.py search/test_own_pictures.py workflow/test_imports.py \
+		workflow/test_supply_chain.py) \
+		$(patsubst %,--deselect tests/unit/%,\
+		fetch/test_matching.py::test_a_hundred_thousand_names_take_seconds \
+		index/test_index.py::test_no_room_for_an_index_is_said_in_one_line \
+		settings/test_configuration.py::test_categories_are_those_of_coco)
 
 # All tests there are.
 test-all: test torture fuzz test-beyond test-slurm test-s3 test-isolated test-container

@@ -89,7 +89,8 @@ def finished_run(factory: pytest.TempPathFactory, name: str, config: dict[str, A
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
             shutil.rmtree(made, ignore_errors=True)
-            Workspace(made, config).run()
-            complete.touch()
+            complete.write_text(Workspace(made, config).run())
     shutil.copytree(made, own, dirs_exist_ok=True)
-    return Workspace(own, config)
+    workspace = Workspace(own, config)
+    workspace.printed = complete.read_text()
+    return workspace

@@ -57,8 +57,8 @@ def held(orientation: int) -> Image.Exif:
 
 
 def album() -> Iterator[File]:
-    """The sixty pictures as they are."""
-    for number in PEOPLE:
+    """Pictures as they are."""
+    for number in PEOPLE[:4]:
         for view in VIEWS:
             yield File(f"album/P{number:03d}_{view}.jpg", jpeg(person(number, view)))
 
@@ -94,6 +94,7 @@ def odd() -> Iterator[File]:
     yield File("odd/profile.png", encoded(person(2), "PNG", icc_profile=profile))
     yield File("odd/without its end.jpg", jpeg(person(3))[:-2])
     yield File("odd/printed.jpg", jpeg(person(4).convert("CMYK")))
+    yield File("odd/grey.jpg", jpeg(person(4).convert("L")))
     deep = np.asarray(person(5).convert("L")).astype(np.uint16) * 257
     yield File("odd/deep.png", encoded(Image.fromarray(deep), "PNG"))
     yield File(
@@ -102,6 +103,7 @@ def odd() -> Iterator[File]:
     yield File("odd/small.webp", encoded(person(7), "WEBP"))
     for name in ("50%20 # of.jpg", "=HYPERLINK(1).jpg", "Zoe\u0308 Mu\u0308ller.jpg", "two  .jpg"):
         yield File(f"odd/{name}", jpeg(person(8)))
+    yield File("odd/unter ordner/Ñandú 人.JPEG", jpeg(person(8)))
 
 
 def broken() -> Iterator[File]:

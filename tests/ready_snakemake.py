@@ -1,10 +1,12 @@
 """Snakemake's command line in forks of a process that has already imported it.
 
-Two thirds of a short run's time are the imports. Each run here is still Snakemake's own `main`, in
-a process of its own, with its own arguments, environment, folder and output. Tests that kill a run
-start a Python of its own instead.
+Two thirds of a short run's time are the imports, and half of the rest is reading this project's
+modules for the digests of the rules. Each run here is still Snakemake's own `main`, in a process of
+its own, with its own arguments, environment, folder and output. A copy of the workflow reads its
+own modules. Tests that kill a run start a Python of its own instead.
 """
 
+import gc
 import json
 import os
 import select
@@ -17,6 +19,7 @@ from pathlib import Path
 # These are read when Python starts, so a fork would not heed a change of them.
 NAMES = ("LD_PRELOAD", "PYTHONPATH", "PYTHONHOME")
 READ_AT_START = {name: os.environ.get(name) for name in NAMES}
+WORKFLOW = Path(__file__).parents[1]
 
 
 def can_run(command: list[str], environment: Mapping[str, str]) -> bool:
@@ -55,6 +58,9 @@ def serve() -> None:
     from snakemake.cli import get_argument_parser
 
     get_argument_parser()  # Imports the plugins.
+    read_modules()
+    # A collection in a fork would touch, and so copy, all that was imported.
+    gc.freeze()
     # Not through sys.stdin, whose buffer the children would inherit.
     with open(os.dup(0)) as jobs:
         while line := jobs.readline():
@@ -73,9 +79,28 @@ def serve() -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if str(WORKFLOW / "Snakefile") not in arguments:
+        forget_modules()
     # As `python -m snakemake` has them.
     sys.path[0] = folder
     sys.argv = ["snakemake", *arguments]
+
+
+def read_modules() -> None:
+    """Read what the digests are made of, which stays in the memory of each fork."""
+    scripts = WORKFLOW / "workflow/scripts"
+    sys.path.insert(0, str(scripts))
+    from visualsearch.workflow.digests import digest
+
+    sys.path.pop(0)
+    for script in scripts.glob("*.py"):
+        digest(script)
+
+
+def forget_modules() -> None:
+    """A copy of the workflow, or a link to it, imports its own library."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "visualsearch"]:
+        del sys.modules[name]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ class Workspace:
     """A working directory with the shipped configuration and one of the test's own over it."""
 
     longest_seconds = 600
+    # What a run printed that several tests look at.
+    printed = ""
 
     def __init__(self, folder: Path, config: dict[str, Any], root: Path = ROOT) -> None:
         self.folder = folder

@@ -1,14 +1,14 @@
-"""A folder of one's own pictures: real COCO images with annotations, and bad ones."""
+"""A folder of one's own pictures: real COCO images with annotations, and own ones as queries."""
 
 import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from page_text import page_of
 from running import Workspace
 from visualsearch.data.skipped import read_skipped
 from visualsearch.evaluate.detections import evaluate_detections
@@ -19,7 +19,7 @@ BUNDLED = {"name": "ssdlite_mobilenet_v2_person", "precision": "fp32"}
 
 def folder_config(path: Path, annotations: Path | None = None, **sections: object) -> dict:
     return {
-        "shards": 2,
+        "shards": 1,
         "dataset": {
             "source": "folder",
             "folder": {"path": str(path), "annotations": str(annotations) if annotations else None},
@@ -33,10 +33,22 @@ def folder_config(path: Path, annotations: Path | None = None, **sections: objec
 
 @pytest.fixture(scope="module")
 def sample(coco_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The real pictures with their annotations, and pictures of the user's own as queries."""
+    folder = tmp_path_factory.mktemp("sample")
+    content = (coco_sample / "images/000000005001.jpg").read_bytes()
+    (folder / "mine é.jpg").write_bytes(content + b"\0")
+    (folder / "same #1.jpg").write_bytes(content)
+    with Image.open(coco_sample / "images/000000005001.jpg") as image:
+        image.save(folder / "again.jpg", quality=90)
+    Image.new("RGB", (200, 200), "white").save(folder / "nobody.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
     config = folder_config(coco_sample / "images", coco_sample / "instances.json")
     config["dataset"]["folder"]["keypoints"] = str(coco_sample / "person_keypoints.json")
-    workspace = Workspace(tmp_path_factory.mktemp("sample"), config)
-    workspace.run()
+    images = ["mine é.jpg", "again.jpg", "same #1.jpg", "nobody.png", "broken.jpg"]
+    images += ["same #1.jpg", "same #1.jpg#xywh=percent:20,20,60,60"]
+    config["queries"] = {"images": images, "count": 1, "boxes": "all"}
+    workspace = Workspace(folder, config)
+    workspace.printed = workspace.run()
     return workspace
 
 
@@ -73,98 +85,51 @@ def test_every_picture_is_in_the_manifest_with_its_licence(sample: Workspace) ->
     assert read_skipped(sample.results / "dataset/skipped.tsv") == []
 
 
-def test_own_pictures_as_queries(sample: Workspace, coco_sample: Path, tmp_path: Path) -> None:
+def test_own_pictures_as_queries(sample: Workspace) -> None:
     """A copy of a picture of the set, in other bytes or saved again, finds that picture's person
-    first and as a near-duplicate. The same bytes are that picture, whose persons are left out;
-    others say why they give no query."""
-    images = ["mine é.jpg", "again.jpg", "same.jpg", "nobody.png", "broken.jpg"]
-    own = sample.config | {"queries": {"images": images, "count": 1, "boxes": "all"}}
-    workspace = sample.copy(tmp_path / "own", own)
-    content = (coco_sample / "images/000000005001.jpg").read_bytes()
-    (tmp_path / "own/mine é.jpg").write_bytes(content + b"\0")
-    (tmp_path / "own/same.jpg").write_bytes(content)
-    with Image.open(coco_sample / "images/000000005001.jpg") as image:
-        image.save(tmp_path / "own/again.jpg", quality=90)
-    Image.new("RGB", (200, 200), "white").save(tmp_path / "own/nobody.png")
-    (tmp_path / "own/broken.jpg").write_bytes(b"no picture")
-    after = {"select_queries", "search_persons", "evaluate_galleries", "render_report"}
-    assert workspace.planned() == {"embed_query_images", *after}
-    workspace.run()
-    queries = pq.read_table(workspace.results / "search/queries.parquet").to_pylist()
-    hits = pq.read_table(workspace.results / "search/hits.parquet").to_pylist()
+    first and as a near-duplicate. The same bytes are that picture, whose persons are left out."""
+    queries = pq.read_table(sample.results / "search/queries.parquet").to_pylist()
+    hits = pq.read_table(sample.results / "search/hits.parquet").to_pylist()
     own = [query for query in queries if query["picture"] == "mine é.jpg"]
-    same = [query for query in queries if query["picture"] == "same.jpg"]
+    *same, by_hand = [query for query in queries if query["picture"] == "same #1.jpg"]
     again = [query for query in queries if query["picture"] == "again.jpg"]
     assert len(own) == len(same) > 1 and again
-    assert len(queries) == 2 * len(own) + len(again) + 1
+    assert len(queries) == 2 * len(own) + len(again) + 2
+    assert [query for query in queries if query["score"] is None] == [by_hand]
     for query in own + again:
         first, *others = (hit for hit in hits if hit["query"] == query["query"])
         assert first["image_id"] == 5001 and first["near_duplicate"]
         assert first["similarity"] > (0.999 if query in own else 0.9)
         assert not any(hit["near_duplicate"] for hit in others)
-    for query in same:
+    for query in [*same, by_hand]:
         of_same = [hit["image_id"] for hit in hits if hit["query"] == query["query"]]
         assert query["image_id"] == 5001 and len(of_same) == 10 and 5001 not in of_same
-    skipped = read_skipped(workspace.results / "search/skipped_query_images.tsv")
-    assert {entry.file for entry in skipped} == {"nobody.png", "broken.jpg"}
-    page = (workspace.results / "report/index.html").read_text(encoding="utf-8")
-    assert "nobody.png" in page and "mine é.jpg" in page
+    page = page_of(sample.results / "report")
+    assert "your own picture, box by hand; the picture is in the set" in page.words
+    assert page.data("large-views")[by_hand["query"]][0]["score"] is None
+    text = (sample.results / "report/index.html").read_text(encoding="utf-8")
+    assert "nobody.png" in text and "mine é.jpg" in text
+    markdown = (sample.results / "report/report.md").read_text(encoding="utf-8")
+    assert "same #1.jpg: your own picture, box by hand" in markdown.replace("\\", "")
 
 
-def made_pictures(folder: Path, coco_sample: Path) -> None:
-    """Real pictures in odd forms that must work, and files that must be skipped."""
-    folder.mkdir()
-    names = ["000000005001", "000000064523", "000000000790", "000000544238"]
-    for name in names:
-        shutil.copy(coco_sample / f"images/{name}.jpg", folder)
-    image = Image.open(coco_sample / "images/000000547503.jpg")
-    image.convert("CMYK").save(folder / "cmyk.jpg")
-    image.convert("L").save(folder / "grey.jpg")
-    grey = np.asarray(image.convert("L")).astype(np.uint16) * 257
-    Image.fromarray(grey).save(folder / "sixteen bits.png")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    image.rotate(90, expand=True).save(folder / "turned.jpg", exif=exif)
-    (folder / "unter ordner").mkdir()
-    image.save(folder / "unter ordner/Ñandú 人.JPEG", format="JPEG")
-    Image.new("RGB", (300, 200), "green").save(folder / "nobody.png")
-    (folder / "empty.jpg").write_bytes(b"")
-    (folder / "text.jpg").write_text("this is no picture")
-    whole = (coco_sample / "images/000000005001.jpg").read_bytes()
-    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+def test_own_pictures_that_give_no_query_are_named_with_their_reason(sample: Workspace) -> None:
+    lines = sample.printed.splitlines()
+    warnings = [line for line in lines if line.startswith("WARNING: queries.images: ")]
+    named = sorted(line.split(": ")[2] for line in warnings)
+    assert named == ["broken.jpg", "nobody.png", "same #1.jpg"]
+    [twice] = [line for line in warnings if "same #1.jpg" in line]
+    assert twice.endswith("given 2 times; it is used once")
+    [left_out] = [line for line in lines if line.startswith("Left out")]
+    assert "no query from your own broken.jpg, nobody.png; listed in" in left_out
+    skipped = read_skipped(sample.results / "search/skipped_query_images.tsv")
+    assert {entry.file for entry in skipped} == {"nobody.png", "broken.jpg", "same #1.jpg"}
 
 
-def test_odd_pictures_work_and_bad_ones_are_skipped(coco_sample: Path, tmp_path: Path) -> None:
-    """And a picture that is added later is noticed."""
-    made_pictures(tmp_path / "pictures", coco_sample)
-    config = folder_config(tmp_path / "pictures")
-    config["dataset"]["max_skipped_fraction"] = 0.5
-    workspace = Workspace(tmp_path / "run", config | {"shards": 1})
-    output = workspace.run("search")
-    assert "Traceback" not in output
-    skipped = {e.file: e.reason for e in read_skipped(workspace.results / "dataset/skipped.tsv")}
-    assert skipped.keys() == {"empty.jpg", "text.jpg", "cut.jpg"}
-    manifest = pq.read_table(workspace.results / "dataset/manifest.parquet").to_pylist()
-    files = {row["file"]: row for row in manifest}
-    assert "unter ordner/Ñandú 人.JPEG" in files and "nobody.png" in files
-    persons = pq.read_table(workspace.results / "index/persons.parquet").to_pylist()
-    with_persons = {person["image_id"] for person in persons}
-    for name in ("cmyk.jpg", "grey.jpg", "sixteen bits.png", "turned.jpg"):
-        assert files[name]["image_id"] in with_persons, name
-    assert files["nobody.png"]["image_id"] not in with_persons
-    # A turned picture is seen upright: its persons are as tall as in the one not turned.
-    upright, turned = (
-        [p["h"] for p in persons if p["image_id"] == files[name]["image_id"] and p["det_index"] < 2]
-        for name in ("unter ordner/Ñandú 人.JPEG", "turned.jpg")
-    )
-    assert turned == pytest.approx(upright, rel=0.1)
-    assert "evaluate_detections" not in workspace.planned("evaluate")
-
-    assert workspace.planned("fetch") == set()
-    shutil.copy(coco_sample / "images/000000005802.jpg", tmp_path / "pictures")
-    assert "fetch_annotations" in workspace.planned("fetch")
-    workspace.run("fetch")
-    assert len(pq.read_table(workspace.results / "dataset/manifest.parquet")) == len(files) + 1
+def test_other_own_pictures_compute_no_earlier_stage(sample: Workspace) -> None:
+    other = sample.config | {"queries": {"images": ["again.jpg"], "count": 1, "boxes": "all"}}
+    after = {"select_queries", "search_persons", "evaluate_galleries", "render_report"}
+    assert Workspace(sample.folder, other).planned() == {"embed_query_images", *after}
 
 
 def test_annotations_of_absent_images(coco_sample: Path, tmp_path: Path) -> None:
@@ -172,15 +137,16 @@ def test_annotations_of_absent_images(coco_sample: Path, tmp_path: Path) -> None
     folder.mkdir()
     shutil.copy(coco_sample / "images/000000005001.jpg", folder)
     config = folder_config(folder, coco_sample / "instances.json")
-    workspace = Workspace(tmp_path / "run", config | {"shards": 1})
+    workspace = Workspace(tmp_path / "run", config)
     output = workspace.run("fetch", fails=True)
     (line,) = [line for line in output.splitlines() if line.startswith("ERROR: ")]
     assert "139 of 140 pictures were left out" in line and "max_skipped_fraction" in line
     assert "Traceback" not in output
     config["dataset"]["max_skipped_fraction"] = 1
-    evaluation = "results/test/evaluation/detections.json"
-    workspace.run(evaluation)
-    assert json.loads((workspace.folder / evaluation).read_text())["images"] == 1
+    workspace.run("fetch")
+    annotations = json.loads((workspace.results / "dataset/annotations.json").read_text())
+    assert [image["id"] for image in annotations["images"]] == [5001]
+    assert {entry["image_id"] for entry in annotations["annotations"]} == {5001}
 
 
 def test_annotations_of_other_pictures_are_one_clear_line(

@@ -76,6 +76,8 @@ def test_only_new_content_is_computed(grown: Workspace) -> None:
     """The picture that was added, and the one that was changed."""
     assert new_items(grown, "detect_persons") == 2
     assert new_items(grown, "embed_persons") <= 2
+    # Nobody has annotated these pictures.
+    assert not (grown.results / "evaluation/detections.json").exists()
 
 
 def test_a_former_number_of_shards_leaves_nothing(grown: Workspace) -> None:

@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     export = label_studio(
         folder / "export", pictures, truth | {"images": [*truth["images"], lost]}, originals=True
     )
-    config = demo_config(dataset=folder_settings(pictures, export))
+    config = demo_config(dataset=folder_settings(pictures, export), shards=1)
     config["search_set"] = {"min_score": 0.5, "min_height": 48}
     Image.new("RGB", (640, 480), "teal").save(folder / "nobody.png")
     own = [pictures / "phone/IMG_0002.HEIC", folder / "nobody.png"]
@@ -92,13 +92,30 @@ def stands_for(row: str, file: str) -> bool:
     )
 
 
-def test_a_phones_picture_has_its_person_in_the_search(run: Run) -> None:
+@pytest.fixture(scope="module")
+def heights(run: Run) -> dict[str, list[float]]:
+    """Of the persons in the search set, by the file of their picture."""
     manifest = pq.read_table(run.workspace.results / "dataset/manifest.parquet").to_pylist()
-    by_id = {row["image_id"]: row["file"] for row in manifest}
-    persons = pq.read_table(run.workspace.results / "index/persons.parquet")["image_id"].to_pylist()
-    found = {by_id[image] for image in persons}
-    for file in ("IMG_0001.HEIC", "IMG_0004.JPG", "IMG_0005.mpo", "IMG_0007", "108 megapixels.jpg"):
-        assert f"phone/{file}" in found
+    file = {row["image_id"]: row["file"] for row in manifest}
+    found: dict[str, list[float]] = {}
+    for person in pq.read_table(run.workspace.results / "index/persons.parquet").to_pylist():
+        found.setdefault(file[person["image_id"]], []).append(person["h"])
+    return found
+
+
+def test_pictures_of_a_phone_and_in_odd_forms_have_their_persons_in_the_search(
+    heights: dict[str, list[float]],
+) -> None:
+    phone = ("IMG_0001.HEIC", "IMG_0004.JPG", "IMG_0005.mpo", "IMG_0007", "108 megapixels.jpg")
+    odd = ("printed.jpg", "grey.jpg", "deep.png", "unter ordner/Ñandú 人.JPEG")
+    assert {f"phone/{file}" for file in phone} | {f"odd/{file}" for file in odd} <= heights.keys()
+    assert "odd/20000x10.png" not in heights
+
+
+def test_a_turned_picture_is_seen_upright(heights: dict[str, list[float]]) -> None:
+    """Its person is as tall as in the same picture that was not turned."""
+    turned, upright = heights["phone/IMG_0004.JPG"], heights["album/P004_studio_posture.jpg"]
+    assert turned == pytest.approx(upright, rel=0.1)
 
 
 def test_the_closing_lines_tell_what_was_left_out_and_why(run: Run) -> None:

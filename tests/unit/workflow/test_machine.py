@@ -10,6 +10,7 @@ import pytest
 
 from conftest import ROOT
 from helpers import one_line
+from running import finish
 from visualsearch.core.errors import InputError
 from visualsearch.workflow.machine import check_python, memory_mb
 
@@ -39,8 +40,8 @@ def snakemake(folder: Path, *arguments: str) -> None:
     """Run it on more cores than memory is there for."""
     (folder / "Snakefile").write_text(SNAKEFILE)
     command = [sys.executable, "-m", "snakemake", "--cores", "4", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
+    status, printed = finish(command, folder, 100)
+    assert status == 0, printed
 
 
 def most_at_once(folder: Path) -> int:
