@@ -48,7 +48,7 @@ test: $(VENV)/.test-installed
 
 # The library without what needs PyTorch, and without pages and installation, for a second Python: with
 # TORCH=there and a VENV of its own. Left out too is what takes long and is the same on each: how fast
-# names are matched, full disks, the lock, and which packages are imported.
+# names are matched, full disks, the lock, and which packages are imported. `make test` has these.
 test-library: $(VENV)/.installed
 	$(PIP) $(shell grep -E '^(pytest|hypothesis)' requirements-test.txt) -r requirements-faiss.txt
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit \
