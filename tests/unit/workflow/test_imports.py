@@ -1,12 +1,9 @@
 """No script imports a heavy package that its work does not need: each costs a job up to seconds."""
 
 import ast
-import importlib.util
 import json
 import subprocess
 import sys
-
-import pytest
 
 from conftest import ROOT
 
@@ -18,6 +15,7 @@ HEAVY = {
     "pycocotools",
     "scipy",
     "sklearn",
+    "openvino",
     "torch",
     "torchvision",
 }
@@ -33,13 +31,10 @@ NEEDED = {
     "evaluate_search": {"matplotlib", "pandas", "pycocotools"},
     "fit_pca": {"matplotlib", *FITTING},
     # openTSNE loads scikit-learn.
+    "measure_parity": {"pycocotools"},
     "project_persons": {"openTSNE", *FITTING},
     "render_report": {"matplotlib"},
 }
-# These load the detector; what else they import, test_environments compares with envs/. The others
-# that use it load it when a picture is new.
-WITH_TORCH = {"embed_query_images", "fetch_weights", "measure_parity"}
-WITHOUT_TORCH = {path.stem for path in SCRIPTS.glob("*.py")} - WITH_TORCH
 
 
 def imports_of(text: str) -> str:
@@ -71,19 +66,12 @@ def loaded(*imports: str) -> list[set[str]]:
 def test_no_script_loads_a_heavy_package_that_it_does_not_need() -> None:
     imports = {
         script: imports_of((SCRIPTS / f"{script}.py").read_text())
-        for script in sorted(WITHOUT_TORCH)
+        for script in sorted(path.stem for path in SCRIPTS.glob("*.py"))
     }
     assert all("visualsearch.core.job" in text for text in imports.values())
     found = dict(zip(imports, loaded(*imports.values()), strict=True))
     unneeded = {script: packages - NEEDED.get(script, set()) for script, packages in found.items()}
     assert not any(unneeded.values()), unneeded
-
-
-def test_the_bundled_detector_does_without_torchvision() -> None:
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("without PyTorch, as on a second Python")
-    modules = "visualsearch.detect.bundled, visualsearch.embed.embedding, visualsearch.detect.run"
-    assert loaded(f"import {modules}") == [{"torch"}]
 
 
 def test_the_plan_loads_no_package_of_jobs() -> None:
