@@ -74,7 +74,7 @@ def stage(settings: DetectorSettings, manifest: Path, shard: int) -> Callable[[]
     from visualsearch.detect import load_detector
     from visualsearch.detect.run import detect_images
 
-    detector = load_detector(settings)
+    detector = load_detector(settings, manifest.parent)
     pictures = Pictures(manifest, None, shard)
 
     def run() -> int:
@@ -201,14 +201,19 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
 
 
 PARTS = {
-    "backbone": "backbone.body",
-    "feature pyramid": "backbone.fpn",
-    "proposals' head": "rpn.head",
-    "RoIAlign": "roi_heads.box_roi_pool",
-    "box head": "roi_heads.box_head",
-    "one-stage head": "head",
-    "the whole": "",
+    "backbone, pyramid and head": ("backbone", "rpn.head", "head"),
+    "RoIAlign": ("roi_heads.box_roi_pool",),
+    "box head": ("roi_heads.box_head",),
+    "the whole": ("",),
 }
+
+
+def ways_to_compute() -> list[tuple[str, str]]:
+    """Each detector.runtime and detector.precision that this processor has."""
+    from visualsearch.detect.networks import has_bf16
+
+    precisions = ["fp32", "bf16"] if has_bf16() else ["fp32"]
+    return [(runtime, each) for each in precisions for runtime in ("torch", "openvino")]
 
 
 class Clock:
@@ -234,20 +239,26 @@ def parts(name: str, weights: str) -> str:
 
     torch.set_num_threads(1)
     models = {"plain": plain_model(name, weights)}
-    for precision in ("fp32", "bf16"):
-        settings = DetectorSettings(name, weights, "cpu", precision=precision)
-        models[precision] = load_detector(settings).model
+    for runtime, precision in ways_to_compute():
+        detector: Any = load_detector(
+            DetectorSettings(name, weights, "cpu", runtime, precision), Path(weights).parent
+        )
+        models[f"{runtime} {precision}"] = detector.model
     lines: dict[str, list[float]] = {}
     for model in models.values():
         known = dict(model.named_modules())
-        clocks = {part: Clock(known[path]) for part, path in PARTS.items() if path in known}
+        clocks = {
+            part: [Clock(known[path]) for path in paths if path in known]
+            for part, paths in PARTS.items()
+        }
         with torch.inference_mode():
             for _ in range(4):
                 model([torch.rand(3, 480, 640)])
-        for part, clock in clocks.items():
-            lines.setdefault(part, []).append(clock.least)
+        for part, of_part in clocks.items():
+            if of_part:
+                lines.setdefault(part, []).append(sum(clock.least for clock in of_part))
     rows = [(part, *least, f"{least[0] / least[-1]:.2f}x") for part, least in lines.items()]
-    return table(("seconds of one core", *models, "plain / bf16"), rows)
+    return table(("seconds of one core", *models, "plain / last"), rows)
 
 
 def main() -> None:
@@ -270,14 +281,17 @@ def main() -> None:
         weights = options.weights or random_weights(folder / "random.pth", options.detector)
         plain = (options.detector, weights, options.device, files)
         contenders = {"plain loop, fp32": (plain_loop, [plain])}
-        for precision in ("fp32", "bf16"):
+        ways = ways_to_compute()
+        if options.device == "cuda":
+            ways = [("torch", "fp32"), ("torch", "bf16")]
+        for runtime, precision in ways:
             settings = DetectorSettings(
-                options.detector, weights, options.device, precision=precision
+                options.detector, weights, options.device, runtime, precision
             )
             shards = [(settings, folder / "manifest.parquet", shard) for shard in range(jobs)]
-            contenders[f"stage, {precision}"] = (stage, shards)
+            contenders[f"stage, {runtime}, {precision}"] = (stage, shards)
         best, peaks = race(contenders, options.rounds)
-        print(machine("torch", "torchvision"))
+        print(machine("openvino", "torch", "torchvision"))
         print(
             f"{options.detector}, {'random' if not options.weights else 'given'} weights, "
             f"{len(files)} pictures, {options.device}, best of {options.rounds} rounds"

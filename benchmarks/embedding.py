@@ -22,7 +22,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from detection import deal, plain_model, race, random_weights, write_pictures
+from detection import (
+    deal,
+    plain_model,
+    race,
+    random_weights,
+    ways_to_compute,
+    write_pictures,
+)
 from measuring import machine, table
 from numpy.typing import NDArray
 
@@ -69,9 +76,8 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     import torch
 
     from visualsearch.detect import DETECTORS, bundled, ssdlite
+    from visualsearch.embed.crops import crop_boxes
     from visualsearch.embed.persons import corners_of, in_search_set
-    from visualsearch.embed.pooling import POOLINGS
-    from visualsearch.embed.regions import crop_boxes
 
     settings = EMBEDDING
     body: Any
@@ -91,7 +97,6 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
         def body(crops: Any) -> Any:
             return list(model.backbone.body(crops).values())[-1]
 
-    pool = POOLINGS[settings.pooling]
     found = [read_table(folder / f"found{shard}.parquet") for shard in range(jobs)]
 
     @torch.inference_mode()
@@ -107,11 +112,12 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
                 image = read_image(picture.path).image
                 for box in corners_of(rows):
                     crop = crop_boxes(image, box[None], settings.size, settings.fit, colour)
-                    crop = ((crop - mean) / sd).contiguous()
-                    vector = pool(body(crop))
+                    pixels = torch.from_numpy(crop).permute(0, 3, 1, 2) / 255
+                    pixels = ((pixels - mean) / sd).contiguous()
+                    vector = body(pixels).mean(dim=(2, 3))
                     if settings.mirrored:
-                        vector = (vector + pool(body(crop.flip(-1)))) / 2
-                    vectors.append(vector[0, :, 0].numpy())
+                        vector = (vector + body(pixels.flip(-1)).mean(dim=(2, 3))) / 2
+                    vectors.append(vector[0].numpy())
         np.save(folder / f"plain-{name}.npy", vectors)
 
     return run
@@ -122,7 +128,7 @@ def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], 
     from visualsearch.embed.embedding import embed_items
     from visualsearch.embed.persons import persons_of, vector_lengths, with_vectors
 
-    detector = load_detector(settings)
+    detector = load_detector(settings, folder)
     schema = with_full_length(PERSONS, vector_lengths(detector.map_lengths, EMBEDDING))
 
     def run() -> None:
@@ -133,9 +139,14 @@ def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], 
         )
         vectors = embed_items(detector, persons, EMBEDDING, f"embed {shard}")
         rows = with_vectors(zip(persons, vectors, strict=True), schema)
-        write_table(folder / f"{settings.name}-{settings.precision}-{shard}.parquet", rows, schema)
+        write_table(written(settings, folder, shard), rows, schema)
 
     return run
+
+
+def written(settings: DetectorSettings, folder: Path, shard: int) -> Path:
+    """The table of a shard's vectors."""
+    return folder / f"{settings.name}-{settings.runtime}-{settings.precision}-{shard}.parquet"
 
 
 def parity(plain: NDArray[Any], ours: NDArray[Any]) -> tuple[float, float, float]:
@@ -178,7 +189,7 @@ def main() -> None:
         if options.detector != BUNDLED:
             file = options.weights or random_weights(folder / "random.pth", options.detector)
             networks = {options.detector: file, **networks}
-        print(machine("torch", "torchvision", "pillow"))
+        print(machine("openvino", "torch", "torchvision", "pillow"))
         given = "given" if options.weights else "random"
         print(
             f"{options.count} pictures, {persons} persons, best of {options.rounds} rounds; "
@@ -187,13 +198,15 @@ def main() -> None:
         lines, compared = [], []
         for detector, file in networks.items():
             settings = {
-                precision: DetectorSettings(detector, file, "cpu", precision=precision)
-                for precision in ("fp32", "bf16")
+                f"{runtime}, {precision}": DetectorSettings(
+                    detector, file, "cpu", runtime, precision
+                )
+                for runtime, precision in ways_to_compute()
             }
             contenders = {"plain loop": (plain_loop, [(detector, file, folder, jobs)])}
-            for precision, ours in settings.items():
+            for way, ours in settings.items():
                 shards = [(ours, folder, shard) for shard in range(jobs)]
-                contenders[f"stage, {precision}"] = (stage, shards)
+                contenders[way] = (stage, shards)
             best, peaks = race(contenders, options.rounds)
             first = best["plain loop"]
             for name, seconds in best.items():
@@ -202,14 +215,11 @@ def main() -> None:
                 ratio = f"{first / seconds:.2f}x"
                 lines.append((f"{detector}: {name}", processes, rate, peaks[name], ratio))
             plain = np.load(folder / f"plain-{detector}.npy")
-            for precision in settings:
-                tables = [
-                    read_table(folder / f"{detector}-{precision}-{shard}.parquet")
-                    for shard in range(jobs)
-                ]
+            for way, ours in settings.items():
+                tables = [read_table(written(ours, folder, shard)) for shard in range(jobs)]
                 vectors = np.concatenate([vectors_of(part) for part in tables])
                 figures = [f"{value:.6f}" for value in parity(plain, vectors)]
-                compared.append((f"{detector}: {precision}", *figures))
+                compared.append((f"{detector}: {way}", *figures))
         header = ("embedding", "processes", "persons/s", "peak MB each", "to the plain loop")
         print(table(header, lines))
         print()

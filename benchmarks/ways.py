@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from annotated import SEED, Persons
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -22,8 +21,8 @@ from visualsearch.data.images import read_image
 from visualsearch.detect.base import Detector
 from visualsearch.embed.distortion import distorted_boxes
 from visualsearch.embed.embedding import embed_pictures
-from visualsearch.embed.persons import MAPS, corners_of
-from visualsearch.embed.pooling import POOLINGS
+from visualsearch.embed.persons import corners_of
+from visualsearch.embed.pooling import POOLINGS, stripes
 from visualsearch.embed.regions import REGIONS
 from visualsearch.settings import EmbeddingSettings
 
@@ -115,15 +114,13 @@ def described(
         for which, (picture, corners) in enumerate(views):
             corners = clip_to_image(corners, *picture.size)
             inputs = zip(*REGIONS["crop"].inputs(detector, picture, corners, settings), strict=True)
-            with torch.inference_mode():
-                batch = tuple(torch.cat(each) for each in inputs)
-                maps = REGIONS["crop"].maps(detector, batch, settings)
-                by_name = dict(zip(MAPS["both"], maps, strict=True))
-                for pooling, name, cells, mirrored in wanted:
-                    pooled = in_cells(by_name[name].float(), pooling, cells).cpu().numpy()
-                    # Rows alternate: a box, its mirror image.
-                    pooled = (pooled[0::2] + pooled[1::2]) / 2 if mirrored else pooled[0::2]
-                    found[pooling, name, cells, mirrored][which].append(pooled)
+            batch = tuple(np.concatenate(each) for each in inputs)
+            maps = REGIONS["crop"].maps(detector, batch, settings)
+            for pooling, name, cells, mirrored in wanted:
+                pooled = in_cells(maps[name], pooling, cells)
+                # Rows alternate: a box, its mirror image.
+                pooled = (pooled[0::2] + pooled[1::2]) / 2 if mirrored else pooled[0::2]
+                found[pooling, name, cells, mirrored][which].append(pooled)
     return {part: [np.concatenate(each) for each in both] for part, both in found.items()}
 
 
@@ -134,10 +131,11 @@ def pictures_of(persons: Persons, what: str) -> Iterator[tuple[NDArray[np.int64]
         yield np.flatnonzero(files == name), read_image(persons.folder / name).image
 
 
-def in_cells(maps: torch.Tensor, pooling: str, cells: Cells) -> torch.Tensor:
+def in_cells(maps: NDArray[np.float32], pooling: str, cells: Cells) -> NDArray[np.float32]:
     """Pool maps [N, C, h, w] in rows and columns of cells: [N, C * cells]."""
-    columns = torch.tensor_split(maps, cells[1], dim=3)
-    return torch.cat([POOLINGS[pooling](each, cells[0]).flatten(1) for each in columns], dim=1)
+    columns = np.array_split(maps, cells[1], axis=3)
+    each = [cell for column in columns for cell in stripes(column, cells[0])]
+    return np.concatenate([POOLINGS[pooling](cell) for cell in each], axis=1)
 
 
 def costs(detector: Detector, persons: Persons, some: list[Way]) -> dict[EmbeddingSettings, float]:

@@ -34,7 +34,7 @@ from visualsearch.detect.rtdetr import build_model, published_names  # noqa: E40
 # Width and height; the last but one would be too thin for other detectors.
 SIZES = [(640, 480), (480, 640), (333, 500), (1200, 90), (33, 700), (64, 64), (1600, 1200)]
 SIZES += [(7, 9), (1400, 1), (640, 640)]
-# Folding norms and Winograd's convolutions may change a map by this share.
+# Folding norms may change a map by this share.
 FOLDING = 1e-4
 
 

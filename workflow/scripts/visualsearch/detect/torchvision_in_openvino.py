@@ -42,7 +42,8 @@ class TorchvisionInOpenVINO:
         self.vector_precision = backbone.vector_precision
         self._backbone = backbone
         self._detector = detector
-        model, load = detector.model, backbone.networks.load
+        self.model = model = detector.model
+        load = backbone.networks.load
         with_head = _WithHead(model)
         maps = load("maps", precision, lambda: _convert_maps(with_head))
         heads = getattr(model, "roi_heads", None)

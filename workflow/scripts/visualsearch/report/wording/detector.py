@@ -137,6 +137,7 @@ def detector_facts(results: Results) -> Facts:
         ("anchor aspect ratios", _levels(take("anchor_aspect_ratios"))),
         ("features from", take("featurizer")),
         ("values of its last map", f"{take('vector_length'):,}"),
+        ("computed by", _computing(take("runtime"), take("precision"), take("vector_precision"))),
     ]
     return facts + [(key.replace("_", " "), str(value)) for key, value in details.items()]
 
@@ -146,6 +147,13 @@ def _operations(at_800: float | None, at_640: float | None) -> str:
         if operations is not None:
             return f"{operations:g} billion at {side} × {side} px"
     return "not published"
+
+
+def _computing(runtime: str, precision: str, vector_precision: str) -> str:
+    library = {"openvino": "OpenVINO", "torch": "PyTorch"}[runtime]
+    if precision == vector_precision:
+        return f"{library}, in {precision}"
+    return f"{library}, boxes in {precision} and vectors in {vector_precision}"
 
 
 def _suppression(overlap: float | None) -> str:
