@@ -30,7 +30,7 @@ from visualsearch.index.nearest import Nearest
 QUERIES = 200
 NEIGHBOURS = 10
 # nprobes and refine_factor.
-EFFORTS = ((20, 10), (50, 30), (100, 50), (200, 100))
+EFFORTS = ((20, 20), (50, 50), (100, 100), (200, 200))
 
 
 def load(folder: Path, persons: int) -> None:
@@ -52,7 +52,8 @@ def make_index(folder: Path) -> None:
     from lancedb.index import IvfPq
 
     persons = lancedb.connect(folder).open_table("persons")
-    persons.create_index("vector", config=IvfPq(distance_type="cosine"), replace=True)
+    config = IvfPq(distance_type="cosine", num_sub_vectors=LENGTH // 2, num_bits=4)
+    persons.create_index("vector", config=config, replace=True)
 
 
 def exact(persons: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,8 @@
 
 Each index is built as the workflow builds it: by one thread, tuned to the target recall. `build` is
 of the processor, so that other work on the machine counts little, and is all that a user waits for:
-the file, the tuning, and the exact neighbours of two thousand persons to tune and measure by, which
-is nearly all of the row of exact search. Recall is of a thousand persons
+the file, the tuning, the exact neighbours of two thousand persons, and the recall of a thousand
+searches, which is most of it for exact search. Recall is of a thousand persons
 that had no part in the tuning. `peak` has in it the pages of mapped files, which the kernel can
 drop. Brute force is exact search over a mapped file, asked in turns with the index, in five rounds:
 so the last column, its time over the index's, stands although the machine has other work.

@@ -46,13 +46,13 @@ def test_another_backend_keeps_the_promise_and_leaves_no_file_of_the_former(
     exact: Workspace,
 ) -> None:
     hits = pq.read_table(exact.results / "search/hits.parquet")
-    exact.config["index"] = {"backend": "annoy"}
+    exact.config["index"] = {"backend": "faiss"}
     assert exact.planned("search") == {"build_index", "search_persons", "select_queries", "search"}
     exact.run("search")
     sidecar = json.loads((exact.results / "index/index.json").read_text())
     assert sidecar["target_reached"] and sidecar["recall"]["recall@10"] >= 0.99
-    assert any(name.startswith("persons.ann") for name in index_files(exact))
+    assert any(name.startswith("persons.faiss") for name in index_files(exact))
     assert not any(name.startswith("persons.npy") for name in index_files(exact))
     again = pq.read_table(exact.results / "search/hits.parquet")
-    # Of so few persons Annoy finds all, so the hits are the same, in the same order.
+    # Of so few persons faiss finds all, so the hits are the same, in the same order.
     assert again["person_id"].equals(hits["person_id"])
