@@ -65,13 +65,14 @@ def write_records(workspace: Workspace) -> None:
 
     Their records, and files that no later stage reads, are empty.
     """
-    _, printed = workspace.run("--summary", "embed")
+    targets = ("embed", "results/evaluation/distorted.parquet")
+    _, printed = workspace.run("--summary", *targets)
     for line in printed.splitlines():
         path = workspace.folder / line.partition("\t")[0]
         if workspace.results in path.parents and path.suffix:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    workspace.run("--touch", "embed")
+    workspace.run("--touch", *targets)
 
 
 def write_run(results: Path, pictures: Path, persons: int, shards: int) -> None:
