@@ -3,13 +3,18 @@
 The persons are made (see made.py); the thumbnails are cut from real pictures. The three rules of
 the explorer run as in the workflow. The page is measured in the system's Chromium, from disk and
 without a GPU.
+
+Two tables compare, in turns and by the processor's seconds of one thread: everybody's neighbours
+from blocks and from one query each to the index, both with near-duplicates; and the map by openTSNE
+and by scikit-learn. --folder FOLDER, the results of another run, makes the second of real persons.
 """
 
 import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 CORES = 2
 RUNS = 5
+ROUNDS = 3
+NEIGHBOURS = 30
+# Persons that are searched for in the comparison.
+ASKED = 2000
+# scikit-learn takes minutes for more.
+MOST_ON_MAP = 20_000
+TRUSTED = 10
 FRAMES = 120
 WINDOW = {"width": 1440, "height": 900}
 
@@ -103,6 +115,115 @@ def in_browser(page_file: Path) -> Iterator[tuple[str, str]]:
         yield what, f"{middle:.1f} ms, 95 % within {most:.1f} ms"
 
 
+def in_turns(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
+    """Processor's seconds of each way, ROUNDS times in turns, with one thread."""
+    from threadpoolctl import threadpool_limits
+
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    with threadpool_limits(1):
+        for _ in range(ROUNDS):
+            for name, way in ways.items():
+                start = time.process_time()
+                way()
+                taken[name].append(time.process_time() - start)
+    return taken
+
+
+def rounds_table(title: str, taken: dict[str, list[float]], *more: list[Any]) -> str:
+    """Medians, their ratio to the first, and all rounds. more: of each way, further columns."""
+    first = statistics.median(next(iter(taken.values())))
+    rows = []
+    for place, (name, seconds) in enumerate(taken.items()):
+        median = statistics.median(seconds)
+        rounds = " ".join(f"{one:.2f}" for one in seconds)
+        rows.append([name, median, median / first, rounds, *(column[place] for column in more)])
+    names = ("trustworthiness", f"of {TRUSTED} nearest kept")[: len(more)]
+    return table([title, "core seconds", "times", "rounds", *names], rows)
+
+
+def everybody(results: Path) -> str:
+    """Blocks against one query each, for some persons of a run; a table."""
+    from visualsearch.core.files import read_json
+    from visualsearch.data.person_order import rows_of_shards
+    from visualsearch.data.tables import read_table, write_table
+    from visualsearch.index.opening import open_index
+    from visualsearch.reduce.reduction import Reduction
+    from visualsearch.search.everyone import exact_index, search_everyone
+    from visualsearch.search.full_length import FullLength
+    from visualsearch.search.near_duplicates import NearDuplicates
+    from visualsearch.settings import SearchSettings
+
+    reduced, embeddings = (
+        sorted(map(str, (results / name).glob("*.parquet"))) for name in ("reduced", "embeddings")
+    )
+    model = str(results / "pca/model.npz")
+    persons = rows_of_shards(reduced, ["person_id", "image_id"])
+    sidecar = read_json(results / "index/index.json")
+    file = next((results / "index").glob("persons.[!p]*"))
+    settings, full_length = SearchSettings(), FullLength.load(embeddings, model)
+    ids = persons["person_id"].to_numpy()
+    asked = str(results / "asked.parquet")
+    some = read_table(reduced[0]).slice(0, ASKED)
+    write_table(asked, [some], some.schema)
+
+    def search(index: Any, tells: Any) -> None:
+        for _ in search_everyone(index, persons, asked, settings, NEIGHBOURS, tells):
+            pass
+
+    def blocks() -> None:
+        index = exact_index(reduced)
+        few = NearDuplicates(full_length, Reduction.load(model), index, settings.near_duplicate)
+        search(index, few)
+
+    index = open_index(file, sidecar)
+    ways = {
+        "in blocks, few full-length vectors": blocks,
+        "in blocks, all full-length vectors": lambda: search(exact_index(reduced), full_length),
+        f"one query each to {sidecar['backend']}, all full-length vectors": lambda: search(
+            index, full_length
+        ),
+    }
+    taken = in_turns(ways)
+    return rounds_table(f"neighbours of {len(some):,} of {len(ids):,} persons", taken)
+
+
+def maps(results: Path) -> str:
+    """openTSNE against scikit-learn, on the vectors of a run; a table."""
+    from sklearn.manifold import TSNE, trustworthiness
+    from sklearn.neighbors import NearestNeighbors
+
+    from visualsearch.core.statistics import evenly_spaced
+    from visualsearch.data.person_order import vectors_of_rows
+    from visualsearch.data.tables import count_rows
+    from visualsearch.explorer.map import PERPLEXITY, SEED, project
+
+    reduced = sorted(map(str, (results / "reduced").glob("*.parquet")))
+    vectors = vectors_of_rows(reduced, evenly_spaced(count_rows(reduced), MOST_ON_MAP))
+    places: dict[str, np.ndarray] = {}
+
+    def ours() -> None:
+        places["openTSNE"] = project(vectors, "tsne")[0]
+
+    def others() -> None:
+        perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
+        tsne = TSNE(perplexity=perplexity, init="pca", random_state=SEED)
+        places["scikit-learn"] = tsne.fit_transform(vectors)
+
+    taken = in_turns({"openTSNE": ours, "scikit-learn": others})
+
+    def nearest(points: np.ndarray) -> np.ndarray:
+        return NearestNeighbors(n_neighbors=TRUSTED).fit(points).kneighbors()[1]
+
+    truth = nearest(vectors)
+    kept = [
+        np.mean([np.isin(a, b).mean() for a, b in zip(truth, nearest(points), strict=True)])
+        for points in places.values()
+    ]
+    trust = [trustworthiness(vectors, points, n_neighbors=TRUSTED) for points in places.values()]
+    columns = [[f"{value:.4f}" for value in column] for column in (trust, kept)]
+    return rounds_table(f"map of {len(vectors):,} persons", taken, *columns)
+
+
 def why_no_browser() -> str | None:
     """What is missing for the measures of the page."""
     try:
@@ -121,10 +242,13 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=50_000)
     parser.add_argument("--projection", choices=("tsne", "pca"), default="tsne")
     parser.add_argument("--quick", action="store_true", help="3,000 persons, map by PCA")
+    parser.add_argument("--folder", type=Path, help="results of a run: the maps of its persons too")
     options = parser.parse_args()
     if options.quick:
         options.persons, options.projection = 3_000, "pca"
-    print(machine("numpy", "scikit-learn", "pillow", "playwright"))
+    print(machine("numpy", "openTSNE", "scikit-learn", "pillow", "playwright"))
+    if options.folder:
+        print(f"\n{maps(options.folder)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         settings = {"explorer": {"projection": options.projection}}
         workspace = made_workspace(Path(name) / "run", options.persons, CORES, **settings)
@@ -135,6 +259,7 @@ def main() -> None:
         print(table(["rule", "seconds of its jobs", "peak MB"], rows))
         explorer = workspace.results / "report" / "explorer"
         print(f"\n{table(['on disk', 'MB', 'files'], sizes(explorer))}\n", flush=True)
+        print(f"{everybody(workspace.results)}\n\n{maps(workspace.results)}\n", flush=True)
         if missing := why_no_browser():
             raise SystemExit(f"THE PAGE IS NOT MEASURED: {missing}")
         print(table(["in Chromium", ""], in_browser(explorer / "index.html")))

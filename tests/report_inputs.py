@@ -51,6 +51,9 @@ DETECTOR = {
     "anchor_aspect_ratios": [[0.5, 1.0, 2.0]] * 5,
     "featurizer": "backbone.body, last map (C5: stride 32, after ReLU)",
     "vector_length": 2048,
+    "runtime": "openvino",
+    "precision": "int8",
+    "vector_precision": "bf16",
     "versions": {"torch": "2.14.1", "torchvision": "0.29.1"},
     "a_new_detail": "shown <as> it is",
 }

@@ -314,8 +314,7 @@ def test_a_query_of_an_own_picture_changes_nobody(tmp_path: Path) -> None:
     nobody = pa.array([None], pa.int64())
     queries = pa.table({"query": pa.array([0], pa.int16()), "person_id": nobody})
     write_table(tmp_path / "queries.parquet", [queries], queries.schema)
-    hit = dict.fromkeys(HITS.names, 1)
-    hits = pa.Table.from_pylist([hit | {"query": 0}], HITS)
+    hits = pa.Table.from_pylist([{"query": 0, "person_id": 1000}], HITS)
     write_table(tmp_path / "hits.parquet", [hits], HITS)
     assert hits_of_persons(str(tmp_path / "queries.parquet"), str(tmp_path / "hits.parquet")) == {}
 

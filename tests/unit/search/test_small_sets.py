@@ -10,9 +10,11 @@ from visualsearch.core.files import read_json
 from visualsearch.data.tables import read_table
 from visualsearch.explorer.map import write_map
 from visualsearch.index.opening import open_index
+from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.wording import gallery
-from visualsearch.search.everyone import search_everyone
+from visualsearch.search.everyone import exact_index, search_everyone
 from visualsearch.search.full_length import FullLength
+from visualsearch.search.near_duplicates import NearDuplicates
 
 
 def texts(run: Run, out: Path, annotated: bool = False) -> dict[str, str]:
@@ -99,8 +101,11 @@ def explorer(run: Run) -> None:
         [str(run.folder / "embeddings.parquet")], str(run.folder / "model.npz")
     )
     settings = run.settings().search
-    found = list(search_everyone(index, persons, reduced, settings, 30, full_length))
-    lengths = [len(row) for table in found for row in table["neighbours"].to_pylist()]
-    assert lengths == [max(run.persons - 1, 0)] * run.persons
+    reduction = Reduction.load(run.folder / "model.npz")
+    for one in (index, exact_index([reduced])):
+        few = NearDuplicates(full_length, reduction, one, settings.near_duplicate)
+        found = list(search_everyone(one, persons, reduced, settings, 30, few))
+        lengths = [len(row) for table in found for row in table["neighbours"].to_pylist()]
+        assert lengths == [max(run.persons - 1, 0)] * run.persons
     write_map(run.folder / "map.parquet", [reduced], "tsne")
     assert len(read_table(run.folder / "map.parquet")) == run.persons

@@ -50,6 +50,11 @@ class Index:
         """The stored vector of a row, float32 [D]."""
         return self.file.vector(row)
 
+    def vectors(self, rows: Rows) -> Vector:
+        """The stored vectors of some rows, float32 [len(rows), D]."""
+        stored = [self.file.vector(int(row)) for row in rows]
+        return np.array(stored, dtype=np.float32).reshape(len(rows), self.sidecar["dimension"])
+
     def at(self, effort: int) -> Index:
         """The same index, searching with another effort."""
         return replace(self, effort=effort)

@@ -15,7 +15,7 @@ from visualsearch.index.exact_backend import ExactBackend, ExactFile, rounding
 from visualsearch.index.index import Index
 from visualsearch.index.nearest import BATCH_ROWS as ROWS_AT_ONCE
 from visualsearch.index.nearest import Nearest
-from visualsearch.search.full_length import FullLength
+from visualsearch.search.full_length import FullLengthCosines
 from visualsearch.search.neighbours import (
     Found,
     are_near_duplicates,
@@ -50,7 +50,7 @@ LOOKED_AT = 2
 def exact_index(reduced: Sequence[str]) -> Index:
     """An index that compares with everybody. reduced: all shards; their vectors are held."""
     vectors = vectors_of_rows(reduced, np.arange(count_rows(reduced)))
-    return Index({}, ExactBackend(), ExactFile(vectors))
+    return Index({"dimension": vectors.shape[1]}, ExactBackend(), ExactFile(vectors))
 
 
 def search_everyone(
@@ -59,7 +59,7 @@ def search_everyone(
     reduced: str,
     settings: SearchSettings,
     count: int,
-    full_length: FullLength,
+    full_length: FullLengthCosines,
 ) -> Iterator[pa.Table]:
     """`count` neighbours of each person of a shard of reduced vectors, as rows of EVERYONE.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,16 @@ def centred(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[
     vectors: float32 [N, D]. mean: float32 [D], of pca/model.npz. Their dot products are cosines.
     """
     return l2_normalised(l2_normalised(vectors) - mean)
+
+
+class FullLengthCosines(Protocol):
+    """What tells near-duplicates."""
+
+    def cosines(
+        self, queries: Sequence[int | None], found: Sequence[NDArray[np.int64]]
+    ) -> list[NDArray[np.float64]]:
+        """Cosines of each query with the rows found for it, or what stands for them."""
+        ...
 
 
 @dataclass(frozen=True)

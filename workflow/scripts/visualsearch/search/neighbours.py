@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from visualsearch.search.full_length import FullLength
+from visualsearch.search.full_length import FullLengthCosines
 from visualsearch.settings import SearchSettings
 
 # Who takes only the limit for each image needs no index's package.
@@ -64,7 +64,7 @@ def find_for_all(
     k: int,
     depth: int,
     settings: SearchSettings,
-    full_length: FullLength,
+    full_length: FullLengthCosines,
 ) -> list[Found]:
     """The candidates of each query, without near-duplicates if the settings leave them out.
 
