@@ -195,7 +195,7 @@ def maps(results: Path) -> str:
     from visualsearch.core.statistics import evenly_spaced
     from visualsearch.data.person_order import vectors_of_rows
     from visualsearch.data.tables import count_rows
-    from visualsearch.explorer.map import PERPLEXITY, SEED, project
+    from visualsearch.search.map import PERPLEXITY, SEED, project
 
     reduced = sorted(map(str, (results / "reduced").glob("*.parquet")))
     vectors = vectors_of_rows(reduced, evenly_spaced(count_rows(reduced), MOST_ON_MAP))

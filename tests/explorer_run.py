@@ -13,7 +13,6 @@ from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.files import read_json
 from visualsearch.data.manifest import FetchedImage, ListedImage, write_manifest
 from visualsearch.data.tables import HITS, write_table
-from visualsearch.explorer.map import write_map
 from visualsearch.explorer.writing import ExplorerFiles, write_explorer
 from visualsearch.index.building import build_index
 from visualsearch.index.index import Index
@@ -21,6 +20,7 @@ from visualsearch.index.opening import open_index
 from visualsearch.search.everyone import EVERYONE, search_everyone
 from visualsearch.search.full_length import FullLength
 from visualsearch.search.hits import search_all
+from visualsearch.search.map import write_map
 from visualsearch.settings import IndexSettings, Settings, checking
 
 LENGTH, SHARDS, A_PICTURE = 6, 3, 3

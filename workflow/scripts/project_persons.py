@@ -1,7 +1,7 @@
 """Project all persons to two dimensions, for the map of the explorer."""
 
 from visualsearch.core.job import job
-from visualsearch.explorer.map import write_map
+from visualsearch.search.map import write_map
 
 with job(snakemake):
     projection = snakemake.params.settings["explorer"]["projection"]

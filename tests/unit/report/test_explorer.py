@@ -35,12 +35,12 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import remove_leftovers, replacing_folder
 from visualsearch.data.tables import HITS, metadata_of, read_table, write_table
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
-from visualsearch.explorer.map import MAP, project, write_map
 from visualsearch.explorer.page import page_facts
 from visualsearch.explorer.report_hits import hits_of_persons, put_hits_first
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
 from visualsearch.search.everyone import EVERYONE, exact_index, search_everyone
 from visualsearch.search.hits import search_all
+from visualsearch.search.map import MAP, project, write_map
 from visualsearch.settings import SearchSettings
 
 N = 330

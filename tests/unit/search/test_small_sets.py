@@ -8,12 +8,12 @@ import pytest
 from report_run import Run
 from visualsearch.core.files import read_json
 from visualsearch.data.tables import read_table
-from visualsearch.explorer.map import write_map
 from visualsearch.index.opening import open_index
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.wording import gallery
 from visualsearch.search.everyone import exact_index, search_everyone
 from visualsearch.search.full_length import FullLength
+from visualsearch.search.map import write_map
 from visualsearch.search.near_duplicates import NearDuplicates
 
 
