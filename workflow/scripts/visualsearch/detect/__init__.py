@@ -23,6 +23,7 @@ from visualsearch.settings.names import BUNDLED, RTDETR
 if TYPE_CHECKING:
     from visualsearch.detect.backbone import ConvertedBackbone
     from visualsearch.detect.base import Backbone, Detector, TorchDetector
+    from visualsearch.detect.calibration import Calibration, Sample
     from visualsearch.detect.torchvision_models import TorchvisionDetector
 
 
@@ -57,7 +58,11 @@ class BundledEntry:
     weights: Path
 
     def load(
-        self, settings: DetectorSettings, computing: Computing, results: Path | None
+        self,
+        settings: DetectorSettings,
+        computing: Computing,
+        results: Path | None,
+        calibration: Calibration | None = None,
     ) -> Detector:
         from visualsearch.detect import bundled
 
@@ -65,7 +70,7 @@ class BundledEntry:
             return load_in_torch(settings, computing)
         mean = bundled.MEAN
         sha256 = bundled.WEIGHTS_SHA256
-        backbone = converted_backbone(settings, computing, sha256, mean, results)
+        backbone = converted_backbone(settings, computing, sha256, mean, results, calibration)
         return bundled.BundledInOpenVINO(settings, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
@@ -91,7 +96,11 @@ class TorchvisionEntry:
     threshold: str = "score_thresh"
 
     def load(
-        self, settings: DetectorSettings, computing: Computing, results: Path | None
+        self,
+        settings: DetectorSettings,
+        computing: Computing,
+        results: Path | None,
+        calibration: Calibration | None = None,
     ) -> Detector:
         if computing.runtime == "torch":
             return load_in_torch(settings, computing)
@@ -102,7 +111,7 @@ class TorchvisionEntry:
         detector = self.load_in_torch(replace(settings, device="cpu"), "fp32")
         mean = detector.model.transform.image_mean
         sha256 = detector.weights_sha256
-        backbone = converted_backbone(settings, computing, sha256, mean, results)
+        backbone = converted_backbone(settings, computing, sha256, mean, results, calibration)
         return TorchvisionInOpenVINO(detector, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchvisionDetector:
@@ -126,7 +135,11 @@ class RTDetrEntry:
     sha256: str
 
     def load(
-        self, settings: DetectorSettings, computing: Computing, results: Path | None
+        self,
+        settings: DetectorSettings,
+        computing: Computing,
+        results: Path | None,
+        calibration: Calibration | None = None,
     ) -> Detector:
         return load_in_torch(settings, computing)
 
@@ -208,6 +221,15 @@ def check_detector(name: str) -> None:
             )
 
 
+def check_precision(settings: DetectorSettings) -> None:
+    """Raise InputError if int8 is asked for and the package that calibrates is not installed."""
+    if settings.precision == "int8" and find_spec("nncf") is None:
+        raise InputError(
+            "detector.precision is int8 and its package nncf is not installed; run pip install -r "
+            "requirements-int8.txt, or choose another precision"
+        )
+
+
 def load_detector(settings: DetectorSettings, results: Path | None = None) -> Detector:
     """Build the detector `settings.name` with its weights, ready for inference on one thread.
 
@@ -246,19 +268,32 @@ def describe(settings: DetectorSettings) -> dict[str, Any]:
     details = load_in_torch(settings, computing).details()
     if computing.runtime == "openvino":
         details["versions"] |= {"openvino": version("openvino")}
+    if computing.precision == "int8":
+        details["versions"] |= {"nncf": version("nncf")}
     return details | computing._asdict()
 
 
 def load_described(
-    settings: DetectorSettings, described: dict[str, Any], results: Path | None = None
+    settings: DetectorSettings,
+    described: dict[str, Any],
+    results: Path | None = None,
+    sample: Sample | None = None,
 ) -> Detector:
     """Load the detector that `described`, the content of detector.json, describes.
 
     It computes as `described` says, so that no two machines of a run differ. Raises InputError if
     the weights have changed since: vectors of two networks do not compare.
+
+    sample: to calibrate networks of int8 that are not kept.
     """
     check_detector(settings.name)
-    detector = DETECTORS[settings.name].load(settings, Computing.of(described), results)
+    calibration = None
+    if described["precision"] == "int8":
+        from visualsearch.detect.calibration import Calibration
+
+        calibration = Calibration(described["calibrated_on"], sample)
+    computing = Computing.of(described)
+    detector = DETECTORS[settings.name].load(settings, computing, results, calibration)
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
             f"the weights of {settings.name} are no longer those of detections/detector.json; "
@@ -285,6 +320,7 @@ def converted_backbone(
     weights_sha256: str,
     mean: Sequence[float],
     results: Path | None,
+    calibration: Calibration | None = None,
 ) -> ConvertedBackbone:
     """Return the backbone in OpenVINO. mean: the RGB colour in 0..1 that it sees as about 0."""
     from visualsearch.detect.backbone import ConvertedBackbone
@@ -292,7 +328,7 @@ def converted_backbone(
 
     red, green, blue = (round(255 * each) for each in mean)
     return ConvertedBackbone(
-        Networks(settings.name, weights_sha256, results),
+        Networks(settings.name, weights_sha256, results, calibration),
         DETECTORS[settings.name].featurizer.lengths,
         (red, green, blue),
         computing.vector_precision,

@@ -42,6 +42,14 @@ def resolve(settings: DetectorSettings) -> Computing:
         runtime = "torch" if on_gpu or find_spec("openvino") is None else "openvino"
     if runtime == "openvino":
         return _in_openvino(settings, on_gpu)
+    if settings.precision == "int8":
+        cause = "OpenVINO is not installed; run pip install openvino"
+        if on_gpu:
+            cause = "this machine has a GPU; set detector.device to cpu"
+        raise InputError(
+            f"detector.precision is int8, which OpenVINO computes on a CPU, and {cause}, or set "
+            "detector.precision to auto"
+        )
     # torch takes seconds to import.
     from visualsearch.detect.precision import resolve as resolve_in_torch
 
