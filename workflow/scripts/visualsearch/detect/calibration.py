@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 # third of it is the compromise.
 SAMPLE_SIZE = 100
 SEED = 0
+# NNCF's slow correction of biases is its more accurate one.
+FAST_BIAS_CORRECTION = False
 # Operations that multiply with weights.
 WEIGHTED = ("Convolution", "GroupConvolution", "MatMul")
 AGAIN = "run again with --forcerun fetch_weights"
@@ -79,14 +81,14 @@ class Calibration(NamedTuple):
     calibrated_on: dict[str, Any]
     sample: Sample | None
 
-    def quantized(self, name: str, model: Any, input_of: InputOf) -> Any:
-        """Return an openvino.Model in int8 of one in fp32. name: for messages."""
+    def quantized(self, name: str, convert: Callable[[], Any], input_of: InputOf) -> Any:
+        """Return an openvino.Model in int8. convert: gives it in fp32. name: for messages."""
         if self.sample is None or self.sample.describe() != self.calibrated_on:
             raise InputError(
                 f"the network {name} in int8 is not in the cache of the results, and the pictures "
                 f"that it was calibrated on are not at hand; {AGAIN}"
             )
-        return quantize(name, model, self.sample.pictures, input_of)
+        return quantize(name, convert(), self.sample.pictures, input_of)
 
 
 def quantize(name: str, model: Any, pictures: list[Picture], input_of: InputOf) -> Any:
@@ -94,26 +96,34 @@ def quantize(name: str, model: Any, pictures: list[Picture], input_of: InputOf) 
 
     Pictures that the network cannot take are left out.
     """
-    openvino()  # first of all: it turns off the telemetry, of nncf too
-    import nncf
-
-    logger = logging.getLogger("nncf")
-    logger.handlers.clear()
-    logger.propagate = True
-    logger.setLevel(logging.WARNING)
+    nncf = _import_nncf()
     inputs = _Inputs(name, pictures, input_of)
     # Bars on stdout, which look bad in a log.
     with redirect_stdout(io.StringIO()), _one_thread():
         return nncf.quantize(
             model,
             nncf.Dataset(inputs),
-            subset_size=len(pictures),
+            # One more than there are, so that NNCF reads to the end.
+            subset_size=len(pictures) + 1,
             # Activations may have both signs: a MobileNetV2 has layers without ReLU.
             preset=nncf.QuantizationPreset.MIXED,
-            # The slow one is the more accurate.
-            fast_bias_correction=False,
+            fast_bias_correction=FAST_BIAS_CORRECTION,
             ignored_scope=nncf.IgnoredScope(names=_names_after_the_weights(model)),
         )
+
+
+def _import_nncf() -> Any:
+    """Import nncf, whose log goes to ours. It reports nothing to its makers."""
+    openvino()  # turns off the telemetry of both
+    # It warns on machines that have CUDA and no GPU.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    import nncf
+
+    logger = logging.getLogger("nncf")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
+    return nncf
 
 
 class _Inputs:
@@ -121,9 +131,6 @@ class _Inputs:
 
     def __init__(self, name: str, pictures: list[Picture], input_of: InputOf) -> None:
         self._name, self._pictures, self._input_of = name, pictures, input_of
-
-    def __len__(self) -> int:
-        return len(self._pictures)
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         failures, done = Failures(), 0

@@ -97,7 +97,7 @@ class Networks:
         return self.load(
             f"{name}-int8-{calibration.calibrated_on['sha256'][:16]}",
             precision,
-            lambda: calibration.quantized(name, convert(), input_of),
+            lambda: calibration.quantized(name, convert, input_of),
         )
 
     def file(self, name: str, convert: Callable[[], Any]) -> Path:
