@@ -284,3 +284,18 @@ def test_auto_is_never_int8(monkeypatch: pytest.MonkeyPatch) -> None:
         resolved = computing.resolve(replace(SETTINGS, precision="auto"))
         assert resolved == ("openvino", vectors, vectors)
         assert computing.resolve(SETTINGS) == ("openvino", "int8", vectors)
+
+
+def test_nncf_computes_on_one_thread(run: Run) -> None:
+    """As the number of cores must not show in a result."""
+    run.load()
+    openvino = networks.openvino()
+    calibration._import_nncf()
+    from nncf.openvino.engine import OVNativeEngine
+
+    model = openvino.Core().read_model(network_files(run)[1])
+    plain = openvino.Core
+    with calibration._one_thread():
+        compiled = OVNativeEngine(model).engine.infer_request.get_compiled_model()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert openvino.Core is plain
