@@ -11,8 +11,8 @@ from visualsearch import fetch
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import remove_leftovers, sha256_file, warn_if_full
 from visualsearch.core.job import CODE
-from visualsearch.detect import check_detector, check_precision
-from visualsearch.detect.computing import uses_gpu
+from visualsearch.detect import check_detector
+from visualsearch.detect.computing import check_precision, uses_gpu
 from visualsearch.fetch.walk import fingerprint_of
 from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages

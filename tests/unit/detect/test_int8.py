@@ -23,7 +23,6 @@ from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import write_table
 from visualsearch.detect import (
     calibration,
-    check_precision,
     computing,
     describe,
     load_described,
@@ -261,12 +260,11 @@ def test_ap_in_int8_is_that_of_fp32(coco_sample: Path, tmp_path: Path) -> None:
 
 
 def test_int8_without_its_packages_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_precision(SETTINGS)
-    monkeypatch.setattr("visualsearch.detect.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"nncf is not installed; .* -r requirements-int8\.txt"):
-        check_precision(SETTINGS)
-    check_precision(replace(SETTINGS, precision="bf16"))
+    computing.check_precision(SETTINGS)
     monkeypatch.setattr(computing, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"nncf is not installed; .* -r requirements-int8\.txt"):
+        computing.check_precision(SETTINGS)
+    computing.check_precision(replace(SETTINGS, precision="bf16"))
     with pytest.raises(InputError, match="OpenVINO is not installed; run pip install openvino"):
         computing.resolve(SETTINGS)
 

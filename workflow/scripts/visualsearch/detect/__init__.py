@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from visualsearch.core.errors import InputError
-from visualsearch.detect.computing import Computing, resolve
+from visualsearch.detect.computing import Computing, Kept, resolve
 from visualsearch.detect.light_torchvision import import_torchvision
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED, RTDETR
@@ -23,7 +23,7 @@ from visualsearch.settings.names import BUNDLED, RTDETR
 if TYPE_CHECKING:
     from visualsearch.detect.backbone import ConvertedBackbone
     from visualsearch.detect.base import Backbone, Detector, TorchDetector
-    from visualsearch.detect.calibration import Calibration, Sample
+    from visualsearch.detect.calibration import Sample
     from visualsearch.detect.torchvision_models import TorchvisionDetector
 
 
@@ -57,20 +57,14 @@ class BundledEntry:
     featurizer: Featurizer
     weights: Path
 
-    def load(
-        self,
-        settings: DetectorSettings,
-        computing: Computing,
-        results: Path | None,
-        calibration: Calibration | None = None,
-    ) -> Detector:
+    def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
         from visualsearch.detect import bundled
 
         if computing.runtime == "torch":
             return load_in_torch(settings, computing)
         mean = bundled.MEAN
         sha256 = bundled.WEIGHTS_SHA256
-        backbone = converted_backbone(settings, computing, sha256, mean, results, calibration)
+        backbone = converted_backbone(settings, computing, sha256, mean, kept)
         return bundled.BundledInOpenVINO(settings, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
@@ -95,13 +89,7 @@ class TorchvisionEntry:
     norm_eps: float | None = None
     threshold: str = "score_thresh"
 
-    def load(
-        self,
-        settings: DetectorSettings,
-        computing: Computing,
-        results: Path | None,
-        calibration: Calibration | None = None,
-    ) -> Detector:
+    def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
         if computing.runtime == "torch":
             return load_in_torch(settings, computing)
         import_torchvision()
@@ -111,7 +99,7 @@ class TorchvisionEntry:
         detector = self.load_in_torch(replace(settings, device="cpu"), "fp32")
         mean = detector.model.transform.image_mean
         sha256 = detector.weights_sha256
-        backbone = converted_backbone(settings, computing, sha256, mean, results, calibration)
+        backbone = converted_backbone(settings, computing, sha256, mean, kept)
         return TorchvisionInOpenVINO(detector, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchvisionDetector:
@@ -134,13 +122,7 @@ class RTDetrEntry:
     weights_url: str
     sha256: str
 
-    def load(
-        self,
-        settings: DetectorSettings,
-        computing: Computing,
-        results: Path | None,
-        calibration: Calibration | None = None,
-    ) -> Detector:
+    def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
         return load_in_torch(settings, computing)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
@@ -221,15 +203,6 @@ def check_detector(name: str) -> None:
             )
 
 
-def check_precision(settings: DetectorSettings) -> None:
-    """Raise InputError if int8 is asked for and the package that calibrates is not installed."""
-    if settings.precision == "int8" and find_spec("nncf") is None:
-        raise InputError(
-            "detector.precision is int8 and its package nncf is not installed; run pip install -r "
-            "requirements-int8.txt, or choose another precision"
-        )
-
-
 def load_detector(settings: DetectorSettings, results: Path | None = None) -> Detector:
     """Build the detector `settings.name` with its weights, ready for inference on one thread.
 
@@ -239,7 +212,7 @@ def load_detector(settings: DetectorSettings, results: Path | None = None) -> De
     missing, damaged or of another network.
     """
     check_detector(settings.name)
-    return DETECTORS[settings.name].load(settings, resolve(settings), results)
+    return DETECTORS[settings.name].load(settings, resolve(settings), Kept(results))
 
 
 @lru_cache(maxsize=1)
@@ -266,10 +239,9 @@ def describe(settings: DetectorSettings) -> dict[str, Any]:
     check_detector(settings.name)
     computing = resolve(settings)
     details = load_in_torch(settings, computing).details()
-    if computing.runtime == "openvino":
-        details["versions"] |= {"openvino": version("openvino")}
-    if computing.precision == "int8":
-        details["versions"] |= {"nncf": version("nncf")}
+    packages = ["openvino"] * (computing.runtime == "openvino")
+    packages += ["nncf"] * (computing.precision == "int8")
+    details["versions"] |= {name: version(name) for name in packages}
     return details | computing._asdict()
 
 
@@ -282,18 +254,12 @@ def load_described(
     """Load the detector that `described`, the content of detector.json, describes.
 
     It computes as `described` says, so that no two machines of a run differ. Raises InputError if
-    the weights have changed since: vectors of two networks do not compare.
-
-    sample: to calibrate networks of int8 that are not kept.
+    the weights have changed since: vectors of two networks do not compare. sample: to calibrate
+    networks in int8 that are not kept.
     """
     check_detector(settings.name)
-    calibration = None
-    if described["precision"] == "int8":
-        from visualsearch.detect.calibration import Calibration
-
-        calibration = Calibration(described["calibrated_on"], sample)
-    computing = Computing.of(described)
-    detector = DETECTORS[settings.name].load(settings, computing, results, calibration)
+    kept = Kept(results, described.get("calibrated_on"), sample)
+    detector = DETECTORS[settings.name].load(settings, Computing.of(described), kept)
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
             f"the weights of {settings.name} are no longer those of detections/detector.json; "
@@ -311,7 +277,7 @@ def load_backbone(
         return load_described(settings, described)
     check_detector(settings.name)
     mean = described["normalise_mean"]
-    return converted_backbone(settings, computing, described["weights_sha256"], mean, results)
+    return converted_backbone(settings, computing, described["weights_sha256"], mean, Kept(results))
 
 
 def converted_backbone(
@@ -319,8 +285,7 @@ def converted_backbone(
     computing: Computing,
     weights_sha256: str,
     mean: Sequence[float],
-    results: Path | None,
-    calibration: Calibration | None = None,
+    kept: Kept,
 ) -> ConvertedBackbone:
     """Return the backbone in OpenVINO. mean: the RGB colour in 0..1 that it sees as about 0."""
     from visualsearch.detect.backbone import ConvertedBackbone
@@ -328,7 +293,7 @@ def converted_backbone(
 
     red, green, blue = (round(255 * each) for each in mean)
     return ConvertedBackbone(
-        Networks(settings.name, weights_sha256, results, calibration),
+        Networks(settings.name, weights_sha256, kept),
         DETECTORS[settings.name].featurizer.lengths,
         (red, green, blue),
         computing.vector_precision,

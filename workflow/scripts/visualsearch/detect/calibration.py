@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,9 @@ from visualsearch.detect.networks import openvino
 
 log = logging.getLogger(__name__)
 
-# NNCF's documentation advises 300. With a ResNet-50 each picture costs seconds and 40 MB, so that a
-# third of it is the compromise.
-SAMPLE_SIZE = 100
+# NNCF's documentation advises 300. With a ResNet-50 each picture costs 4 s, and each fifth one 350 MB
+# while biases are corrected: 50 take 6 minutes of a core and 7 GB.
+SAMPLE_SIZE = 50
 SEED = 0
 # NNCF's slow correction of biases is its more accurate one.
 FAST_BIAS_CORRECTION = False
@@ -71,24 +71,24 @@ def _lot(sha256: str) -> bytes:
     return hashlib.sha256(f"{SEED} {sha256}".encode()).digest()
 
 
-class Calibration(NamedTuple):
-    """How a run's networks become int8.
+def calibrated(
+    name: str,
+    convert: Callable[[], Any],
+    input_of: InputOf,
+    calibrated_on: dict[str, Any],
+    sample: Sample | None,
+) -> Any:
+    """Return an openvino.Model in int8.
 
-    calibrated_on: what detector.json says of the sample. sample: None if the networks must be there
-    already.
+    name: for messages. convert: gives it in fp32. calibrated_on: what detector.json says of the
+    sample.
     """
-
-    calibrated_on: dict[str, Any]
-    sample: Sample | None
-
-    def quantized(self, name: str, convert: Callable[[], Any], input_of: InputOf) -> Any:
-        """Return an openvino.Model in int8. convert: gives it in fp32. name: for messages."""
-        if self.sample is None or self.sample.describe() != self.calibrated_on:
-            raise InputError(
-                f"the network {name} in int8 is not in the cache of the results, and the pictures "
-                f"that it was calibrated on are not at hand; {AGAIN}"
-            )
-        return quantize(name, convert(), self.sample.pictures, input_of)
+    if sample is None or sample.describe() != calibrated_on:
+        raise InputError(
+            f"the network {name} in int8 is not in the cache of the results, and the pictures "
+            f"that it was calibrated on are not at hand; {AGAIN}"
+        )
+    return quantize(name, convert(), sample.pictures, input_of)
 
 
 def quantize(name: str, model: Any, pictures: list[Picture], input_of: InputOf) -> Any:
