@@ -17,7 +17,6 @@ from helpers import export_people
 from made_weights import random_weights
 from running import sampled
 from visualsearch.core.errors import InputError
-from visualsearch.data.boxes import iou
 from visualsearch.data.manifest import MANIFEST_SCHEMA
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import write_table
@@ -199,7 +198,7 @@ def test_the_same_pictures_give_the_same_network(run: Run, tmp_path: Path) -> No
 
 @pytest.mark.torture
 def test_a_two_stage_detector_is_in_int8_with_its_box_head(run: Run, tmp_path: Path) -> None:
-    """Random weights: the boxes with the best scores are the same, and vectors do not change."""
+    """Random weights: its maps and its rows are similar, and vectors do not change."""
     weights = tmp_path / "w.pth"
     torch.save(random_weights(FASTER_RCNN, 0), weights)
     settings = replace(SETTINGS, name=FASTER_RCNN, weights=str(weights), score_threshold=0.0)
@@ -220,8 +219,13 @@ def test_a_two_stage_detector_is_in_int8_with_its_box_head(run: Run, tmp_path: P
     image = run.pictures[0].read().image
     [exact], [fast] = (detector.detect([image]) for detector in detectors.values())
     assert not np.array_equal(exact.scores, fast.scores)
-    assert abs(exact.scores[0] - fast.scores[0]) < 0.05
-    assert iou(exact.boxes[:1], fast.boxes[:20]).max() > 0.7
+    inputs = detectors["fp32"]._detector.whole_picture(image).inputs
+    models = [detector._detector.model for detector in detectors.values()]
+    for one, other in zip(*(model.backbone(inputs).values() for model in models), strict=True):
+        assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.9
+    pooled = torch.rand(5, 256, 7, 7)
+    one, other = (model.roi_heads.box_head(pooled).clone() for model in models)
+    assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.99
     box = exact.boxes[:1]
     one, other = (embed_boxes(d, image, box, EMBEDDING) for d in detectors.values())
     assert np.array_equal(one, other)

@@ -239,9 +239,9 @@ def describe(settings: DetectorSettings) -> dict[str, Any]:
     check_detector(settings.name)
     computing = resolve(settings)
     details = load_in_torch(settings, computing).details()
-    packages = ["openvino"] * (computing.runtime == "openvino")
-    packages += ["nncf"] * (computing.precision == "int8")
-    details["versions"] |= {name: version(name) for name in packages}
+    if computing.runtime == "openvino":
+        packages = ["openvino", *(["nncf"] if computing.precision == "int8" else [])]
+        details["versions"] |= {name: version(name) for name in packages}
     return details | computing._asdict()
 
 

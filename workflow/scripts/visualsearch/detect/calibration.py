@@ -28,8 +28,8 @@ from visualsearch.detect.networks import openvino
 
 log = logging.getLogger(__name__)
 
-# NNCF's documentation advises 300. With a ResNet-50 each picture costs 4 s, and each fifth one 350 MB
-# while biases are corrected: 50 take 6 minutes of a core and 7 GB.
+# NNCF's documentation advises 300. With a ResNet-50 each picture costs 4 s of a core, and each
+# fifth one 350 MB while biases are corrected.
 SAMPLE_SIZE = 50
 SEED = 0
 # NNCF's slow correction of biases is its more accurate one.
@@ -116,13 +116,14 @@ def _import_nncf() -> Any:
     """Import nncf, whose log goes to ours. It reports nothing to its makers."""
     openvino()  # turns off the telemetry of both
     # It warns on machines that have CUDA and no GPU.
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    logging.getLogger("torch.utils.cpp_extension").disabled = True
     import nncf
 
     logger = logging.getLogger("nncf")
     logger.handlers.clear()
     logger.propagate = True
-    logger.setLevel(logging.WARNING)
+    # Its warnings are of options that nobody set.
+    logger.setLevel(logging.ERROR)
     return nncf
 
 
