@@ -122,9 +122,9 @@ TAIL = """
 The packages of NVIDIA come with torch on Linux, under NVIDIA's terms; a build of torch for CPUs
 only does without them. `colorama` and `pyreadline3` come on Windows only, and
 `cython` on Linux on aarch64 only. What
-`requirements-faiss.txt`, `requirements-notebook.txt`, `requirements-rtdetr.txt` and
-`requirements-test.txt` add is not in the lock. transformers and the weights of RT-DETR are
-Apache-2.0, faiss is MIT."""
+`requirements-faiss.txt`, `requirements-int8.txt`, `requirements-notebook.txt`,
+`requirements-rtdetr.txt` and `requirements-test.txt` add is not in the lock. nncf, transformers and
+the weights of RT-DETR are Apache-2.0, faiss is MIT."""
 
 
 def table(title: str, packages: dict[str, list[str]]) -> str:

@@ -151,6 +151,18 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "detector.weights: '/no/such.pth'",
         "a weights file that is there",
     ),
+    "detector: {precision: int8, device: cuda}": (
+        "detector.precision: 'int8'",
+        "auto, fp32 or bf16, as detector.device is cuda",
+    ),
+    "detector: {precision: int8, runtime: torch}": (
+        "detector.precision: 'int8'",
+        "auto, fp32 or bf16, as detector.runtime is torch",
+    ),
+    "detector: {precision: int8, name: rtdetr_r50vd}": (
+        "detector.precision: 'int8'",
+        "auto, fp32 or bf16, as detector.name is rtdetr_r50vd",
+    ),
     "detector: {weights: ./config}": (
         "detector.weights: './config'",
         "a weights file that is there",

@@ -15,11 +15,12 @@ def test_parity_compares_the_run_with_fp32(tmp_path: Path) -> None:
     assert read_json(workspace.results / "detections/detector.json")["precision"] == "bf16"
     assert parity["precision"] == "bf16" and parity["images"] == 4
     assert parity["AP"] is None  # these pictures have no annotations
-    assert parity["persons"] >= 4 and parity["persons_lost"] == 0
-    assert 0 < parity["box_shift_pixels"]["worst"] < 60
-    assert parity["cosine"]["worst"] > 0.995
+    compared = parity["compared"]["bf16"]
+    assert parity["persons"] >= 4 and compared["persons_lost"] == 0
+    assert 0 < compared["box_shift_pixels"]["worst"] < 60
+    assert compared["cosine"]["worst"] > 0.995
     assert f"bf16 against fp32, 4 images, {parity['persons']} persons" in printed
-    assert "cosine of the two vectors: median" in printed
+    assert "bf16: cosine of the two vectors of the box in fp32: median" in printed
     # Only the target parity runs it.
     assert "measure_parity" not in workspace.planned()
 

@@ -12,7 +12,7 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import remove_leftovers, sha256_file, warn_if_full
 from visualsearch.core.job import CODE
 from visualsearch.detect import check_detector
-from visualsearch.detect.computing import uses_gpu
+from visualsearch.detect.computing import check_precision, uses_gpu
 from visualsearch.fetch.walk import fingerprint_of
 from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages
@@ -42,6 +42,7 @@ try:
     if not uses_conda():
         check_backend(settings.index.backend)
         check_detector(settings.detector.name)
+        check_precision(settings.detector)
         check_python(sys.executable)
 except InputError as error:
     stop(error)

@@ -3,13 +3,22 @@
 # detections/shards/*.parquet (the same rows), detections/skipped.tsv, one row for each picture that
 # the detector cannot take, and detections/detector.json.
 
-
-FETCH_WEIGHTS = record("fetch_weights", "detector", fingerprint=weights_fingerprint())
+# Networks in int8 are calibrated on pictures.
+IN_INT8 = settings.detector.precision == "int8"
+FETCH_WEIGHTS = record(
+    "fetch_weights",
+    "detector",
+    after=[BUILD_MANIFEST] if IN_INT8 else [],
+    fingerprint=weights_fingerprint(),
+)
 
 
 rule fetch_weights:
     input:
+        records_before(FETCH_WEIGHTS),
         user_inputs("detector"),
+        picture_archives() if IN_INT8 else [],
+        manifest=branch(IN_INT8, then=rules.build_manifest.output.manifest),
     output:
         weights=branch(pictures_travel, then=WEIGHTS),
         detector="<results>/detections/detector.json",
@@ -21,11 +30,12 @@ rule fetch_weights:
     conda:
         "../../envs/detect.yaml"
     resources:
-        mem_mb=memory(3000),
+        mem_mb=memory(8000 if IN_INT8 else 3000),
         # It finds out what the device can do.
         gpu=GPUS,
     params:
         settings=FETCH_WEIGHTS.values,
+        pictures=picture_folder(),
         detector=config["detector"],
         # Networks for crops are converted here too; a job after a change makes its own.
         embedding=config["embedding"],

@@ -1,7 +1,7 @@
 # Requires: the outputs of the stages up to reduce, and the hits for evaluate_galleries. Gives:
 # evaluation/*.json with tables and figures. The detections are evaluated only if the pictures have
 # annotations.
-# On request (`snakemake parity`): evaluation/parity.json, what bf16 changes on some pictures.
+# On request (`snakemake parity`): evaluation/parity.json, what bf16 or int8 changes on some pictures.
 
 
 EVALUATE_DETECTIONS = record(

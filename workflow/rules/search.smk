@@ -44,6 +44,7 @@ rule embed_query_images:
         gpu=GPUS,
     params:
         settings=EMBED_QUERY_IMAGES.values,
+        picture_folder=picture_folder(),
         detector=DETECTOR,
     message:
         "Describing your own pictures"

@@ -99,6 +99,11 @@ def last_lines():
 
 
 if default_storage() is not None:
+    if settings.detector.precision == "int8":
+        stop(
+            "detector.precision is int8, whose networks are kept in a folder of the results, and"
+            " the results are in object storage; set detector.precision to auto"
+        )
     prepare_storage()
     os.environ[checksums.IN_STORAGE] = "results are in object storage"
 

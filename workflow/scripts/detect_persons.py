@@ -11,6 +11,7 @@ from visualsearch.data.row_cache import LeftOut, RowCache
 from visualsearch.data.skipped import Skipped, write_skipped
 from visualsearch.data.tables import DETECTIONS, write_table
 from visualsearch.detect import load_described
+from visualsearch.detect.calibration import Sample
 from visualsearch.detect.run import DETECTIONS_OF_A_PICTURE, detect_images, with_image_id
 from visualsearch.settings import DetectorSettings
 
@@ -19,13 +20,15 @@ with job(snakemake):
     described = read_json(snakemake.input.detector)
     category = params.settings["dataset"]["category"]
     pictures = Pictures(snakemake.input.manifest, params.pictures, shard=shard)
+    sample = Sample(snakemake.input.manifest, params.pictures)
     results = results_on_disk(snakemake)
     made_by = {"settings": params.settings, "detector": described}
     cache = RowCache(results, "detect", made_by, DETECTIONS_OF_A_PICTURE)
     skipped: list[Skipped] = []
 
     def detect(new: list[Picture]) -> Iterator[pa.Table | LeftOut]:
-        detector = load_described(DetectorSettings.of(params.detector), described, results)
+        settings = DetectorSettings.of(params.detector)
+        detector = load_described(settings, described, results, sample)
         return detect_images(detector, new, category, f"detect {shard}")
 
     def tables() -> Iterator[pa.Table]:

@@ -6,6 +6,7 @@ from visualsearch.data.manifest import read_manifest
 from visualsearch.data.skipped import write_skipped
 from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
+from visualsearch.detect.calibration import Sample
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.own_pictures import QueryPicture, embed_query_images, tell_skipped
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
@@ -17,7 +18,10 @@ with job(snakemake):
     given, paths = settings["queries"]["images"], snakemake.input.pictures
     table, full_length, skipped = embed_query_images(
         load_described(
-            DetectorSettings.of(snakemake.params.detector), described, results_on_disk(snakemake)
+            DetectorSettings.of(snakemake.params.detector),
+            described,
+            results_on_disk(snakemake),
+            Sample(snakemake.input.manifest, snakemake.params.picture_folder),
         ),
         [QueryPicture(*each) for each in zip(given, paths, strict=True)],
         reduction,

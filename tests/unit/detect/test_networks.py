@@ -15,7 +15,7 @@ from helpers import one_line
 from made_weights import SMALL, random_state, unset_weights
 from visualsearch.core.errors import InputError
 from visualsearch.detect import computing, describe, load_described
-from visualsearch.detect.computing import Computing, resolve
+from visualsearch.detect.computing import Computing, Kept, resolve
 from visualsearch.detect.networks import FOLDER, Networks, openvino
 from visualsearch.embed.embedding import prepare
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
@@ -135,16 +135,16 @@ def test_networks_are_kept_until_something_else_makes_them(tmp_path: Path) -> No
 
     rows = np.arange(6, dtype=np.float32).reshape(2, 3)
     for _ in range(2):
-        [result] = Networks("a", "sha", tmp_path).load("twice", "fp32", convert)(rows)
+        [result] = Networks("a", "sha", Kept(tmp_path)).load("twice", "fp32", convert)(rows)
         assert np.array_equal(result, 2 * rows) and len(made) == 1
     [weights] = tmp_path.glob(f"{FOLDER}/*/twice/network.bin")
     weights.write_bytes(weights.read_bytes()[:-1])
-    [result] = Networks("a", "sha", tmp_path).load("twice", "fp32", convert)(rows)
+    [result] = Networks("a", "sha", Kept(tmp_path)).load("twice", "fp32", convert)(rows)
     assert np.array_equal(result, 2 * rows) and len(made) == 2
-    Networks("a", "other", tmp_path).load("twice", "fp32", convert)
+    Networks("a", "other", Kept(tmp_path)).load("twice", "fp32", convert)
     [left] = tmp_path.glob(f"{FOLDER}/*")
     assert len(made) == 3 and left != weights.parents[1]
-    Networks("a", "sha", None).load("twice", "fp32", convert)
+    Networks("a", "sha", Kept()).load("twice", "fp32", convert)
     assert len(made) == 4 and list(tmp_path.glob(f"{FOLDER}/*")) == [left]
 
 

@@ -17,7 +17,7 @@ BY_NAME = {"fetch": {"openpeople"}, "notebook": {"ipykernel"}}
 PIN = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
 PINS = {
     canonicalize_name(name): version
-    for file in ("lock", "notebook", "faiss", "rtdetr")
+    for file in ("lock", "notebook", "faiss", "int8", "rtdetr")
     for name, version in PIN.findall((ROOT / f"requirements-{file}.txt").read_text())
 }
 # As in the Makefile.

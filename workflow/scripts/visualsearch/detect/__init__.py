@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from visualsearch.core.errors import InputError
-from visualsearch.detect.computing import Computing, resolve
+from visualsearch.detect.computing import Computing, Kept, resolve
 from visualsearch.detect.light_torchvision import import_torchvision
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED, RTDETR
@@ -23,6 +23,7 @@ from visualsearch.settings.names import BUNDLED, RTDETR
 if TYPE_CHECKING:
     from visualsearch.detect.backbone import ConvertedBackbone
     from visualsearch.detect.base import Backbone, Detector, TorchDetector
+    from visualsearch.detect.calibration import Sample
     from visualsearch.detect.torchvision_models import TorchvisionDetector
 
 
@@ -56,16 +57,14 @@ class BundledEntry:
     featurizer: Featurizer
     weights: Path
 
-    def load(
-        self, settings: DetectorSettings, computing: Computing, results: Path | None
-    ) -> Detector:
+    def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
         from visualsearch.detect import bundled
 
         if computing.runtime == "torch":
             return load_in_torch(settings, computing)
         mean = bundled.MEAN
         sha256 = bundled.WEIGHTS_SHA256
-        backbone = converted_backbone(settings, computing, sha256, mean, results)
+        backbone = converted_backbone(settings, computing, sha256, mean, kept)
         return bundled.BundledInOpenVINO(settings, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
@@ -90,9 +89,7 @@ class TorchvisionEntry:
     norm_eps: float | None = None
     threshold: str = "score_thresh"
 
-    def load(
-        self, settings: DetectorSettings, computing: Computing, results: Path | None
-    ) -> Detector:
+    def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
         if computing.runtime == "torch":
             return load_in_torch(settings, computing)
         import_torchvision()
@@ -102,7 +99,7 @@ class TorchvisionEntry:
         detector = self.load_in_torch(replace(settings, device="cpu"), "fp32")
         mean = detector.model.transform.image_mean
         sha256 = detector.weights_sha256
-        backbone = converted_backbone(settings, computing, sha256, mean, results)
+        backbone = converted_backbone(settings, computing, sha256, mean, kept)
         return TorchvisionInOpenVINO(detector, backbone, computing.precision)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchvisionDetector:
@@ -125,9 +122,7 @@ class RTDetrEntry:
     weights_url: str
     sha256: str
 
-    def load(
-        self, settings: DetectorSettings, computing: Computing, results: Path | None
-    ) -> Detector:
+    def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
         return load_in_torch(settings, computing)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
@@ -217,7 +212,7 @@ def load_detector(settings: DetectorSettings, results: Path | None = None) -> De
     missing, damaged or of another network.
     """
     check_detector(settings.name)
-    return DETECTORS[settings.name].load(settings, resolve(settings), results)
+    return DETECTORS[settings.name].load(settings, resolve(settings), Kept(results))
 
 
 @lru_cache(maxsize=1)
@@ -245,20 +240,26 @@ def describe(settings: DetectorSettings) -> dict[str, Any]:
     computing = resolve(settings)
     details = load_in_torch(settings, computing).details()
     if computing.runtime == "openvino":
-        details["versions"] |= {"openvino": version("openvino")}
+        packages = ["openvino", *(["nncf"] if computing.precision == "int8" else [])]
+        details["versions"] |= {name: version(name) for name in packages}
     return details | computing._asdict()
 
 
 def load_described(
-    settings: DetectorSettings, described: dict[str, Any], results: Path | None = None
+    settings: DetectorSettings,
+    described: dict[str, Any],
+    results: Path | None = None,
+    sample: Sample | None = None,
 ) -> Detector:
     """Load the detector that `described`, the content of detector.json, describes.
 
     It computes as `described` says, so that no two machines of a run differ. Raises InputError if
-    the weights have changed since: vectors of two networks do not compare.
+    the weights have changed since: vectors of two networks do not compare. sample: to calibrate
+    networks in int8 that are not kept.
     """
     check_detector(settings.name)
-    detector = DETECTORS[settings.name].load(settings, Computing.of(described), results)
+    kept = Kept(results, described.get("calibrated_on"), sample)
+    detector = DETECTORS[settings.name].load(settings, Computing.of(described), kept)
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
             f"the weights of {settings.name} are no longer those of detections/detector.json; "
@@ -276,7 +277,7 @@ def load_backbone(
         return load_described(settings, described)
     check_detector(settings.name)
     mean = described["normalise_mean"]
-    return converted_backbone(settings, computing, described["weights_sha256"], mean, results)
+    return converted_backbone(settings, computing, described["weights_sha256"], mean, Kept(results))
 
 
 def converted_backbone(
@@ -284,7 +285,7 @@ def converted_backbone(
     computing: Computing,
     weights_sha256: str,
     mean: Sequence[float],
-    results: Path | None,
+    kept: Kept,
 ) -> ConvertedBackbone:
     """Return the backbone in OpenVINO. mean: the RGB colour in 0..1 that it sees as about 0."""
     from visualsearch.detect.backbone import ConvertedBackbone
@@ -292,7 +293,7 @@ def converted_backbone(
 
     red, green, blue = (round(255 * each) for each in mean)
     return ConvertedBackbone(
-        Networks(settings.name, weights_sha256, results),
+        Networks(settings.name, weights_sha256, kept),
         DETECTORS[settings.name].featurizer.lengths,
         (red, green, blue),
         computing.vector_precision,

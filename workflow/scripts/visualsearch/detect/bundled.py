@@ -42,7 +42,9 @@ class BundledInOpenVINO:
         self.mean_colour = backbone.mean_colour
         self.vector_precision = backbone.vector_precision
         self._backbone = backbone
-        self._find = backbone.networks.load("boxes", precision, self._converted)
+        self._find = backbone.networks.load_for_detection(
+            "boxes", precision, self._converted, lambda image: scaled(image)[None]
+        )
 
     def _converted(self) -> object:
         # torch takes seconds to import.

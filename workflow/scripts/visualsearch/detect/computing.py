@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from visualsearch.core.errors import InputError
 from visualsearch.settings import DetectorSettings
+
+if TYPE_CHECKING:
+    from visualsearch.detect.calibration import Sample
 
 # One of these is there if torch may see a GPU: NVIDIA's, AMD's, or either on Windows.
 GPU_FILES = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
@@ -26,9 +29,31 @@ class Computing(NamedTuple):
         return cls(*(described[name] for name in cls._fields))
 
 
+class Kept(NamedTuple):
+    """Where converted networks are kept, and what those in int8 are calibrated on.
+
+    results: the folder of the results, in whose cache they are; None to keep them as long as a
+    `Networks`. calibrated_on: what detector.json says of the sample. sample: None if whatever was
+    calibrated must be there already.
+    """
+
+    results: str | Path | None = None
+    calibrated_on: dict[str, Any] | None = None
+    sample: Sample | None = None
+
+
 def uses_gpu(device: str) -> bool:
     """Whether `detector.device` means a GPU on this machine. Asks the system, as torch is slow."""
     return device == "cuda" or (device == "auto" and Path(GPU_FILES[0]).exists())
+
+
+def check_precision(settings: DetectorSettings) -> None:
+    """Raise InputError if int8 is asked for and the package that calibrates is not installed."""
+    if settings.precision == "int8" and find_spec("nncf") is None:
+        raise InputError(
+            "detector.precision is int8 and its package nncf is not installed; run pip install -r "
+            "requirements-int8.txt, or choose another precision"
+        )
 
 
 def resolve(settings: DetectorSettings) -> Computing:
@@ -42,6 +67,14 @@ def resolve(settings: DetectorSettings) -> Computing:
         runtime = "torch" if on_gpu or find_spec("openvino") is None else "openvino"
     if runtime == "openvino":
         return _in_openvino(settings, on_gpu)
+    if settings.precision == "int8":
+        cause = "OpenVINO is not installed; run pip install openvino"
+        if on_gpu:
+            cause = "this machine has a GPU; set detector.device to cpu"
+        raise InputError(
+            f"detector.precision is int8, which OpenVINO computes on a CPU, and {cause}, or set "
+            "detector.precision to auto"
+        )
     # torch takes seconds to import.
     from visualsearch.detect.precision import resolve as resolve_in_torch
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,10 @@ from numpy.typing import NDArray
 from visualsearch.core import checksums
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing_folder
+from visualsearch.detect.computing import Kept
+
+if TYPE_CHECKING:
+    from visualsearch.detect.calibration import InputOf
 
 # Within the cache of the results (data.row_cache.FOLDER), which may be deleted at any time.
 FOLDER = Path("cache", "networks")
@@ -58,22 +62,41 @@ class Network:
 class Networks:
     """The converted networks of one detector.
 
-    detector: its name. weights_sha256: of its weights. results: the folder of the results, in whose
-    cache they are kept; None to keep them as long as this object.
+    detector: its name. weights_sha256: of its weights.
     """
 
-    def __init__(self, detector: str, weights_sha256: str, results: str | Path | None) -> None:
+    def __init__(self, detector: str, weights_sha256: str, kept: Kept) -> None:
         made_by = [detector, weights_sha256, _code(), _versions(PACKAGES)]
         text = json.dumps(made_by, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        results = kept.results
         if results is None:
             self._temporary = TemporaryDirectory(prefix="visualsearch-")
             results = self._temporary.name
         self._folder = Path(results, FOLDER, digest)
+        self._kept = kept
 
     def load(self, name: str, precision: str, convert: Callable[[], Any]) -> Network:
         """Return a network, converted unless it is kept. convert: gives an openvino.Model."""
         return Network(self.file(name, convert), precision)
+
+    def load_for_detection(
+        self, name: str, precision: str, convert: Callable[[], Any], input_of: InputOf
+    ) -> Network:
+        """Return a network as `load` does, in int8 too. input_of: its input for an image."""
+        if precision != "int8":
+            return self.load(name, precision, convert)
+        # It reads tables, whose package takes a while to import.
+        from visualsearch.detect.calibration import calibrated
+
+        _, calibrated_on, sample = self._kept
+        if calibrated_on is None:
+            raise InputError("int8 needs pictures to calibrate on, those of a run")
+        return self.load(
+            f"{name}-int8-{calibrated_on['sha256'][:16]}",
+            precision,
+            lambda: calibrated(name, convert, input_of, calibrated_on, sample),
+        )
 
     def file(self, name: str, convert: Callable[[], Any]) -> Path:
         """Return the file of a network, which `convert` makes if it is missing or damaged."""

@@ -43,20 +43,37 @@ class TorchvisionInOpenVINO:
         self._backbone = backbone
         self._detector = detector
         self.model = model = detector.model
-        load = backbone.networks.load
+        load = backbone.networks.load_for_detection
         with_head = _WithHead(model)
-        maps = load("maps", precision, lambda: _convert_maps(with_head))
+        maps = load("maps", precision, lambda: _convert_maps(with_head), self._inputs)
+        _replace(model, with_head, maps)
         heads = getattr(model, "roi_heads", None)
         if heads is not None:
             of_boxes = _OfRows(heads.box_head)
-            box_head = load("box_head", precision, lambda: _convert_box_head(of_boxes, heads))
+            box_head = load(
+                "box_head", precision, lambda: _convert_box_head(of_boxes, heads), self._pooled
+            )
             heads.box_head = _BoxHead(box_head)
-        _replace(model, with_head, maps)
         # Only crops need the parts that these were made of, and have their own network.
         detector.drop_stages()
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
         return self._detector.detect(images)
+
+    def _inputs(self, image: Image.Image) -> NDArray[np.float32]:
+        """The input of the network of the maps."""
+        return self._detector.whole_picture(image).inputs.numpy()
+
+    def _pooled(self, image: Image.Image) -> NDArray[np.float32]:
+        """The input of the network of the box head: pooled boxes, in channels-last order."""
+        seen: list[torch.Tensor] = []
+        head = self._detector.model.roi_heads.box_head
+        hook = head.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+        try:
+            self.detect([image])
+        finally:
+            hook.remove()
+        return seen[0].permute(0, 2, 3, 1).contiguous().numpy()
 
     def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
         return self._backbone.crop_maps(crops)

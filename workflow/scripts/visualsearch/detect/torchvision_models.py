@@ -120,6 +120,7 @@ class TorchvisionDetector:
         return (crops - mean) / std
 
     def whole_picture(self, image: Image.Image) -> WholePicture:
+        self._check_shape(image.size)
         batch, _ = self.model.transform([self._pixels(image)])
         height, width = batch.image_sizes[0]
         return WholePicture(batch.tensors, (width / image.width, height / image.height))

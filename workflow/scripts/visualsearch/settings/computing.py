@@ -43,8 +43,11 @@ class DetectorSettings(Section):
         "Number format of the network. bf16 is about twice as fast on hardware that supports it "
         "(AVX512_BF16 or AMX; NVIDIA from Ampere on), and shifts boxes by fractions of a pixel; "
         "docs/performance.md says what it changes. auto: bf16 on such hardware, else fp32. The "
-        "first job of a run decides for all, and writes it to detections/detector.json.",
-        choices=("auto", "fp32", "bf16"),
+        "first job of a run decides for all, and writes it to detections/detector.json. int8: "
+        "persons are detected in int8, on a CPU with OpenVINO, and vectors are as with auto. The "
+        "first job calibrates the network on a sample of the pictures, so other pictures may "
+        "detect all anew. It needs the optional package nncf (requirements-int8.txt).",
+        choices=("auto", "fp32", "bf16", "int8"),
     )
     score_threshold: float | None = key(
         None,

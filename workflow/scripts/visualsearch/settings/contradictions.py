@@ -91,6 +91,18 @@ def _detector_contradictions(detector: DetectorSettings, category: str) -> Itera
             if value is not None:
                 expected = f"null, as detector {RTDETR} takes pictures of 640 x 640 only"
                 yield not_allowed(f"detector.{key}", value, expected)
+    if detector.precision == "int8":
+        for key, value in (
+            ("name", detector.name == RTDETR),
+            ("device", detector.device == "cuda"),
+            ("runtime", detector.runtime == "torch"),
+        ):
+            if value:
+                yield not_allowed(
+                    "detector.precision",
+                    "int8",
+                    f"auto, fp32 or bf16, as detector.{key} is {getattr(detector, key)}",
+                )
     if is_weights_file(weights) and not _is_file(weights):
         yield not_allowed("detector.weights", weights, "a weights file that is there")
 

@@ -139,6 +139,8 @@ def detector_facts(results: Results) -> Facts:
         ("values of its last map", f"{take('vector_length'):,}"),
         ("computed by", _computing(take("runtime"), take("precision"), take("vector_precision"))),
     ]
+    if sample := take("calibrated_on", None):
+        facts.append(("calibrated on", f"{count(sample['images'], 'picture')} of this run"))
     return facts + [(key.replace("_", " "), str(value)) for key, value in details.items()]
 
 
