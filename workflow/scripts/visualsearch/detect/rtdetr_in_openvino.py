@@ -43,15 +43,17 @@ class RTDetrInOpenVINO:
         self._decoder = load("decoder", "fp32", self._converted_decoder)
 
     def _converted_maps(self) -> object:
+        detector = self._backbone.load("fp32")
         # torch takes seconds to import.
         from visualsearch.detect.rtdetr import convert_maps
 
-        return convert_maps(self._backbone.load("fp32"))
+        return convert_maps(detector)
 
     def _converted_decoder(self) -> object:
+        detector = self._backbone.load("fp32")
         from visualsearch.detect.rtdetr import convert_decoder
 
-        return convert_decoder(self._backbone.load("fp32"))
+        return convert_decoder(detector)
 
     def detect(self, images: Sequence[Image.Image]) -> list[Detections]:
         return [self._found(image) for image in images]

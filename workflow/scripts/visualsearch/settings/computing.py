@@ -35,16 +35,18 @@ class DetectorSettings(Section):
         "auto",
         "Which library computes the network. openvino: OpenVINO, on a CPU. torch: PyTorch, on a "
         "CPU or a GPU. auto: openvino on a CPU, if it is installed, else torch. RoIAlign "
-        "(embedding.region) and RT-DETR are always computed by torch.",
+        "(embedding.region) is always computed by torch.",
         choices=("auto", "openvino", "torch"),
     )
     precision: str = key(
         "auto",
         "Number format of the network. bf16 is about twice as fast on hardware that supports it "
         "(AVX512_BF16 or AMX; NVIDIA from Ampere on), and shifts boxes by fractions of a pixel; "
-        "docs/performance.md says what it changes. auto: bf16 on such hardware, else fp32. The "
-        "first job of a run decides for all, and writes it to detections/detector.json.",
-        choices=("auto", "fp32", "bf16"),
+        "docs/performance.md says what it changes. fp16 is for GPUs that have no bf16, such as a "
+        "T4; a run stops if the network's numbers are too large for it. auto: bf16 on such "
+        "hardware, fp16 on NVIDIA's GPUs from Volta to Turing, else fp32. The first job of a run "
+        "decides for all, and writes it to detections/detector.json.",
+        choices=("auto", "fp32", "bf16", "fp16"),
     )
     score_threshold: float | None = key(
         None,
