@@ -51,7 +51,7 @@ def select_boxes(
     A query may give boxes of several categories. logits: [Q, categories]. boxes: [Q, 4], centre,
     width and height as shares of the picture. size: its width and height.
     """
-    scores = 1 / (1 + np.exp(-logits.ravel()))
+    scores = (1 / (1 + np.exp(-logits.ravel()))).astype(np.float32)
     best = np.argsort(-scores, kind="stable")[: len(logits)]
     best = best[scores[best] > threshold]
     queries, labels = np.divmod(best, logits.shape[1])
