@@ -139,11 +139,11 @@ class RTDetrEntry:
         return RTDetrInOpenVINO(settings, backbone, sha256, computing.precision)
 
     def _sha256(self, settings: DetectorSettings) -> str:
-        """Return the hash of the weights, without torch. What is wrong with them, it tells."""
+        """Return the hash of the weights' file, without torch."""
         if settings.weights == "default":
             return self.sha256
         if not Path(settings.weights).is_file():
-            return self.load_in_torch(settings, "fp32").weights_sha256
+            self.load_in_torch(settings, "fp32")  # says what to do
         return sha256_file(settings.weights)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
