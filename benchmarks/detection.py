@@ -283,7 +283,7 @@ def main() -> None:
         contenders = {"plain loop, fp32": (plain_loop, [plain])}
         ways = ways_to_compute()
         if options.device == "cuda":
-            ways = [("torch", "fp32"), ("torch", "bf16")]
+            ways = [("torch", "fp32"), ("torch", "auto")]
         for runtime, precision in ways:
             settings = DetectorSettings(
                 options.detector, weights, options.device, runtime, precision

@@ -11,9 +11,10 @@ import argparse
 import os
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
-from detection import race, random_weights, stage, write_pictures
+from detection import race, random_weights, stage, ways_to_compute, write_pictures
 from measuring import machine, table
 
 from visualsearch.detect import DETECTORS, RTDetrEntry, check_detector
@@ -76,7 +77,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24, help="pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--precision", nargs="+", default=["fp32", "bf16"])
+    parser.add_argument("--precision", nargs="+", help="all that the machine has if not given")
+    parser.add_argument("--runtime", nargs="+", default=["torch", "openvino"])
     parser.add_argument("--quick", action="store_true", help="6 pictures, 1 round")
     options = parser.parse_args()
     if options.quick:
@@ -89,15 +91,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
         files = write_pictures(folder, options.images, options.count, jobs)
+        ways = [("torch", "fp32"), ("torch", "auto")]
+        if options.device == "cpu":
+            ways = [way for way in ways_to_compute() if way[0] in options.runtime]
+        if options.precision:
+            ways = list(product(dict(ways), options.precision))
         contenders = {}
         for name in options.detectors:
             file = random_file(folder, name)
-            for precision in options.precision:
-                settings = DetectorSettings(name, file, options.device, precision=precision)
+            for runtime, precision in ways:
+                settings = DetectorSettings(name, file, options.device, runtime, precision)
                 shards = [(settings, folder / "manifest.parquet", shard) for shard in range(jobs)]
-                contenders[name, precision] = (stage, shards)
+                contenders[name, runtime, precision] = (stage, shards)
         best, peaks = race(contenders, options.rounds)
-        print(machine("torch", "torchvision", "transformers"))
+        print(machine("openvino", "torch", "torchvision", "transformers"))
         print(
             f"{len(files)} pictures, {options.device}, {jobs} processes, "
             f"best of {options.rounds} rounds, random weights"
@@ -106,16 +113,17 @@ def main() -> None:
         lines = [
             (
                 name,
+                runtime,
                 precision,
                 counted[name],
                 f"{counted[FIRST] / counted[name]:.2f}x",
                 seconds / len(files),
-                peaks[name, precision],
-                f"{best[FIRST, precision] / seconds:.2f}x",
+                peaks[name, runtime, precision],
+                f"{best[FIRST, runtime, precision] / seconds:.2f}x",
             )
-            for (name, precision), seconds in best.items()
+            for (name, runtime, precision), seconds in best.items()
         ]
-        header = ("detector", "in", "GFLOP", "less", "s an image", "peak MB each", "faster")
+        header = ("detector", "by", "in", "GFLOP", "less", "s an image", "peak MB each", "faster")
         print(table(header, lines))
 
 

@@ -1,6 +1,5 @@
 """Lower precision and faster pooling: the same detections within stated bounds."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from copy import deepcopy
@@ -10,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign, roi_align
+from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from made_weights import TORCHVISION, random_network
+from rounding import calibrate, coco_pictures, cosine, pixels
 from visualsearch.data.pictures import Picture
 from visualsearch.detect import describe, load_described, load_detector, load_in_torch
 from visualsearch.detect.computing import Computing
@@ -70,25 +70,6 @@ def test_boxes_are_pooled_from_the_levels_that_torchvision_takes(names: list[str
     assert nobody.shape == (0, 8, 7, 7)
 
 
-def pixels(height: int, width: int) -> torch.Tensor:
-    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(2)) * 4 - 2
-
-
-def calibrate(model: torch.nn.Module) -> None:
-    """Fit each norm to its input, as training does; otherwise random maps grow or vanish."""
-
-    def fit(norm: Any, args: tuple[torch.Tensor]) -> None:
-        norm.running_mean.copy_(args[0].mean(dim=(0, 2, 3)))
-        norm.running_var.copy_(args[0].var(dim=(0, 2, 3)))
-
-    norms = (torch.nn.BatchNorm2d, FrozenBatchNorm2d)
-    hooks = [m.register_forward_pre_hook(fit) for m in model.modules() if isinstance(m, norms)]
-    with torch.inference_mode():
-        model.backbone(pixels(160, 160))  # type: ignore[operator]
-    for hook in hooks:
-        hook.remove()
-
-
 @pytest.fixture(scope="module", params=TORCHVISION)
 def models(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """A network with random weights as torchvision builds it, and made fast in both precisions."""
@@ -98,10 +79,6 @@ def models(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     for name in ("fp32", "bf16"):
         make_fast(built[name], DTYPES[name], CPU)
     yield built
-
-
-def cosine(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float(torch.cosine_similarity(one.double().flatten(), other.double().flatten(), dim=0))
 
 
 def test_maps_of_the_fast_networks_are_those_of_the_plain_one(models: dict[str, Any]) -> None:
@@ -219,14 +196,6 @@ def test_ap_in_bf16_is_that_of_fp32(
     assert compared["cosine"]["worst"] > 0.999
     lines = parity_lines(parity)
     assert lines[0].startswith(f"bf16 against fp32, {count} images, {parity['persons']} persons")
-
-
-def coco_pictures(coco_sample: Path) -> list[Picture]:
-    images = json.loads((coco_sample / "instances.json").read_text())["images"]
-    return [
-        Picture(i["id"], coco_sample / "images" / i["file_name"], i["width"], i["height"])
-        for i in sorted(images, key=lambda image: image["id"])
-    ]
 
 
 def test_parity_of_pictures_without_persons_says_so(tmp_path: Path) -> None:

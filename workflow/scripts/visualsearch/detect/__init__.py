@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from visualsearch.core.errors import InputError
+from visualsearch.core.files import sha256_file
 from visualsearch.detect.computing import Computing, Kept, resolve
 from visualsearch.detect.light_torchvision import import_torchvision
 from visualsearch.settings import DetectorSettings
@@ -123,7 +124,22 @@ class RTDetrEntry:
     sha256: str
 
     def load(self, settings: DetectorSettings, computing: Computing, kept: Kept) -> Detector:
-        return load_in_torch(settings, computing)
+        if computing.runtime == "torch":
+            return load_in_torch(settings, computing)
+        from visualsearch.detect.rtdetr_boxes import MEAN
+        from visualsearch.detect.rtdetr_in_openvino import RTDetrInOpenVINO
+
+        sha256 = self._sha256(settings)
+        backbone = converted_backbone(settings, computing, sha256, MEAN, kept)
+        return RTDetrInOpenVINO(settings, backbone, sha256, computing.precision)
+
+    def _sha256(self, settings: DetectorSettings) -> str:
+        """Return the hash of the weights' file, without torch."""
+        if settings.weights == "default":
+            return self.sha256
+        if not Path(settings.weights).is_file():
+            self.load_in_torch(settings, "fp32")  # says what to do
+        return sha256_file(settings.weights)
 
     def load_in_torch(self, settings: DetectorSettings, precision: str) -> TorchDetector:
         import_torchvision()

@@ -63,6 +63,11 @@ def resolve(settings: DetectorSettings) -> Computing:
     """
     on_gpu = _on_gpu(settings.device)
     runtime = settings.runtime
+    if settings.precision == "fp16" and not on_gpu and runtime != "torch":
+        raise InputError(
+            "detector.precision is fp16, which is for GPUs, and the CPU is used here; set it to "
+            "auto, or set detector.runtime to torch, which imitates fp16 slowly"
+        )
     if runtime == "auto":
         runtime = "torch" if on_gpu or find_spec("openvino") is None else "openvino"
     if runtime == "openvino":

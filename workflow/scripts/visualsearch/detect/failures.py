@@ -30,6 +30,16 @@ class TooThin(Exception):
         super().__init__("too thin to be scaled for the detector, so nobody is found in it")
 
 
+class Overflow(InputError):
+    """Numbers in the network are too large for its number format."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "numbers in the network are too large for fp16, so that what it computes would be "
+            "wrong; set detector.precision to fp32"
+        )
+
+
 class Failures:
     """Decides for one job what an exception in the network means."""
 
@@ -42,15 +52,21 @@ class Failures:
 
     def raise_unless_of_a_picture(self, error: Exception) -> None:
         """Raise the error again if other pictures would fail too: it is the user's or machine's."""
+        if isinstance(error, Overflow):
+            return
         if isinstance(error, (InputError, MemoryError, OSError)) or _is_of_the_machine(error):
             raise error
 
     def left_out(self, error: Exception, path: str | Path) -> LeftOut:
         """Return why the picture in `path` is left out, and log it, with the traceback in the log.
 
-        Raises the error again if it is not the picture's, or too many failed before it.
+        Raises the error again if it is not the picture's, or too many failed before it. Raises
+        InputError for an overflow: vectors of another precision do not compare with those that are
+        already there, so the user must choose it for the whole run.
         """
         self.raise_unless_of_a_picture(error)
+        if isinstance(error, Overflow):
+            raise InputError(f"{path}: {error}") from error
         if isinstance(error, TooThin):
             log.warning("%s: %s", path, error)
             return LeftOut(str(error))

@@ -15,15 +15,16 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.models import get_model_weights
-from torchvision.ops import clip_boxes_to_image
 from transformers.core_model_loading import revert_weight_conversion
 from transformers.models.rt_detr.modeling_rt_detr import RTDetrFrozenBatchNorm2d
 
 from visualsearch.core.files import sha256_file
+from visualsearch.detect import rtdetr_boxes
 from visualsearch.detect.base import GPU_BATCH, Detections, Maps, TorchDetector, WholePicture
+from visualsearch.detect.converting import convert
 from visualsearch.detect.folding import fold_norms
 from visualsearch.detect.precision import DTYPES, cast, compute_in
+from visualsearch.detect.rtdetr_boxes import SIDE, select_boxes
 from visualsearch.detect.torch_base import count_parameters, crop_maps, torch_device
 from visualsearch.detect.weights import download_weights, load_tensors
 from visualsearch.settings import DetectorSettings
@@ -32,9 +33,6 @@ from visualsearch.settings.names import CATEGORIES
 if TYPE_CHECKING:
     from visualsearch.detect import RTDetrEntry
 
-SIDE = 640
-# Published AP counts all 300 boxes of a picture, whatever their scores.
-SCORE_THRESHOLD = 0.0
 # What shapes the published network: another transformers may have other defaults.
 # fmt: off
 BACKBONE: dict[str, Any] = {
@@ -70,12 +68,8 @@ class RTDetrDetector:
         self.map_lengths = entry.featurizer.lengths
         self.vector_length = self.map_lengths["last"]
         self.device = torch_device(settings.device)
-        # COCO's ids have gaps, and the network's classes have none.
-        coco = get_model_weights("fasterrcnn_resnet50_fpn").DEFAULT.meta["categories"]
-        self.categories: list[str] = list(coco)
-        self.coco_ids = np.array([self.categories.index(name) for name in CATEGORIES])
-        given = settings.score_threshold
-        self.score_threshold = SCORE_THRESHOLD if given is None else given
+        self.categories = rtdetr_boxes.categories()
+        self.score_threshold = rtdetr_boxes.score_threshold(settings)
         self.weights_file = (
             download_weights(entry.weights_url, f"{settings.name}.safetensors", entry.sha256)
             if settings.weights == "default"
@@ -99,14 +93,11 @@ class RTDetrDetector:
         # The batch is filled up: kernels are chosen by its size, and may round differently.
         filled = [*images, *[images[-1]] * (self.batch_size - len(images))]
         outputs = self.model(torch.cat([self.whole_picture(image).inputs for image in filled]))
-        sizes = [(image.height, image.width) for image in filled]
-        found = self.processor.post_process_object_detection(outputs, self.score_threshold, sizes)
-        results = []
-        for each, size in zip(found[: len(images)], sizes, strict=False):
-            boxes = clip_boxes_to_image(each["boxes"], size).cpu().numpy()
-            labels = self.coco_ids[each["labels"].cpu().numpy()]
-            results.append(Detections(boxes, each["scores"].cpu().numpy(), labels))
-        return results
+        answers = zip(outputs.logits.cpu().numpy(), outputs.pred_boxes.cpu().numpy(), strict=True)
+        return [
+            select_boxes(logits, boxes, image.size, self.score_threshold)
+            for image, (logits, boxes) in zip(images, answers, strict=False)
+        ]
 
     def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
         return crop_maps(self, crops)
@@ -149,7 +140,7 @@ class RTDetrDetector:
             "categories": len(CATEGORIES),
             "image_min_size": [SIDE],
             "image_max_size": SIDE,
-            "normalise_mean": [0.0, 0.0, 0.0],
+            "normalise_mean": [*rtdetr_boxes.MEAN],
             "normalise_std": [1.0, 1.0, 1.0],
             "score_threshold": self.score_threshold,
             "nms_iou_threshold": None,
@@ -193,3 +184,52 @@ def make_fast(model: Any, dtype: torch.dtype, device: torch.device) -> None:
         compute_in(module, torch.float32, dtype)
     for module in network.decoder_input_proj:
         compute_in(module, dtype, torch.float32)
+
+
+class _Maps(torch.nn.Module):
+    """The maps that the decoder reads, a row for each position, of pixels uint8 [1, H, W, 3]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        inputs = pixels.permute(0, 3, 1, 2).float() / 255
+        nothing_masked = torch.ones(len(inputs), *inputs.shape[2:])
+        found = self.model.backbone(inputs, nothing_masked)
+        projections = self.model.encoder_input_proj
+        maps = [project(each) for project, (each, _) in zip(projections, found, strict=True)]
+        maps = self.model.encoder(maps).last_hidden_state
+        return torch.cat([each.flatten(2).transpose(1, 2) for each in maps], dim=1)
+
+
+class _Decoder(torch.nn.Module):
+    """Logits and boxes, of the rows that _Maps gives."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sides = [SIDE // stride for stride in NETWORK["feat_strides"]]
+        parts = rows.split([side**2 for side in sides], dim=1)
+        maps = [
+            part.transpose(1, 2).unflatten(2, (side, side))
+            for part, side in zip(parts, sides, strict=True)
+        ]
+        outputs = self.model(None, inputs_embeds=rows, encoder_outputs=(maps,))
+        return outputs.logits, outputs.pred_boxes
+
+
+def convert_maps(detector: Any) -> Any:
+    """Return an openvino.Model of _Maps, of a detector in fp32, for one picture."""
+    shape = (1, SIDE, SIDE, 3)
+    network = _Maps(detector.model.model)
+    return convert(network, torch.zeros(shape, dtype=torch.uint8), shape)
+
+
+def convert_decoder(detector: Any) -> Any:
+    """Return an openvino.Model of _Decoder, of a detector in fp32, for one picture."""
+    positions = sum((SIDE // stride) ** 2 for stride in NETWORK["feat_strides"])
+    shape = (1, positions, NETWORK["encoder_hidden_dim"])
+    return convert(_Decoder(detector.model), torch.zeros(shape), shape)

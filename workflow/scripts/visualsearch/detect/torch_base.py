@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from visualsearch.detect.base import Maps, TorchDetector
+from visualsearch.detect.precision import finite
 
 
 def torch_device(name: str) -> torch.device:
@@ -26,4 +27,4 @@ def crop_maps(detector: TorchDetector, crops: NDArray[np.uint8]) -> Maps:
     inputs = torch.from_numpy(crops).to(detector.device).permute(0, 3, 1, 2).float() / 255
     before = detector.map_before(detector.normalise(inputs))
     maps = {"last": detector.last_stage(before), "before": before}
-    return {name: each.float().cpu().numpy() for name, each in maps.items()}
+    return {name: finite(each).float().cpu().numpy() for name, each in maps.items()}

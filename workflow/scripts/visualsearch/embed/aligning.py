@@ -10,6 +10,7 @@ from torchvision.ops import roi_align
 
 from visualsearch.data.boxes import Boxes, mirror
 from visualsearch.detect.base import STRIDES, Backbone, Maps, TorchDetector
+from visualsearch.detect.precision import finite
 from visualsearch.embed.persons import MAPS
 from visualsearch.settings import EmbeddingSettings
 
@@ -33,7 +34,7 @@ def aligned(
         before = detector.map_before(inputs)
         maps = {"before": before} if not final else _both(detector, before)
         # RoIAlign's kernel for CPUs takes fp32 only.
-        mapped.append(([maps[name].float() for name in names], corners, scale))
+        mapped.append(([finite(maps[name]).float() for name in names], corners, scale))
     for row in range(len(boxes)):
         for maps_in_fp32, corners, scale in mapped:
             yield tuple(
@@ -47,7 +48,7 @@ def maps_from_before(backbone: Backbone, before: NDArray[np.float32]) -> Maps:
     """Both maps, given the one before the last."""
     detector = backbone.in_torch()
     maps = _both(detector, torch.from_numpy(before).to(detector.device))
-    return {name: each.float().cpu().numpy() for name, each in maps.items()}
+    return {name: finite(each).float().cpu().numpy() for name, each in maps.items()}
 
 
 def _both(detector: TorchDetector, before: torch.Tensor) -> dict[str, torch.Tensor]:

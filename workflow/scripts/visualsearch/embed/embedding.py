@@ -26,7 +26,7 @@ from visualsearch.settings import EmbeddingSettings
 # Regions in a batch, by precision, for each image of the detector's batch_size. Even, so that a box
 # and its mirror image stay together. Larger batches are hardly faster on a CPU, or slower
 # (benchmarks/embedding.py), and a shard's last batch is always filled up.
-REGIONS_PER_BATCH = {"fp32": 4, "bf16": 16}
+REGIONS_PER_BATCH = {"fp32": 4, "bf16": 16, "fp16": 16}
 
 # Trim the heap every 16 pictures; a trim costs 0.1 s.
 PICTURES_PER_TRIM = 16

@@ -35,19 +35,21 @@ class DetectorSettings(Section):
         "auto",
         "Which library computes the network. openvino: OpenVINO, on a CPU. torch: PyTorch, on a "
         "CPU or a GPU. auto: openvino on a CPU, if it is installed, else torch. RoIAlign "
-        "(embedding.region) and RT-DETR are always computed by torch.",
+        "(embedding.region) is always computed by torch.",
         choices=("auto", "openvino", "torch"),
     )
     precision: str = key(
         "auto",
         "Number format of the network. bf16 is about twice as fast on hardware that supports it "
         "(AVX512_BF16 or AMX; NVIDIA from Ampere on), and shifts boxes by fractions of a pixel; "
-        "docs/performance.md says what it changes. auto: bf16 on such hardware, else fp32. The "
-        "first job of a run decides for all, and writes it to detections/detector.json. int8: "
-        "persons are detected in int8, on a CPU with OpenVINO, and vectors are as with auto. The "
-        "first job calibrates the network on a sample of the pictures, so other pictures may "
-        "detect all anew. It needs the optional package nncf (requirements-int8.txt).",
-        choices=("auto", "fp32", "bf16", "int8"),
+        "docs/performance.md says what it changes. fp16 is for GPUs that have no bf16, such as a "
+        "T4; a run stops if the network's numbers are too large for it. auto: bf16 on such "
+        "hardware, fp16 on NVIDIA's GPUs from Volta to Turing, else fp32. The first job of a run "
+        "decides for all, and writes it to detections/detector.json. int8: persons are detected in "
+        "int8, on a CPU with OpenVINO, and vectors are as with auto. The first job calibrates the "
+        "network on a sample of the pictures, so other pictures may detect all anew. It needs the "
+        "optional package nncf (requirements-int8.txt).",
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
     )
     score_threshold: float | None = key(
         None,
