@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from torchvision.ops import FrozenBatchNorm2d
 
 from helpers import export_people
-from made_weights import random_weights
+from made_weights import SMALL, random_network
 from running import sampled
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import MANIFEST_SCHEMA
@@ -196,12 +197,30 @@ def test_the_same_pictures_give_the_same_network(run: Run, tmp_path: Path) -> No
         assert np.array_equal(one, other)
 
 
+def state_of_even_maps() -> dict[str, torch.Tensor]:
+    """Random weights of FASTER_RCNN whose norms hold what they saw, so that no map vanishes."""
+    model = random_network(FASTER_RCNN, **SMALL)
+
+    def fit(norm: Any, args: tuple[torch.Tensor]) -> None:
+        norm.running_mean.copy_(args[0].mean(dim=(0, 2, 3)))
+        norm.running_var.copy_(args[0].var(dim=(0, 2, 3)))
+
+    for module in model.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.register_forward_pre_hook(fit)
+    with torch.inference_mode():
+        model.backbone(torch.randn(1, 3, 160, 160, generator=torch.Generator().manual_seed(0)))
+    return model.state_dict()
+
+
 @pytest.mark.torture
 def test_a_two_stage_detector_is_in_int8_with_its_box_head(run: Run, tmp_path: Path) -> None:
     """Random weights: its maps and its rows are similar, and vectors do not change."""
     weights = tmp_path / "w.pth"
-    torch.save(random_weights(FASTER_RCNN, 0), weights)
-    settings = replace(SETTINGS, name=FASTER_RCNN, weights=str(weights), score_threshold=0.0)
+    torch.save(state_of_even_maps(), weights)
+    settings = replace(
+        SETTINGS, name=FASTER_RCNN, weights=str(weights), score_threshold=0.0, **SMALL
+    )
     described = describe(settings) | {"calibrated_on": run.sample.describe()}
     detectors = {
         precision: load_described(
@@ -222,10 +241,10 @@ def test_a_two_stage_detector_is_in_int8_with_its_box_head(run: Run, tmp_path: P
     inputs = detectors["fp32"]._detector.whole_picture(image).inputs
     models = [detector._detector.model for detector in detectors.values()]
     for one, other in zip(*(model.backbone(inputs).values() for model in models), strict=True):
-        assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.9
+        assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.8
     pooled = torch.rand(5, 256, 7, 7)
     one, other = (model.roi_heads.box_head(pooled).clone() for model in models)
-    assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.99
+    assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.97
     box = exact.boxes[:1]
     one, other = (embed_boxes(d, image, box, EMBEDDING) for d in detectors.values())
     assert np.array_equal(one, other)
