@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +14,11 @@ import pyarrow as pa
 import pytest
 import torch
 from PIL import Image
+from torchvision.ops import FrozenBatchNorm2d
 
+from conftest import ROOT
 from helpers import export_people
-from made_weights import random_weights
+from made_weights import SMALL, random_network
 from running import sampled
 from visualsearch.core.errors import InputError
 from visualsearch.data.manifest import MANIFEST_SCHEMA
@@ -39,6 +43,7 @@ pytest.importorskip("nncf", reason="NOT TESTED: int8, as nncf is not installed")
 
 SETTINGS = DetectorSettings(BUNDLED, device="cpu", precision="int8")
 EMBEDDING = EmbeddingSettings(fit="stretch", size=(96, 96), pooling="average", mirrored=False)
+OF_A_RUN = {name: getattr(calibration, name) for name in ("SAMPLE_SIZE", "FAST_BIAS_CORRECTION")}
 FASTER_RCNN = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
 
@@ -196,12 +201,30 @@ def test_the_same_pictures_give_the_same_network(run: Run, tmp_path: Path) -> No
         assert np.array_equal(one, other)
 
 
+def state_of_even_maps() -> dict[str, torch.Tensor]:
+    """Random weights of FASTER_RCNN whose norms hold what they saw, so that no map vanishes."""
+    model = random_network(FASTER_RCNN, **SMALL)
+
+    def fit(norm: Any, args: tuple[torch.Tensor]) -> None:
+        norm.running_mean.copy_(args[0].mean(dim=(0, 2, 3)))
+        norm.running_var.copy_(args[0].var(dim=(0, 2, 3)))
+
+    for module in model.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.register_forward_pre_hook(fit)
+    with torch.inference_mode():
+        model.backbone(torch.randn(1, 3, 160, 160, generator=torch.Generator().manual_seed(0)))
+    return model.state_dict()
+
+
 @pytest.mark.torture
 def test_a_two_stage_detector_is_in_int8_with_its_box_head(run: Run, tmp_path: Path) -> None:
     """Random weights: its maps and its rows are similar, and vectors do not change."""
     weights = tmp_path / "w.pth"
-    torch.save(random_weights(FASTER_RCNN, 0), weights)
-    settings = replace(SETTINGS, name=FASTER_RCNN, weights=str(weights), score_threshold=0.0)
+    torch.save(state_of_even_maps(), weights)
+    settings = replace(
+        SETTINGS, name=FASTER_RCNN, weights=str(weights), score_threshold=0.0, **SMALL
+    )
     described = describe(settings) | {"calibrated_on": run.sample.describe()}
     detectors = {
         precision: load_described(
@@ -222,18 +245,23 @@ def test_a_two_stage_detector_is_in_int8_with_its_box_head(run: Run, tmp_path: P
     inputs = detectors["fp32"]._detector.whole_picture(image).inputs
     models = [detector._detector.model for detector in detectors.values()]
     for one, other in zip(*(model.backbone(inputs).values() for model in models), strict=True):
-        assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.9
+        assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.8
     pooled = torch.rand(5, 256, 7, 7)
     one, other = (model.roi_heads.box_head(pooled).clone() for model in models)
-    assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.99
+    assert torch.cosine_similarity(one.flatten(), other.flatten(), dim=0) > 0.97
     box = exact.boxes[:1]
     one, other = (embed_boxes(d, image, box, EMBEDDING) for d in detectors.values())
     assert np.array_equal(one, other)
 
 
 @pytest.mark.torture
-def test_ap_in_int8_is_that_of_fp32(coco_sample: Path, tmp_path: Path) -> None:
+def test_ap_in_int8_is_that_of_fp32(
+    coco_sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The bundled detector on real pictures, calibrated on some of them, as a run does it."""
+    # `run` has others for as long as this module's tests take.
+    for name, value in OF_A_RUN.items():
+        monkeypatch.setattr(calibration, name, value)
     images = json.loads((coco_sample / "instances.json").read_text())["images"]
     images.sort(key=lambda image: image["id"])
     files = [coco_sample / "images" / image["file_name"] for image in images]
@@ -301,3 +329,16 @@ def test_nncf_computes_on_one_thread(run: Run) -> None:
         compiled = OVNativeEngine(model).engine.infer_request.get_compiled_model()
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
     assert openvino.Core is plain
+
+
+def test_nncf_reports_nothing_to_its_makers() -> None:
+    code = (
+        "import sys; from visualsearch.detect import calibration; calibration._import_nncf();"
+        "from nncf.telemetry import telemetry;"
+        "print(type(telemetry).__name__, sys.modules['openvino_telemetry'])"
+    )
+    # In another Python: nncf itself is silent where pytest is loaded.
+    said = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT / "workflow/scripts", text=True
+    )
+    assert said.split() == ["MagicMock", "None"]
