@@ -17,6 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import sha256_file
 from visualsearch.detect.computing import Computing, Kept, resolve
+from visualsearch.detect.featurizers import (
+    MOBILENET_V2,
+    MOBILENET_V3,
+    RESNET50,
+    RESNET50_D,
+    Featurizer,
+)
 from visualsearch.detect.light_torchvision import import_torchvision
 from visualsearch.settings import DetectorSettings
 from visualsearch.settings.names import BUNDLED, RTDETR
@@ -26,27 +33,6 @@ if TYPE_CHECKING:
     from visualsearch.detect.base import Backbone, Detector, TorchDetector
     from visualsearch.detect.calibration import Sample
     from visualsearch.detect.torchvision_models import TorchvisionDetector
-
-
-@dataclass(frozen=True)
-class Featurizer:
-    """The part of a detector's network whose maps describe a box.
-
-    module: its name in the network. last: where its last map, of stride 32, is read. before: where
-    the map before it, of stride 16, is read. lengths: the channels of both maps, by these two
-    names; a vector is as long as the last map has channels.
-    """
-
-    module: str
-    last: str
-    before: str
-    lengths: dict[str, int]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.module}; last map: {self.last} ({self.lengths['last']} channels, stride 32); "
-            f"map before: {self.before} ({self.lengths['before']} channels, stride 16)"
-        )
 
 
 @dataclass(frozen=True)
@@ -153,30 +139,6 @@ class RTDetrEntry:
         return RTDetrDetector(settings, self, precision)
 
 
-RESNET50 = Featurizer(
-    "backbone.body",
-    "layer4 after its ReLU",
-    "layer3 after its ReLU",
-    {"before": 1024, "last": 2048},
-)
-RESNET50_D = Featurizer(
-    "model.backbone.model",
-    "stage4 after its ReLU",
-    "stage3 after its ReLU",
-    {"before": 1024, "last": 2048},
-)
-MOBILENET_V3 = Featurizer(
-    "backbone.body",
-    "after its last Hardswish",
-    "expansion of its last block of stride 2, after the Hardswish",
-    {"before": 672, "last": 960},
-)
-MOBILENET_V2 = Featurizer(
-    "backbone",
-    "after its last ReLU6",
-    "block 13's expansion after its ReLU6",
-    {"before": 576, "last": 1280},
-)
 TWO_STAGE = "box_score_thresh"
 
 # suffix: of the file of default weights. packages: those that only this detector needs, each with
