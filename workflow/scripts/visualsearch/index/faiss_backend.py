@@ -104,7 +104,11 @@ class CodedFile(ExactFile):
         self.codes = codes
 
     def query(self, vector: Vector, k: int, effort: int = 0) -> tuple[Rows, Vector]:
-        _, found = self.codes.search(vector[None], self._candidates(k, effort))
+        candidates = self._candidates(k, effort)
+        if candidates == len(self):
+            # Codes of few vectors, some of them equal, may be of no use.
+            return super().query(vector, k)
+        _, found = self.codes.search(vector[None], candidates)
         # Rising, so that of equal cosines the lower rows are taken.
         rows = np.sort(found[0][found[0] >= 0])
         best, vectors = ExactFile(self.vectors[rows]).query(vector, k)
