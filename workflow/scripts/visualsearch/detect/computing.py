@@ -32,8 +32,8 @@ class Computing(NamedTuple):
 class Kept(NamedTuple):
     """Where converted networks are kept, and what those in int8 are calibrated on.
 
-    results: the folder of the results, in whose cache they are; None to keep them as long as a
-    `Networks`. calibrated_on: what detector.json says of the sample. sample: None if whatever was
+    results: the folder of the results, in whose cache they are; None to keep them as long as the
+    process. calibrated_on: what detector.json says of the sample. sample: None if whatever was
     calibrated must be there already.
     """
 

@@ -69,10 +69,7 @@ class Networks:
         made_by = [detector, weights_sha256, _code(), _versions(PACKAGES)]
         text = json.dumps(made_by, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        results = kept.results
-        if results is None:
-            self._temporary = TemporaryDirectory(prefix="visualsearch-")
-            results = self._temporary.name
+        results = _of_this_process().name if kept.results is None else kept.results
         self._folder = Path(results, FOLDER, digest)
         self._kept = kept
 
@@ -103,15 +100,22 @@ class Networks:
         folder = self._folder / name
         files = [folder / "network.xml", folder / "network.bin"]
         if not _intact(files):
-            for other in self._folder.parent.glob("*"):
-                if other != self._folder:
-                    shutil.rmtree(other, ignore_errors=True)
+            if self._kept.results is not None:
+                for other in self._folder.parent.glob("*"):
+                    if other != self._folder:
+                        shutil.rmtree(other, ignore_errors=True)
             model = convert()
             with replacing_folder(folder) as new:
                 written = [str(new / file.name) for file in files]
                 openvino().serialize(model, *written)
                 checksums.write(written)
         return files[0]
+
+
+@cache
+def _of_this_process() -> TemporaryDirectory[str]:
+    """A folder for what is kept nowhere else; it is deleted when the process ends."""
+    return TemporaryDirectory(prefix="visualsearch-")
 
 
 def _intact(files: Iterable[Path]) -> bool:
