@@ -88,6 +88,7 @@ def write_run(results: Path, pictures: Path, persons: int, shards: int) -> None:
         rows = persons_table(shard_rows(persons, shard, shards), real)
         rows = rows.append_column("category_id", pa.array(np.full(len(rows), CATEGORY)))
         write_table(path, [rows.select(DETECTIONS.names).cast(DETECTIONS)], DETECTIONS)
+        write_skipped(path.with_name(f"{shard}.skipped.tsv"), [])
     write_coco_results(results / "detections/persons.json", detections)
     for shard, path in enumerate(embeddings):
         write_embeddings(path, shard_rows(persons, shard, shards), real)
