@@ -16,9 +16,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Set
-from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -28,6 +26,7 @@ import pyarrow.parquet as pq
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
+from visualsearch.core.packages import installed_versions
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,9 @@ class RowCache:
         self._written = time.monotonic()
         if results is None:
             return
-        text = json.dumps([made_by, _versions(), str(self._schema)], sort_keys=True)
+        text = json.dumps(
+            [made_by, installed_versions(PACKAGES), str(self._schema)], sort_keys=True
+        )
         self._folder = Path(results, FOLDER, stage, hashlib.sha256(text.encode()).hexdigest()[:16])
         for other in self._folder.parent.glob("*"):
             if other != self._folder:
@@ -171,15 +172,6 @@ class RowCache:
             next(computed, None)
         finally:
             self.write()
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of PACKAGES that are installed, without importing them."""
-    versions = {}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
 
 
 def prune(results: str | Path, pictures: Iterable[str]) -> None:

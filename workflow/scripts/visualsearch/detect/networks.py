@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from visualsearch.core import checksums
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing_folder
+from visualsearch.core.packages import installed_versions
 from visualsearch.detect.computing import Kept
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Networks:
     """
 
     def __init__(self, detector: str, weights_sha256: str, kept: Kept) -> None:
-        made_by = [detector, weights_sha256, _code(), _versions(PACKAGES)]
+        made_by = [detector, weights_sha256, _code(), installed_versions(PACKAGES)]
         text = json.dumps(made_by, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         results = _of_this_process().name if kept.results is None else kept.results
@@ -149,13 +149,3 @@ def _code() -> str:
     for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.read_bytes())
     return digest.hexdigest()
-
-
-def _versions(packages: Iterable[str]) -> dict[str, str]:
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
