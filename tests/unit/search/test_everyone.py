@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from helpers import persons_table, unit_vectors, write_shards
+from helpers import built_index, persons_table, unit_vectors, write_shards
 from visualsearch.data.person_order import rows_of_shards
-from visualsearch.data.tables import write_table
+from visualsearch.data.tables import read_table, write_table
+from visualsearch.index import REGISTRY
 from visualsearch.index.base import cosines_with
+from visualsearch.index.opening import open_index
 from visualsearch.search import everyone
 from visualsearch.search.everyone import EVERYONE, exact_index, search_everyone
 from visualsearch.search.full_length import FullLength
@@ -107,6 +109,27 @@ def test_few_are_searched_for_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         )
         assert sum(map(len, found)) == N
         assert set(alone) >= set(range(0, N, 3)) if made is copies else not alone
+
+
+@pytest.mark.parametrize("backend", REGISTRY)
+def test_an_index_that_does_not_compare_with_all_is_asked(
+    tmp_path: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of faiss holds all vectors, and must not be taken for exact search."""
+    table = plain()
+    sidecar = built_index(tmp_path, np.stack(table["vector"].to_numpy()), backend, shards=1)
+    compared = []
+    in_blocks = everyone._certain_nearest
+    monkeypatch.setattr(
+        everyone, "_certain_nearest", lambda *args: compared.append(1) or in_blocks(*args)
+    )
+    paths = [str(tmp_path / "0.parquet")]
+    full_length = FullLength(paths, np.zeros(LENGTH, np.float32), np.empty((0, LENGTH)))
+    index = open_index(tmp_path / "index", sidecar)
+    persons = read_table(tmp_path / "persons.parquet", ["person_id", "image_id"])
+    found = search_everyone(index, persons, paths[0], SearchSettings(), COUNT, full_length)
+    assert sum(len(rows) for rows in found) == N
+    assert bool(compared) == (backend == "exact")
 
 
 def test_cosines_are_dot_products_one_by_one() -> None:

@@ -122,7 +122,8 @@ class _Batch:
         self.vectors = vectors
         self.settings = settings
         self.in_blocks: list[tuple[Found, bool]] = []
-        if isinstance(index.file, ExactFile):
+        # Not of its file: that of faiss has the vectors too.
+        if isinstance(index.backend, ExactBackend):
             self.in_blocks = _certain_nearest(
                 vectors,
                 index.file.vectors,
