@@ -122,8 +122,8 @@ class _Batch:
         self.vectors = vectors
         self.settings = settings
         self.in_blocks: list[tuple[Found, bool]] = []
-        # Not of its file: that of faiss has the vectors too.
-        if isinstance(index.backend, ExactBackend):
+        # By the backend too, as the file of faiss has the vectors.
+        if isinstance(index.backend, ExactBackend) and isinstance(index.file, ExactFile):
             self.in_blocks = _certain_nearest(
                 vectors,
                 index.file.vectors,
