@@ -5,7 +5,8 @@ fp32 with torch's default threads. Ours is the stage as the workflow runs it, fr
 rows written: on CPUs a process of one thread for each core, on a GPU one process with batches. Both
 are timed once all models are loaded and have seen the pictures; the best of the rounds counts, and
 the rounds of both take turns. Without --weights the network has random ones, which cost what
-trained ones do, except for how many boxes are left to sort out. --parts shows where the time goes.
+trained ones do, except for how many boxes are left to sort out. int8, where its package is, is
+calibrated on three pictures: that costs accuracy and no time. --parts shows where the time goes.
 What bf16 changes in the results, `snakemake parity` measures in a run.
 """
 
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,9 +29,10 @@ from measuring import machine, table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
+from visualsearch.core.files import sha256_file
 from visualsearch.data.images import read_image
 from visualsearch.data.tables import write_table
-from visualsearch.detect import DETECTORS
+from visualsearch.detect import DETECTORS, load_detector
 from visualsearch.detect.torchvision_models import build_model
 from visualsearch.detect.weights import load_weights
 from visualsearch.fetch import openpeople
@@ -37,6 +40,7 @@ from visualsearch.fetch.walk import pictures_in
 from visualsearch.settings import DatasetSettings, DetectorSettings
 
 CATEGORIES = 91
+CALIBRATE = 3
 Maker = Callable[..., Callable[[], object]]
 
 
@@ -71,10 +75,9 @@ def stage(settings: DetectorSettings, manifest: Path, shard: int) -> Callable[[]
     """One job of the workflow's stage: its shard's pictures, and its table of rows."""
     from visualsearch.data.pictures import Pictures
     from visualsearch.data.tables import DETECTIONS
-    from visualsearch.detect import load_detector
     from visualsearch.detect.run import detect_images
 
-    detector = load_detector(settings, manifest.parent)
+    detector = load_detector(settings, manifest.parent, calibration_sample(manifest.parent))
     pictures = Pictures(manifest, None, shard)
 
     def run() -> int:
@@ -82,6 +85,13 @@ def stage(settings: DetectorSettings, manifest: Path, shard: int) -> Callable[[]
         return write_table(manifest.with_name(f"rows{shard}.parquet"), rows, DETECTIONS)
 
     return run
+
+
+def calibration_sample(folder: Path) -> Any:
+    """The pictures by which networks in int8 are calibrated."""
+    from visualsearch.detect.calibration import Sample
+
+    return Sample(folder / "calibration.parquet", None)
 
 
 def serve(
@@ -190,13 +200,15 @@ def write_pictures(folder: Path, images: Path | None, count: int, shards: int) -
     dealt = deal([width * height for width, height in sizes], shards)
     rows = [
         {"image_id": number, "file": name, "width": width, "height": height, "shard": shard}
-        | {"sha256": ""}  # nothing is kept by it here
+        | {"sha256": sha256_file(root / name)}
         for number, (name, (width, height), shard) in enumerate(
             zip(names, sizes, dealt, strict=True)
         )
     ]
     manifest = pa.Table.from_pylist(rows)
     write_table(folder / "manifest.parquet", [manifest], manifest.schema)
+    few = manifest.slice(0, CALIBRATE)
+    write_table(folder / "calibration.parquet", [few], few.schema)
     return [root / name for name in names]
 
 
@@ -213,7 +225,8 @@ def ways_to_compute() -> list[tuple[str, str]]:
     from visualsearch.detect.networks import has_bf16
 
     precisions = ["fp32", "bf16"] if has_bf16() else ["fp32"]
-    return [(runtime, each) for each in precisions for runtime in ("torch", "openvino")]
+    ways = [(runtime, each) for each in precisions for runtime in ("torch", "openvino")]
+    return ways + [("openvino", "int8")] * (find_spec("nncf") is not None)
 
 
 class Clock:
@@ -231,17 +244,17 @@ class Clock:
         self.least = min(self.least, time.process_time() - self.started)
 
 
-def parts(name: str, weights: str) -> str:
+def parts(name: str, weights: str, folder: Path) -> str:
     """Seconds of one core that each part of a network takes for a picture of 640 x 480."""
     import torch
-
-    from visualsearch.detect import load_detector
 
     torch.set_num_threads(1)
     models = {"plain": plain_model(name, weights)}
     for runtime, precision in ways_to_compute():
         detector: Any = load_detector(
-            DetectorSettings(name, weights, "cpu", runtime, precision), Path(weights).parent
+            DetectorSettings(name, weights, "cpu", runtime, precision),
+            folder,
+            calibration_sample(folder),
         )
         models[f"{runtime} {precision}"] = detector.model
     lines: dict[str, list[float]] = {}
@@ -288,6 +301,9 @@ def main() -> None:
             settings = DetectorSettings(
                 options.detector, weights, options.device, runtime, precision
             )
+            if runtime == "openvino":
+                # Jobs that start together would each convert.
+                load_detector(settings, folder, calibration_sample(folder))
             shards = [(settings, folder / "manifest.parquet", shard) for shard in range(jobs)]
             contenders[f"stage, {runtime}, {precision}"] = (stage, shards)
         best, peaks = race(contenders, options.rounds)
@@ -312,7 +328,7 @@ def main() -> None:
         print(table(header, lines))
         if options.parts:
             print()
-            print(parts(options.detector, weights))
+            print(parts(options.detector, weights, folder))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from conftest import ROOT
 from helpers import one_line
 from made_weights import SMALL, random_state, unset_weights
 from visualsearch.core.errors import InputError
-from visualsearch.detect import computing, describe, load_described
+from visualsearch.detect import computing, describe, load_described, load_detector
 from visualsearch.detect.computing import Computing, Kept, resolve
 from visualsearch.detect.networks import FOLDER, Networks, openvino
 from visualsearch.embed.embedding import prepare
@@ -96,6 +96,22 @@ def test_a_detector_of_torchvision_does_without_torchs_compiler(tmp_path: Path) 
         )
     _, modules, asked = job(settings, described, tmp_path)
     assert "torchvision" in modules and "torch._dynamo" not in modules and not asked
+
+
+def test_a_job_computes_on_one_thread_in_torch_too(tmp_path: Path) -> None:
+    """What chooses among boxes stays in torch, whose second thread would disturb the next job."""
+    name = "fasterrcnn_mobilenet_v3_large_fpn"
+    torch.save(random_state(name), tmp_path / "w.pth")
+    settings = DetectorSettings(
+        name, str(tmp_path / "w.pth"), device="cpu", runtime="openvino", **SMALL
+    )
+    torch.set_num_threads(2)
+    try:
+        with unset_weights():
+            load_detector(settings, tmp_path)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_a_torchvision_that_needs_more_of_the_compiler_is_imported_all_the_same() -> None:

@@ -82,6 +82,7 @@ class TorchvisionEntry:
         import_torchvision()
         from visualsearch.detect.torchvision_in_openvino import TorchvisionInOpenVINO
 
+        _use_one_thread()
         # Not the one of the function load_in_torch, as its parts are replaced.
         detector = self.load_in_torch(replace(settings, device="cpu"), "fp32")
         mean = detector.model.transform.image_mean
@@ -181,16 +182,20 @@ def check_detector(name: str) -> None:
             )
 
 
-def load_detector(settings: DetectorSettings, results: Path | None = None) -> Detector:
+def load_detector(
+    settings: DetectorSettings, results: Path | None = None, sample: Sample | None = None
+) -> Detector:
     """Build the detector `settings.name` with its weights, ready for inference on one thread.
 
-    results: the folder in whose cache converted networks are kept, if any are.
+    results: the folder in whose cache converted networks are kept, if any are. sample: to calibrate
+    networks in int8.
 
     Raises InputError for an unknown name or device, a missing package, and weights that are
     missing, damaged or of another network.
     """
     check_detector(settings.name)
-    return DETECTORS[settings.name].load(settings, resolve(settings), Kept(results))
+    kept = Kept(results, sample.describe() if sample else None, sample)
+    return DETECTORS[settings.name].load(settings, resolve(settings), kept)
 
 
 @lru_cache(maxsize=1)
@@ -199,14 +204,18 @@ def load_in_torch(settings: DetectorSettings, computing: Computing) -> TorchDete
 
     A process that asks for the same again gets the same object.
     """
+    _use_one_thread()
+    if computing.runtime == "openvino":
+        settings = replace(settings, device="cpu")
+    return DETECTORS[settings.name].load_in_torch(settings, computing.vector_precision)
+
+
+def _use_one_thread() -> None:
     import torch
 
     # Results must not depend on the number of cores, and more threads sum in another order. The
     # workflow uses all cores by running several shards at once.
     torch.set_num_threads(1)
-    if computing.runtime == "openvino":
-        settings = replace(settings, device="cpu")
-    return DETECTORS[settings.name].load_in_torch(settings, computing.vector_precision)
 
 
 def describe(settings: DetectorSettings) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from visualsearch.core import checksums
@@ -39,9 +38,11 @@ class Network:
     """A network, ready to run: arrays in, arrays out.
 
     file: an .xml of OpenVINO's format, whose sizes may be open. precision: a key of HINTS.
+    in_bf16: so many of its first outputs come in bf16, unless the precision is fp32. NumPy, which
+    has no bf16, shows their bits as float16.
     """
 
-    def __init__(self, file: Path, precision: str) -> None:
+    def __init__(self, file: Path, precision: str, in_bf16: int = 0) -> None:
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             # Results must not depend on the number of cores.
@@ -50,10 +51,17 @@ class Network:
             # Jobs side by side would all be pinned to the first core.
             "ENABLE_CPU_PINNING": False,
         }
-        core = openvino().Core()
-        self._request = core.compile_model(file, "CPU", options).create_infer_request()
+        runtime = openvino()
+        core = runtime.Core()
+        model = core.read_model(file)
+        if in_bf16 and precision != "fp32":
+            last_step = runtime.preprocess.PrePostProcessor(model)
+            for number in range(in_bf16):
+                last_step.output(number).tensor().set_element_type(runtime.Type.bf16)
+            model = last_step.build()
+        self._request = core.compile_model(model, "CPU", options).create_infer_request()
 
-    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+    def __call__(self, *inputs: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the network. The results are valid until the next call."""
         self._request.infer(list(inputs), share_inputs=True, share_outputs=True)
         return [tensor.data for tensor in self._request.output_tensors]
@@ -73,16 +81,23 @@ class Networks:
         self._folder = Path(results, FOLDER, digest)
         self._kept = kept
 
-    def load(self, name: str, precision: str, convert: Callable[[], Any]) -> Network:
+    def load(
+        self, name: str, precision: str, convert: Callable[[], Any], in_bf16: int = 0
+    ) -> Network:
         """Return a network, converted unless it is kept. convert: gives an openvino.Model."""
-        return Network(self.file(name, convert), precision)
+        return Network(self.file(name, convert), precision, in_bf16)
 
     def load_for_detection(
-        self, name: str, precision: str, convert: Callable[[], Any], input_of: InputOf
+        self,
+        name: str,
+        precision: str,
+        convert: Callable[[], Any],
+        input_of: InputOf,
+        in_bf16: int = 0,
     ) -> Network:
         """Return a network as `load` does, in int8 too. input_of: its input for an image."""
         if precision != "int8":
-            return self.load(name, precision, convert)
+            return self.load(name, precision, convert, in_bf16)
         # It reads tables, whose package takes a while to import.
         from visualsearch.detect.calibration import calibrated
 
@@ -93,6 +108,7 @@ class Networks:
             f"{name}-int8-{calibrated_on['sha256'][:16]}",
             precision,
             lambda: calibrated(name, convert, input_of, calibrated_on, sample),
+            in_bf16,
         )
 
     def file(self, name: str, convert: Callable[[], Any]) -> Path:

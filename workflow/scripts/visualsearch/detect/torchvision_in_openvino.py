@@ -45,8 +45,17 @@ class TorchvisionInOpenVINO:
         self.model = model = detector.model
         load = backbone.networks.load_for_detection
         with_head = _WithHead(model)
-        maps = load("maps", precision, lambda: _convert_maps(with_head), self._inputs)
-        _replace(model, with_head, maps)
+        with torch.inference_mode():
+            names = [*with_head.backbone(torch.zeros(EXAMPLE))]
+        maps = load(
+            "maps",
+            precision,
+            lambda: _convert_maps(with_head),
+            self._inputs,
+            # What pools boxes from maps reads half the memory.
+            in_bf16=len(names) if hasattr(model, "roi_heads") else 0,
+        )
+        _replace(model, names, with_head.head, maps)
         heads = getattr(model, "roi_heads", None)
         if heads is not None:
             of_boxes = _OfRows(heads.box_head)
@@ -73,7 +82,7 @@ class TorchvisionInOpenVINO:
             self.detect([image])
         finally:
             hook.remove()
-        return seen[0].permute(0, 2, 3, 1).contiguous().numpy()
+        return _rows_in_fp32(seen[0])
 
     def crop_maps(self, crops: NDArray[np.uint8]) -> Maps:
         return self._backbone.crop_maps(crops)
@@ -122,11 +131,9 @@ def _flat(answer: Any) -> list[torch.Tensor]:
     return [each for part in parts for each in (part if isinstance(part, list) else [part])]
 
 
-def _replace(model: Any, with_head: _WithHead, network: Network) -> None:
-    """Put a network in the place of a model's backbone and head."""
-    with torch.inference_mode():
-        names = [*with_head.backbone(torch.zeros(EXAMPLE))]
-    head = _Head(with_head.head, len(names))
+def _replace(model: Any, names: Sequence[str], head: nn.Module, network: Network) -> None:
+    """Put a network in the place of a model's backbone, with maps of these names, and its head."""
+    head = _Head(head, len(names))
     getattr(model, "rpn", model).head = head
     model.backbone = _Pyramid(network, names, head)
 
@@ -140,11 +147,17 @@ class _Pyramid(nn.Module):
         self._answers = head.answers
 
     def forward(self, inputs: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
-        results = [torch.from_numpy(each) for each in self._network(inputs.numpy())]
+        results = [_tensor(each) for each in self._network(inputs.numpy())]
         n = len(self._names)
         self._answers[:] = results[n:]
         maps = [each.permute(0, 3, 1, 2) for each in results[:n]]
         return OrderedDict(zip(self._names, maps, strict=True))
+
+
+def _tensor(output: NDArray[Any]) -> torch.Tensor:
+    """Return an output of a network, whose bf16 comes as float16."""
+    tensor = torch.from_numpy(output)
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.float16 else tensor
 
 
 class _Head(nn.Module):
@@ -169,5 +182,10 @@ class _BoxHead(nn.Module):
         self._network = network
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        [rows] = self._network(pooled.permute(0, 2, 3, 1).contiguous().numpy())
+        [rows] = self._network(_rows_in_fp32(pooled))
         return torch.from_numpy(rows)
+
+
+def _rows_in_fp32(pooled: torch.Tensor) -> NDArray[np.float32]:
+    """Return pooled boxes in channels-last order, which they are in already."""
+    return pooled.permute(0, 2, 3, 1).float().contiguous().numpy()
