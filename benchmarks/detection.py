@@ -221,7 +221,7 @@ PARTS = {
 
 
 def ways_to_compute() -> list[tuple[str, str]]:
-    """Each detector.runtime and detector.precision that this processor has."""
+    """Each detector.runtime and detector.precision that this processor has, int8 last."""
     from visualsearch.detect.networks import has_bf16
 
     precisions = ["fp32", "bf16"] if has_bf16() else ["fp32"]

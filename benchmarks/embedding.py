@@ -37,8 +37,9 @@ from visualsearch.data.images import read_image
 from visualsearch.data.pictures import Pictures
 from visualsearch.data.tables import DETECTIONS, PERSONS, read_table, write_table
 from visualsearch.data.vectors import vectors_of, with_full_length
-from visualsearch.detect import load_detector
+from visualsearch.detect import describe, load_backbone, load_detector
 from visualsearch.detect.run import detect_images
+from visualsearch.embed.embedding import prepare
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 from visualsearch.settings.names import BUNDLED
 
@@ -85,7 +86,7 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     sd: Any
     if name == BUNDLED:
         body = ssdlite.load_ssdlite(DETECTORS[name].weights).backbone
-        mean, sd, colour = 0.5, 0.5, bundled.BundledDetector.mean_colour
+        mean, sd, colour = 0.5, 0.5, tuple(round(255 * each) for each in bundled.MEAN)
     else:
         model = plain_model(name, weights)
         mean, sd = (
@@ -123,13 +124,18 @@ def plain_loop(name: str, weights: str, folder: Path, jobs: int) -> Callable[[],
     return run
 
 
-def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], object]:
-    """One job of the workflow's stage: its shard's pictures, and its table of vectors."""
+def stage(
+    settings: DetectorSettings, described: dict[str, Any], folder: Path, shard: int
+) -> Callable[[], object]:
+    """One job of the workflow's stage: its shard's pictures, and its table of vectors.
+
+    described: the content of detector.json.
+    """
     from visualsearch.embed.embedding import embed_items
     from visualsearch.embed.persons import persons_of, vector_lengths, with_vectors
 
-    detector = load_detector(settings, folder)
-    schema = with_full_length(PERSONS, vector_lengths(detector.map_lengths, EMBEDDING))
+    backbone = load_backbone(settings, described, folder)
+    schema = with_full_length(PERSONS, vector_lengths(backbone.map_lengths, EMBEDDING))
 
     def run() -> None:
         persons = persons_of(
@@ -137,7 +143,7 @@ def stage(settings: DetectorSettings, folder: Path, shard: int) -> Callable[[], 
             read_table(folder / f"found{shard}.parquet"),
             SearchSetSettings(),
         )
-        vectors = embed_items(detector, persons, EMBEDDING, f"embed {shard}")
+        vectors = embed_items(backbone, persons, EMBEDDING, f"embed {shard}")
         rows = with_vectors(zip(persons, vectors, strict=True), schema)
         write_table(written(settings, folder, shard), rows, schema)
 
@@ -202,10 +208,14 @@ def main() -> None:
                     detector, file, "cpu", runtime, precision
                 )
                 for runtime, precision in ways_to_compute()
+                if precision != "int8"  # which is for detection
             }
             contenders = {"plain loop": (plain_loop, [(detector, file, folder, jobs)])}
             for way, ours in settings.items():
-                shards = [(ours, folder, shard) for shard in range(jobs)]
+                described = describe(ours)
+                # Jobs that start together would each convert.
+                prepare(load_backbone(ours, described, folder), EMBEDDING)
+                shards = [(ours, described, folder, shard) for shard in range(jobs)]
                 contenders[way] = (stage, shards)
             best, peaks = race(contenders, options.rounds)
             first = best["plain loop"]
