@@ -9,6 +9,7 @@ weights are random, which costs what trained ones cost, except for how many boxe
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from itertools import product
@@ -97,7 +98,8 @@ def main() -> None:
     jobs = len(os.sched_getaffinity(0)) if options.device == "cpu" else 1
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
-        files = write_pictures(folder, options.images, options.count, jobs)
+        (folder / "run").mkdir()
+        files = write_pictures(folder / "run", options.images, options.count, jobs)
         ways = [("torch", "fp32"), ("torch", "auto")]
         if options.device == "cpu":
             ways = [way for way in ways_to_compute() if way[0] in options.runtime]
@@ -106,14 +108,16 @@ def main() -> None:
         contenders = {}
         for name in options.detectors:
             file = random_file(folder, name)
+            # Of its own, as a run keeps the converted networks of one detector.
+            own = shutil.copytree(folder / "run", folder / name, symlinks=True)
             for runtime, precision in ways:
                 if (name, precision) == (RTDETR, "int8"):
                     continue
                 settings = DetectorSettings(name, file, options.device, runtime, precision)
                 if runtime == "openvino":
                     # Jobs that start together would each convert.
-                    load_detector(settings, folder, calibration_sample(folder))
-                shards = [(settings, folder / "manifest.parquet", shard) for shard in range(jobs)]
+                    load_detector(settings, own, calibration_sample(own))
+                shards = [(settings, own / "manifest.parquet", shard) for shard in range(jobs)]
                 contenders[name, runtime, precision] = (stage, shards)
         best, peaks = race(contenders, options.rounds)
         print(machine("openvino", "torch", "torchvision", "transformers"))
