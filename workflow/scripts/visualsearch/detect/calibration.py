@@ -28,8 +28,8 @@ from visualsearch.detect.networks import openvino
 
 log = logging.getLogger(__name__)
 
-# NNCF's documentation advises 300. With a ResNet-50 each picture costs 4 s of a core, and memory
-# grows with their number: 20 took 4.7 GB, and 50 more than 6.1.
+# NNCF's documentation advises 300. With a ResNet-50 each picture costs 5 s of a core, and memory
+# grows with their number: 50 took 3.9 to more than 6.1 GB.
 SAMPLE_SIZE = 50
 SEED = 0
 # NNCF's slow correction of biases is its more accurate one.
