@@ -8,7 +8,12 @@ from visualsearch.data.tables import write_table
 from visualsearch.detect import load_described
 from visualsearch.detect.calibration import Sample
 from visualsearch.reduce.reduction import Reduction
-from visualsearch.search.own_pictures import QueryPicture, embed_query_images, tell_skipped
+from visualsearch.search.own_pictures import (
+    Persons,
+    QueryPicture,
+    embed_query_images,
+    tell_skipped,
+)
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 
 with job(snakemake):
@@ -16,19 +21,23 @@ with job(snakemake):
     reduction = Reduction.load(snakemake.input.model)
     described = read_json(snakemake.input.detector)
     given, paths = settings["queries"]["images"], snakemake.input.pictures
+    detector = load_described(
+        DetectorSettings.of(snakemake.params.detector),
+        described,
+        results_on_disk(snakemake),
+        Sample(snakemake.input.manifest, snakemake.params.picture_folder),
+    )
     table, full_length, skipped = embed_query_images(
-        load_described(
-            DetectorSettings.of(snakemake.params.detector),
-            described,
-            results_on_disk(snakemake),
-            Sample(snakemake.input.manifest, snakemake.params.picture_folder),
-        ),
+        detector,
         [QueryPicture(*each) for each in zip(given, paths, strict=True)],
         reduction,
-        category=settings["dataset"]["category"],
-        search_set=SearchSetSettings.of(settings["search_set"]),
-        embedding=EmbeddingSettings.of(settings["embedding"]),
-        boxes=settings["queries"]["boxes"],
+        EmbeddingSettings.of(settings["embedding"]),
+        Persons(
+            detector,
+            settings["dataset"]["category"],
+            SearchSetSettings.of(settings["search_set"]),
+            settings["queries"]["boxes"],
+        ),
         images=read_manifest(snakemake.input.manifest, ["image_id", "sha256"]),
         max_pixels=settings["dataset"]["max_pixels"],
     )

@@ -9,7 +9,7 @@ import pytest
 from made_measures import row_of
 from report_run import Run
 from visualsearch.data.attribution import license_name, web_address
-from visualsearch.report import charts, numbers
+from visualsearch.report import colours, numbers
 from visualsearch.report.charts import draw_components, draw_recall
 from visualsearch.report.figures import COLORS, inline_svg
 from visualsearch.report.markdown import escaped, fenced, link
@@ -105,7 +105,7 @@ def test_markdown_escapes() -> None:
 def test_drawings_follow_the_page(run: Run) -> None:
     drawn = (run.folder / "precision_recall.svg").read_text(encoding="utf-8")
     # What is replaced must be what the figures are drawn with.
-    for color in (charts.INK, charts.PAPER, charts.BLUE, charts.ORANGE, charts.GREEN):
+    for color in (colours.INK, colours.PAPER, colours.BLUE, colours.ORANGE, colours.GREEN):
         assert color in drawn and color in COLORS
     svg = inline_svg(run.folder / "precision_recall.svg", "a-", 'what "is" seen')
     assert not re.search(r"#[0-9a-f]{6}\b(?!\")", re.sub(r'(id|href)="[^"]*"', "", svg))

@@ -28,6 +28,7 @@ from visualsearch.reduce.reduction import Reduction
 from visualsearch.search.own_pictures import (
     BY_HAND,
     MOST_NAMED,
+    Persons,
     QueryPicture,
     embed_query_images,
     tell_skipped,
@@ -75,19 +76,18 @@ class Made:
         reduction: Reduction,
         folder: Path,
         given: Sequence[str],
-        boxes: str = "best",
+        boxes: str | int = "best",
         search_set: SearchSetSettings = LIMITS,
         images: pa.Table = NO_SET,
+        advice: str | None = None,
     ) -> None:
         pictures = [QueryPicture(name, str(folder / name.partition("#xywh")[0])) for name in given]
         queries, full, self.skipped = embed_query_images(
             detector,
             pictures,
             reduction,
-            "person",
-            search_set,
             EMBEDDING,
-            boxes,
+            Persons(detector, "person", search_set, boxes, advice),
             images,
             max_pixels=10**9,
         )

@@ -1,4 +1,4 @@
-"""The command `visualsearch`: prints the version, and the keys of the configuration.
+"""The command `visualsearch`: searches a finished run, and prints the keys of the configuration.
 
 The workflow itself is run by `snakemake`.
 """
@@ -8,6 +8,7 @@ import json
 import textwrap
 
 from visualsearch import __version__
+from visualsearch.query import command
 from visualsearch.settings.configuration import configuration_schema
 from visualsearch.settings.wording import allowed, keys_below
 
@@ -22,9 +23,19 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     settings = commands.add_parser("settings", help="print all keys of the configuration")
     settings.add_argument("section", nargs="?", choices=sections, help="print only these keys")
-    chosen = parser.parse_args(arguments).section
+    settings.set_defaults(run=print_settings)
+    query = commands.add_parser("query", help="search a finished run for a picture of your own")
+    command.declare(query)
+    query.set_defaults(run=command.run)
+    options = parser.parse_args(arguments)
+    options.run(options)
+
+
+def print_settings(options: argparse.Namespace) -> None:
+    """Print the keys of the section `options.section`, or of all, with what they allow and mean."""
+    sections = configuration_schema()["properties"]
     lines: list[str] = []
-    for name in [chosen] if chosen else sections:
+    for name in [options.section] if options.section else sections:
         for key, value in keys_below(name, sections[name]):
             meaning = f"{allowed(value)}; default {json.dumps(value['default'])}. "
             meaning += value["description"]

@@ -16,15 +16,10 @@ from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 
 from visualsearch.core.files import replacing
+from visualsearch.report.colours import BLUE, GREEN, INK, ORANGE, PAPER
 
 if TYPE_CHECKING:
     from visualsearch.reduce.reduction import Reduction
-
-# The report replaces these two by the reader's own colours, light or dark.
-INK = "#1f2430"
-PAPER = "#ffffff"
-# By Okabe and Ito: colour-blind readers can tell them apart.
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "visualsearch",

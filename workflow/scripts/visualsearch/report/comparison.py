@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
-from visualsearch.report.charts import INK, ORANGE, PAPER
+from visualsearch.report.colours import INK, ORANGE, PAPER
 from visualsearch.report.crops import GALLERY_QUALITY, GAP, QUERY_SCALE, Jpeg, crop_box, encoded
 from visualsearch.report.model import COMPARED_HITS, Box, Person, Query, Results, ShownPicture
 

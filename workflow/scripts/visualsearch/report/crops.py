@@ -1,6 +1,6 @@
 """The pictures of a report as JPEG: whole pictures, crops, and each gallery as one picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.data.upright import Decoded
-from visualsearch.report.charts import INK, PAPER
+from visualsearch.report.colours import INK, PAPER
 from visualsearch.report.model import Person, Query, Results
 
 CROP_QUALITY = 80
@@ -37,6 +37,10 @@ WIDEST = 1.2
 QUERY_SCALE = 1.5
 
 
+# A crop: the key of its picture, its box, and whether it shows a query.
+Wanted = tuple[str, tuple[float, ...], bool]
+
+
 @dataclass(frozen=True)
 class Jpeg:
     """A JPEG file. width, height: the size at which it is shown, in pixels."""
@@ -51,7 +55,7 @@ class Crops:
     """The pictures of a report. whole: by picture key. crops: by key, box, and whether a query."""
 
     whole: dict[str, Jpeg]
-    crops: dict[tuple[str, tuple[float, ...], bool], Jpeg]
+    crops: dict[Wanted, Jpeg]
 
     def of_query(self, person: Person) -> Jpeg:
         """The crop of a query."""
@@ -68,21 +72,38 @@ def make_crops(results: Results, thumbnail_height: int, picture_side: int) -> Cr
     Each picture is decoded once. A whole picture's Jpeg.width and height are the original's, as
     boxes are in its pixels.
     """
-    wanted: dict[str, dict[tuple[tuple[float, ...], bool], None]] = {}
-    for query in results.queries:
-        people = [(query.person, True), *((hit.person, False) for hit in query.hits)]
-        for person, is_query in people:
-            wanted.setdefault(person.picture.key, {})[person.box, is_query] = None
     whole = {}
-    crops = {}
+    crops: dict[Wanted, Jpeg] = {}
+    wanted = wanted_crops(results.queries)
     for picture in progress(results.pictures_shown(), "report", "pictures"):
         decoded = picture.read()
-        decoded.image.info.clear()  # Pillow would write comments and profiles again
+        crops |= cut(decoded, wanted[picture.key], thumbnail_height)
         whole[picture.key] = _whole(decoded, picture_side)
-        for box, is_query in wanted[picture.key]:
-            height = round(thumbnail_height * (QUERY_SCALE if is_query else 1))
-            crops[picture.key, box, is_query] = crop_box(decoded, box, height)
     return Crops(whole, crops)
+
+
+def wanted_crops(queries: Sequence[Query]) -> dict[str, list[Wanted]]:
+    """Return the crops of queries and their hits, each once, by the key of their picture."""
+    wanted: dict[Wanted, None] = {}
+    for query in queries:
+        for person, is_query in [
+            (query.person, True),
+            *((hit.person, False) for hit in query.hits),
+        ]:
+            wanted[person.picture.key, person.box, is_query] = None
+    by_picture: dict[str, list[Wanted]] = {}
+    for each in wanted:
+        by_picture.setdefault(each[0], []).append(each)
+    return by_picture
+
+
+def cut(decoded: Decoded, wanted: Iterable[Wanted], thumbnail_height: int) -> dict[Wanted, Jpeg]:
+    """Cut these crops out of their picture; a query's is larger than a hit's."""
+    decoded.image.info.clear()  # Pillow would write comments and profiles again
+    return {
+        each: crop_box(decoded, each[1], round(thumbnail_height * (QUERY_SCALE if each[2] else 1)))
+        for each in wanted
+    }
 
 
 def within_limit(crops: Crops) -> Crops:

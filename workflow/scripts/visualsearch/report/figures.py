@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.report.charts import BLUE, GREEN, INK, ORANGE, PAPER, draw_recall
+from visualsearch.report.charts import draw_recall
+from visualsearch.report.colours import BLUE, GREEN, INK, ORANGE, PAPER
 from visualsearch.report.loading import ResultFiles
 from visualsearch.report.model import Results
 from visualsearch.report.wording import components, detector, index, vectors

@@ -1,10 +1,11 @@
 """Reads a run's results from the files of its stages."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from visualsearch.data.tables import BOX_COLUMNS, HITS, QUERIES, count_rows, ope
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.report.costs import read_costs
 from visualsearch.report.model import Box, Hit, Label, Person, Query, Results, ShownPicture
-from visualsearch.settings import Settings
+from visualsearch.settings import DatasetSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,9 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
     hit_rows = read_table(files.hits, HITS.names).to_pylist()
     other_rows = read_table(files.by_last_map, HITS.names).to_pylist()
     image_ids = {row["image_id"] for row in [*query_rows, *hit_rows, *other_rows]} - {None}
-    stored = _stored_pictures(files.manifest, image_ids, pictures_folder, settings)
-    own = _own_pictures(query_rows)
-    hits_of, others_of = _by_query(hit_rows), _by_query(other_rows)
+    stored = stored_pictures(files.manifest, image_ids, pictures_folder, settings.dataset)
     alike = {entry["query"]: entry for entry in read_json(files.galleries)["galleries"]}
-    queries = []
-    for number, row in enumerate(query_rows, start=1):
-        picture = own[row["picture"]] if row["picture"] else stored[row["image_id"]]
-        hits, others = (
-            [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in found[row["query"]]]
-            for found in (hits_of, others_of)
-        )
-        labels = [Label(kind, value) for kind, value in picture.labels.items()]
-        person = _person(row, picture)
-        found = alike.get(row["query"])
-        queries.append(
-            Query(number, row["role"], row["reason"], person, labels, hits, found, others)
-        )
+    queries = shown_queries(query_rows, hit_rows, stored, alike, other_rows)
     n_persons = count_rows([files.persons])
     return Results(
         settings=settings,
@@ -94,7 +81,38 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
     )
 
 
-def _by_query(rows: list[dict[str, Any]]) -> defaultdict[int, list[dict[str, Any]]]:
+def shown_queries(
+    query_rows: list[dict[str, Any]],
+    hit_rows: list[dict[str, Any]],
+    stored: dict[int, ShownPicture],
+    alike: Mapping[int, dict[str, Any]] = MappingProxyType({}),
+    other_rows: Sequence[dict[str, Any]] = (),
+) -> list[Query]:
+    """Return queries with their hits, numbered from 1.
+
+    query_rows, hit_rows: of tables.QUERIES and tables.HITS. stored: the pictures of the dataset,
+    by image_id. alike: entries of evaluation/galleries.json by query. other_rows: hits by the last
+    map alone.
+    """
+    own = _own_pictures(query_rows)
+    hits_of, others_of = _by_query(hit_rows), _by_query(other_rows)
+    queries = []
+    for number, row in enumerate(query_rows, start=1):
+        picture = own[row["picture"]] if row["picture"] else stored[row["image_id"]]
+        hits, others = (
+            [_hit(hit, stored[hit["image_id"]], picture.labels) for hit in found[row["query"]]]
+            for found in (hits_of, others_of)
+        )
+        labels = [Label(kind, value) for kind, value in picture.labels.items()]
+        person = _person(row, picture)
+        found = alike.get(row["query"])
+        queries.append(
+            Query(number, row["role"], row["reason"], person, labels, hits, found, others)
+        )
+    return queries
+
+
+def _by_query(rows: Sequence[dict[str, Any]]) -> defaultdict[int, list[dict[str, Any]]]:
     """Return rows of hits by the number of their query, the best first."""
     by_query = defaultdict(list)
     for row in sorted(rows, key=lambda row: row["rank"]):
@@ -102,12 +120,12 @@ def _by_query(rows: list[dict[str, Any]]) -> defaultdict[int, list[dict[str, Any
     return by_query
 
 
-def _stored_pictures(
-    manifest: str, image_ids: Collection[int], folder: str | None, settings: Settings
+def stored_pictures(
+    manifest: str, image_ids: Collection[int], folder: str | None, dataset: DatasetSettings
 ) -> dict[int, ShownPicture]:
-    """Return the dataset's pictures of these ids."""
+    """Return the dataset's pictures of these ids. folder: the user's own of pictures, or None."""
     places = Places(manifest, folder)
-    by_file = settings.dataset.source == "folder"  # their ids mean nothing to readers
+    by_file = dataset.source == "folder"  # their ids mean nothing to readers
     return {
         row["image_id"]: ShownPicture(
             key=f"image-{row['image_id']}",

@@ -1,4 +1,4 @@
-"""Makes queries of the user's own pictures, with the run's detector and reduction. Needs torch.
+"""Makes queries of the user's own pictures, with the run's detector and reduction.
 
 It stands here and not in embed/, as it needs the reduction, which comes after embedding.
 """
@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from visualsearch.data.vectors import (
     with_full_length,
     with_vector,
 )
-from visualsearch.detect.base import Detector
+from visualsearch.detect.base import Backbone, Detector
 from visualsearch.detect.failures import Failures
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_boxes
@@ -65,31 +66,44 @@ class Chosen(NamedTuple):
     reasons: list[str]
 
 
+@dataclass(frozen=True)
+class Persons:
+    """Which persons in a picture become queries: those of the search set, or some of them.
+
+    category: what is detected. boxes: "best" for the person of the best score, "all" for every one,
+    a number for so many, the largest first; "whole" for the whole picture instead. advice: what to
+    do about a picture without a person; None for what a configuration can change.
+    """
+
+    detector: Detector
+    category: str
+    search_set: SearchSetSettings
+    boxes: str | int
+    advice: str | None = None
+
+
 def embed_query_images(
-    detector: Detector,
+    backbone: Backbone,
     pictures: Sequence[QueryPicture],
     reduction: Reduction,
-    category: str,
-    search_set: SearchSetSettings,
     embedding: EmbeddingSettings,
-    boxes: str,
+    persons: Persons | None,
     images: pa.Table,
     max_pixels: int,
 ) -> tuple[pa.Table, pa.Table, list[Skipped]]:
     """Find, embed and reduce the persons in the user's own pictures.
 
-    boxes: "best" for the person of the best score in each picture, "all" for every person that
-    meets the limits of the search set, "whole" for whole pictures. A picture that is given with a
-    box is searched for with that box. images: image_id and sha256 of the manifest; a picture with
-    one of these contents gets its image_id, so that it does not find itself. max_pixels: a picture
-    with more gives no query.
+    persons: which are searched for; None if every picture is given with a box. A picture that is
+    given with a box is searched for with that box. images: image_id and sha256 of the manifest; a
+    picture with one of these contents gets its image_id, so that it does not find itself.
+    max_pixels: a picture with more gives no query.
 
     Returns rows of tables.QUERIES with reduced vectors; a table of their full-length vectors, in
     the same order; and the pictures without a query of their own, each with the reason. Two
     pictures of the same content and box are one query, and the second does not count as without.
     """
     schema = with_vector(QUERIES, reduction.n_components)
-    lengths = vector_lengths(detector.map_lengths, embedding)
+    lengths = vector_lengths(backbone.map_lengths, embedding)
     full_schema = with_full_length(pa.schema([]), lengths)
     tables = [schema.empty_table()]
     full_length = [full_schema.empty_table()]
@@ -100,7 +114,7 @@ def embed_query_images(
         try:
             data = read_file(picture.path)
             decoded, sha256 = decode_image(data, max_pixels), hashlib.sha256(data).hexdigest()
-            box = _box_without_detection(picture.given, boxes, decoded.size)
+            box = _box_without_detection(picture.given, persons, decoded.size)
             same = first.setdefault((sha256, box), place)
             if same != place:
                 reason = _why_again(picture.given, pictures[same].given, pictures)
@@ -108,12 +122,12 @@ def embed_query_images(
                 continue
             with _left_out_if_the_network_fails(failures, picture.path):
                 chosen = (
-                    _detected(detector, decoded, category, search_set, boxes)
-                    if box is None
-                    else _by_hand(box, whole=BOX not in picture.given)
+                    _by_hand(box, whole=BOX not in picture.given)
+                    if box is not None
+                    else _detected(persons, decoded, picture.given)
                 )
                 corners = decoded.to_image(chosen.boxes)
-                vectors = embed_boxes(detector, decoded.image, corners, embedding)
+                vectors = embed_boxes(backbone, decoded.image, corners, embedding)
         except (UnreadableImage, GivesNoQuery) as error:
             skipped.append(Skipped(None, picture.given, str(error)))
             continue
@@ -177,13 +191,14 @@ def _why_again(given: str, same: str, pictures: Sequence[QueryPicture]) -> str:
 
 
 def _box_without_detection(
-    given: str, boxes: str, size: tuple[int, int]
+    given: str, persons: Persons | None, size: tuple[int, int]
 ) -> tuple[float, ...] | None:
     """Return the corners that the user gives, within the picture; None if a person is detected."""
     by_hand = given_box(given)
     width, height = size
     if by_hand is None:
-        return (0.0, 0.0, float(width), float(height)) if boxes == "whole" else None
+        whole = persons is not None and persons.boxes == "whole"
+        return (0.0, 0.0, float(width), float(height)) if whole else None
     left, top, right, bottom = by_hand.corners(width, height)
     if min(right, width) <= max(left, 0) or min(bottom, height) <= max(top, 0):
         raise GivesNoQuery(
@@ -198,32 +213,35 @@ def _by_hand(corners: Sequence[float], whole: bool) -> Chosen:
     return Chosen(boxes, pa.nulls(1, pa.float32()), ["whole" if whole else "box by hand"])
 
 
-def _detected(
-    detector: Detector,
-    decoded: Decoded,
-    category: str,
-    search_set: SearchSetSettings,
-    boxes: str,
-) -> Chosen:
-    [(found, scores, _)] = detect_category(detector, [decoded.image], category)
+def _detected(persons: Persons | None, decoded: Decoded, given: str) -> Chosen:
+    assert persons is not None, "a picture without a box needs a detector"
+    [(found, scores, _)] = detect_category(persons.detector, [decoded.image], persons.category)
     found = decoded.to_picture(found)
-    heights = (found[:, 3] - found[:, 1]).astype(np.float64)
-    fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), search_set))
-    persons = np.flatnonzero(fit)
-    if not len(persons):
+    widths, heights = (found[:, 2:] - found[:, :2]).T.astype(np.float64)
+    fit = np.asarray(in_search_set(pa.array(scores), pa.array(heights), persons.search_set))
+    rows = np.flatnonzero(fit)
+    n = len(rows)
+    if not n:
         best = (float(scores[0]), float(heights[0])) if len(scores) else None
-        raise GivesNoQuery(_why_nobody(category, search_set, best))
-    rows = persons[: 1 if boxes == "best" else None]
-    reasons = [f"{category} {i + 1} of {len(persons)} by score" for i in range(len(rows))]
+        raise GivesNoQuery(_why_nobody(persons, best))
+    order = "score"
+    if persons.boxes == "best":
+        rows = rows[:1]
+    elif isinstance(persons.boxes, int):
+        order = "size"
+        largest = np.argsort(-(widths * heights)[rows], kind="stable")
+        rows = rows[largest[: persons.boxes]]
+        if len(rows) < n:
+            log.warning("%s: of %d detected, the %d largest are searched for", given, n, len(rows))
+    reasons = [f"{persons.category} {i + 1} of {n} by {order}" for i in range(len(rows))]
     return Chosen(found[rows], pa.array(scores[rows]), reasons)
 
 
-def _why_nobody(
-    category: str, search_set: SearchSetSettings, best: tuple[float, float] | None
-) -> str:
+def _why_nobody(persons: Persons, best: tuple[float, float] | None) -> str:
     """best: score and height of the detection with the highest score."""
+    category, search_set = persons.category, persons.search_set
     if best is None:
-        return f"the detector sees no {category} in it; {BY_HAND}"
+        return f"the detector sees no {category} in it; {persons.advice or BY_HAND}"
     score, height = best
     keys = [
         *(["search_set.min_score"] if score < search_set.min_score else []),
@@ -231,7 +249,8 @@ def _why_nobody(
     ]
     # Rounded down, as 0.699 must not be shown as 0.7.
     shown = f"{math.floor(score * 100) / 100:.2f} and {math.floor(height)} px"
+    advice = f"lower {' and '.join(keys)}, {BY_HAND}"
     return (
         f"no {category} of score {search_set.min_score:g} and height {search_set.min_height:g} px "
-        f"or more: the best has {shown}; lower {' and '.join(keys)}, {BY_HAND}"
+        f"or more: the best has {shown}; {persons.advice or advice}"
     )

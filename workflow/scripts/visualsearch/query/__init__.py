@@ -1,0 +1,1 @@
+"""The command `visualsearch query`: a picture of one's own, searched for in a finished run."""

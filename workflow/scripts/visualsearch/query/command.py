@@ -1,0 +1,235 @@
+"""The command `visualsearch query`: its arguments, what it prints, and the page that it writes."""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import gc
+import json
+import logging
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visualsearch.core.errors import InputError
+from visualsearch.core.files import write_text
+from visualsearch.core.job import OneLineFormatter
+from visualsearch.core.text import one_line
+from visualsearch.data.shown import shown_box, shown_score
+from visualsearch.query.run import read_run
+from visualsearch.settings.values import BOX, given_box
+
+if TYPE_CHECKING:
+    from visualsearch.report.model import Person, Query
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = """\
+Search a finished run for the persons in your own pictures, by the run's own detector, vectors,
+index and settings. Prints the hits, and writes a page with their galleries. The results stay as
+they are. The answers are those of a run with these pictures in queries.images.
+"""
+EXAMPLES = """\
+examples:
+  visualsearch query results/demo me.jpg
+  visualsearch query results/demo me.jpg --box 10,20,30,40 --output me.html
+"""
+# A picture's name in that of the page. File systems allow 255 bytes.
+LONGEST_NAME = 50
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="results folder of a run")
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture of your own")
+    parser.add_argument(
+        "--box",
+        action="append",
+        default=[],
+        type=_box,
+        metavar="X,Y,W,H",
+        help="search for what is in this box, without detection: left, top, width and height in "
+        "pixels of the picture as a viewer shows it (or percent:X,Y,W,H); may be given again. For "
+        f"several pictures write it behind each, as in me.jpg{BOX}10,20,30,40",
+    )
+    parser.add_argument(
+        "--persons",
+        type=_number,
+        default=5,
+        metavar="N",
+        help="at most so many persons of each picture, the largest first; default %(default)s",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the page, such as me.html; by default a new file query-NAME.html in this folder",
+    )
+    parser.add_argument("--json", action="store_true", help="print the hits as JSON")
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="the detector's weights, where the run had a file of your own in detector.weights",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command. Ends the process with a line on stderr and status 1 for a user's error."""
+    # Python would search all objects for cycles at exit, which takes most of a second with torch.
+    atexit.register(gc.freeze)
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(OneLineFormatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("visualsearch")
+    logger.addHandler(to_terminal)
+    logger.propagate = False
+    try:
+        _query(options)
+    except InputError as error:
+        log.error("%s", one_line(str(error)))
+        raise SystemExit(1) from None
+    finally:
+        logger.removeHandler(to_terminal)
+        logger.propagate = True
+
+
+def _query(options: argparse.Namespace) -> None:
+    given = _given(options.pictures, options.box)
+    output = _output(options.output, options.results, given[0])
+    finished = read_run(options.results, options.weights)
+    # It is done while the network computes, which leaves a core free.
+    is_outdated = ThreadPoolExecutor(1).submit(finished.is_outdated)
+    # What these import takes a while, and none of it is needed to find the errors above.
+    from visualsearch.query.page import render_page
+    from visualsearch.query.searching import search_pictures
+    from visualsearch.report.loading import shown_queries, stored_pictures
+
+    found = search_pictures(finished, given, options.persons)
+    for entry in found.skipped:
+        log.warning("%s: %s", entry.file, entry.reason)
+    if is_outdated.result():
+        log.warning(
+            "the code of this workflow has changed since the run in %s, so its own answers may be "
+            "others by now; snakemake --cores all with its configuration brings it up to date",
+            options.results,
+        )
+    if not len(found.queries):
+        raise InputError("there is nobody to search for")
+    query_rows, hit_rows = found.queries.to_pylist(), found.hits.to_pylist()
+    image_ids = {row["image_id"] for row in hit_rows}
+    manifest, folder = finished.files["manifest"], finished.pictures_folder
+    stored = stored_pictures(manifest, image_ids, folder, finished.dataset)
+    queries = shown_queries(query_rows, hit_rows, stored)
+    write_text(output, render_page(finished, queries))
+    # A reader that has seen enough, such as head, is no error.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    lines = [_as_json(output, queries)] if options.json else _lines(output, queries)
+    print("\n".join(lines))
+
+
+def _box(text: str) -> str:
+    try:
+        given_box(BOX + text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no box; write left, top, width and height, as in 10,20,30,40"
+        ) from None
+    return text
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+    return int(text)
+
+
+def _given(pictures: Sequence[str], boxes: Sequence[str]) -> list[str]:
+    """Return the pictures, with a box or without, as queries.images has them."""
+    for picture in pictures:
+        try:
+            has_box = given_box(picture) is not None
+        except ValueError as error:
+            raise InputError(f"{picture}: {error}; write it as in me.jpg{BOX}10,20,30,40") from None
+        if boxes and (has_box or len(pictures) > 1):
+            raise InputError(
+                "--box is for one picture without a box; write the box of each behind it, as in "
+                f"me.jpg{BOX}10,20,30,40"
+            )
+    return [f"{pictures[0]}{BOX}{box}" for box in boxes] or list(pictures)
+
+
+def _output(given: Path | None, results: Path, picture: str) -> Path:
+    """Return where the page is to be written: as given, or a name that is free in this folder."""
+    output = given
+    if output is None:
+        stem = Path(picture.partition(BOX)[0]).stem
+        name = re.sub(r"[^\w.-]+", "-", stem)[:LONGEST_NAME]
+        names = [f"query-{name}.html", *(f"query-{name}-{n}.html" for n in range(2, 10_000))]
+        output = next(path for path in map(Path, names) if not path.exists())
+    elif output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output: {output} must end in .html, so that no other file is replaced")
+    if output.resolve().is_relative_to(results.resolve()):
+        raise InputError(
+            f"{output} would lie in {results}, which stays as it is; give another place: "
+            "--output FILE"
+        )
+    return output
+
+
+def _lines(output: Path, queries: Sequence[Query]) -> Iterator[str]:
+    from visualsearch.report.wording import gallery
+
+    for query in queries:
+        facts = [gallery.reason(query), f"box {_shown(query.person)}"]
+        if query.person.score is not None:
+            facts.insert(1, f"score {query.person.score:.2f}")
+        yield one_line(f"{query.person.picture.file}: {', '.join(facts)}")
+        yield f"{'rank':>4}  {'cosine':>6}  {'person id':>15}  {'box':<28}  file"
+        for hit in query.hits:
+            marks = f"  ({', '.join(gallery.marks(hit))})" if gallery.marks(hit) else ""
+            yield one_line(
+                f"{hit.rank:>4}  {hit.shown_similarity:>6.3f}  {hit.person.person_id:>15}  "
+                f"{_shown(hit.person):<28}  {hit.person.picture.file}{marks}"
+            )
+        yield ""
+    yield f"Gallery  {output.resolve().as_uri()}"
+
+
+def _shown(person: Person) -> str:
+    return ",".join(f"{side:g}" for side in shown_box(person.box))
+
+
+def _as_json(output: Path, queries: Sequence[Query]) -> str:
+    def person(shown: Person) -> dict[str, Any]:
+        return {
+            "file": shown.picture.file,
+            "box": shown_box(shown.box),
+            "score": shown_score(shown.score),
+        }
+
+    found = [
+        {
+            **person(query.person),
+            "reason": query.reason,
+            "hits": [
+                {
+                    "rank": hit.rank,
+                    "similarity": hit.similarity,
+                    "full_similarity": hit.full_similarity,
+                    "person_id": hit.person.person_id,
+                    "image_id": hit.person.picture.image_id,
+                    **person(hit.person),
+                    "same_image": hit.same_image,
+                    "near_duplicate": hit.near_duplicate,
+                }
+                for hit in query.hits
+            ],
+        }
+        for query in queries
+    ]
+    return json.dumps({"page": str(output.resolve()), "queries": found}, indent=2)
