@@ -125,6 +125,47 @@ def test_the_box_by_hand_of_a_detection_gives_the_vector_of_the_detection(made: 
     assert query["picture"] == detected.queries[0]["picture"]
 
 
+def test_a_number_takes_so_many_the_largest_first(
+    made: Any, people: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By size and not by score: a picture with two persons, the smaller of which is clearer."""
+    person = read_image(people / SOMEBODY).image
+    both = Image.new("RGB", (3 * person.width // 2, person.height), "white")
+    both.paste(person.resize((person.width // 2, person.height // 2)), (0, 0))
+    both.paste(person, (person.width // 2, 0))
+    both.save(people / "both.png")
+    by_score = made("both.png", boxes="all")
+    areas = [w * h for _, _, w, h in by_score.boxes()]
+    order = sorted(range(len(areas)), key=lambda n: -areas[n])
+    assert len(areas) >= 2 and not caplog.messages
+    for most in (1, 1000):
+        found = made("both.png", boxes=most)
+        assert found.boxes() == [by_score.boxes()[n] for n in order[:most]]
+        assert found.full == [by_score.full[n] for n in order[:most]]
+        n = len(areas)
+        assert found.reasons() == [
+            f"your own picture, person {i + 1} of {n} by size" for i in range(min(most, n))
+        ]
+    [told] = caplog.messages
+    assert told == f"both.png: of {len(areas)} detected, the 1 largest are searched for"
+
+
+def test_boxes_by_hand_need_no_detector(
+    detector: Detector, reduction: Reduction, people: Path, made: Any
+) -> None:
+    given = f"{SOMEBODY}#xywh=10,20,300,400"
+    picture = QueryPicture(given, str(people / SOMEBODY))
+    _, full, skipped = embed_query_images(
+        detector, [picture], reduction, EMBEDDING, None, NO_SET, max_pixels=10**9
+    )
+    assert skipped == [] and full["vector"].to_pylist() == made(given).full
+
+
+def test_what_to_do_may_be_said_in_other_words(made: Any) -> None:
+    [entry] = made("nobody.png", advice="draw a box").skipped
+    assert entry.reason.endswith("the best has 0.06 and 137 px; draw a box")
+
+
 def test_a_whole_picture_is_its_own_box(made: Any, people: Path) -> None:
     width, height = read_image(people / SOMEBODY).size
     whole = made(SOMEBODY, "nobody.png", boxes="whole")

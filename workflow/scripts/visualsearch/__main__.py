@@ -8,7 +8,7 @@ import json
 import textwrap
 
 from visualsearch import __version__
-from visualsearch.query import command
+from visualsearch.query.arguments import declare
 from visualsearch.settings.configuration import configuration_schema
 from visualsearch.settings.wording import allowed, keys_below
 
@@ -25,10 +25,17 @@ def main(arguments: list[str] | None = None) -> None:
     settings.add_argument("section", nargs="?", choices=sections, help="print only these keys")
     settings.set_defaults(run=print_settings)
     query = commands.add_parser("query", help="search a finished run for a picture of your own")
-    command.declare(query)
-    query.set_defaults(run=command.run)
+    declare(query)
+    query.set_defaults(run=search)
     options = parser.parse_args(arguments)
     options.run(options)
+
+
+def search(options: argparse.Namespace) -> None:
+    """Run the command `query`, which imports much that no other needs."""
+    from visualsearch.query import command
+
+    command.run(options)
 
 
 def print_settings(options: argparse.Namespace) -> None:

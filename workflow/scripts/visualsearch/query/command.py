@@ -1,4 +1,4 @@
-"""The command `visualsearch query`: its arguments, what it prints, and the page that it writes."""
+"""The command `visualsearch query`: what it prints, and the page that it writes."""
 
 from __future__ import annotations
 
@@ -7,76 +7,31 @@ import atexit
 import gc
 import json
 import logging
+import os
 import re
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_text
 from visualsearch.core.job import OneLineFormatter
 from visualsearch.core.text import one_line
 from visualsearch.data.shown import shown_box, shown_score
+from visualsearch.query.page import render_page
 from visualsearch.query.run import read_run
+from visualsearch.query.searching import search_pictures
+from visualsearch.report.loading import shown_queries, stored_pictures
+from visualsearch.report.model import Person, Query
+from visualsearch.report.wording import gallery
 from visualsearch.settings.values import BOX, given_box
-
-if TYPE_CHECKING:
-    from visualsearch.report.model import Person, Query
 
 log = logging.getLogger(__name__)
 
-DESCRIPTION = """\
-Search a finished run for the persons in your own pictures, by the run's own detector, vectors,
-index and settings. Prints the hits, and writes a page with their galleries. The results stay as
-they are. The answers are those of a run with these pictures in queries.images.
-"""
-EXAMPLES = """\
-examples:
-  visualsearch query results/demo me.jpg
-  visualsearch query results/demo me.jpg --box 10,20,30,40 --output me.html
-"""
 # A picture's name in that of the page. File systems allow 255 bytes.
 LONGEST_NAME = 50
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("results", type=Path, metavar="RESULTS", help="results folder of a run")
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a picture of your own")
-    parser.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        type=_box,
-        metavar="X,Y,W,H",
-        help="search for what is in this box, without detection: left, top, width and height in "
-        "pixels of the picture as a viewer shows it (or percent:X,Y,W,H); may be given again. For "
-        f"several pictures write it behind each, as in me.jpg{BOX}10,20,30,40",
-    )
-    parser.add_argument(
-        "--persons",
-        type=_number,
-        default=5,
-        metavar="N",
-        help="at most so many persons of each picture, the largest first; default %(default)s",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="the page, such as me.html; by default a new file query-NAME.html in this folder",
-    )
-    parser.add_argument("--json", action="store_true", help="print the hits as JSON")
-    parser.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="the detector's weights, where the run had a file of your own in detector.weights",
-    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -104,53 +59,39 @@ def _query(options: argparse.Namespace) -> None:
     finished = read_run(options.results, options.weights)
     # It is done while the network computes, which leaves a core free.
     is_outdated = ThreadPoolExecutor(1).submit(finished.is_outdated)
-    # What these import takes a while, and none of it is needed to find the errors above.
-    from visualsearch.query.page import render_page
-    from visualsearch.query.searching import search_pictures
-    from visualsearch.report.loading import shown_queries, stored_pictures
-
     found = search_pictures(finished, given, options.persons)
-    for entry in found.skipped:
-        log.warning("%s: %s", entry.file, entry.reason)
+    reasons = [f"{entry.file}: {entry.reason}" for entry in found.skipped]
+    if not len(found.queries):
+        raise InputError(". ".join(reasons))
+    for reason in reasons:
+        log.warning("%s", reason)
     if is_outdated.result():
         log.warning(
             "the code of this workflow has changed since the run in %s, so its own answers may be "
             "others by now; snakemake --cores all with its configuration brings it up to date",
             options.results,
         )
-    if not len(found.queries):
-        raise InputError("there is nobody to search for")
     query_rows, hit_rows = found.queries.to_pylist(), found.hits.to_pylist()
     image_ids = {row["image_id"] for row in hit_rows}
     manifest, folder = finished.files["manifest"], finished.pictures_folder
     stored = stored_pictures(manifest, image_ids, folder, finished.dataset)
     queries = shown_queries(query_rows, hit_rows, stored)
     write_text(output, render_page(finished, queries))
-    # A reader that has seen enough, such as head, is no error.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     lines = [_as_json(output, queries)] if options.json else _lines(output, queries)
-    print("\n".join(lines))
-
-
-def _box(text: str) -> str:
     try:
-        given_box(BOX + text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no box; write left, top, width and height, as in 10,20,30,40"
-        ) from None
-    return text
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
-    return int(text)
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        # A reader that has seen enough, such as head. Python would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _given(pictures: Sequence[str], boxes: Sequence[str]) -> list[str]:
     """Return the pictures, with a box or without, as queries.images has them."""
     for picture in pictures:
+        if not _is_text(picture):
+            raise InputError(
+                f"{picture}: this name is not UTF-8, so no page can show it; rename it"
+            )
         try:
             has_box = given_box(picture) is not None
         except ValueError as error:
@@ -161,6 +102,11 @@ def _given(pictures: Sequence[str], boxes: Sequence[str]) -> list[str]:
                 f"me.jpg{BOX}10,20,30,40"
             )
     return [f"{pictures[0]}{BOX}{box}" for box in boxes] or list(pictures)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written; Python has bytes that are not UTF-8 as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _output(given: Path | None, results: Path, picture: str) -> Path:
@@ -182,10 +128,9 @@ def _output(given: Path | None, results: Path, picture: str) -> Path:
 
 
 def _lines(output: Path, queries: Sequence[Query]) -> Iterator[str]:
-    from visualsearch.report.wording import gallery
-
     for query in queries:
-        facts = [gallery.reason(query), f"box {_shown(query.person)}"]
+        reason = query.reason.removeprefix("your own picture, ")
+        facts = [reason, f"box {_shown(query.person)}"]
         if query.person.score is not None:
             facts.insert(1, f"score {query.person.score:.2f}")
         yield one_line(f"{query.person.picture.file}: {', '.join(facts)}")

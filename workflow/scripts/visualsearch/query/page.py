@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from visualsearch.core.errors import InputError
+from visualsearch.core.text import one_line
 from visualsearch.query.run import FinishedRun
 from visualsearch.report.crops import Jpeg, Wanted, cut, wanted_crops
-from visualsearch.report.model import Query
+from visualsearch.report.model import Query, ShownPicture
 from visualsearch.report.numbers import decimals
 from visualsearch.report.page import data_url
 from visualsearch.report.wording import gallery
@@ -26,6 +27,7 @@ def render_page(run: FinishedRun, queries: Sequence[Query]) -> str:
     """Return the page. A picture that is not there any more is left out of it, with a warning."""
     crops = _crops(queries)
     names = dict.fromkeys(query.person.picture.name for query in queries)
+    results = one_line(str(run.results))
     nouns = category_nouns(run.dataset.category)
     notes = [
         PEOPLE_NOTES.get(run.dataset.source),
@@ -39,7 +41,7 @@ def render_page(run: FinishedRun, queries: Sequence[Query]) -> str:
         title=f"Query: {', '.join(names)}",
         lead=(
             f"The {nouns[1]} most like {'it' if len(queries) == 1 else 'each'}, by falling cosine "
-            f"similarity, among {run.sidecar['n_items']:,} of the run in {run.results}."
+            f"similarity, among {run.sidecar['n_items']:,} that the run in {results} found."
         ),
         notes=[note for note in notes if note],
         queries=queries,
@@ -56,18 +58,18 @@ def _crops(queries: Sequence[Query]) -> dict[Wanted, Jpeg]:
     ]
     pictures = {person.picture.key: person.picture for person in people}
     crops: dict[Wanted, Jpeg] = {}
-    unread: list[InputError] = []
+    unread: list[ShownPicture] = []
     for key, wanted in wanted_crops(queries).items():
         try:
             crops |= cut(pictures[key].read(), wanted, CROP_HEIGHT)
-        except InputError as error:
-            unread.append(error)
+        except InputError:
+            unread.append(pictures[key])
     if unread:
         log.warning(
-            "%d of %d pictures are not where the run had them, so their hits are shown without "
-            "crops; the first: %s",
+            "%d of %d pictures are not as the run had them, or not there, so they are shown "
+            "without crops; the first: %s",
             len(unread),
             len(pictures),
-            unread[0],
+            unread[0].stored.path if unread[0].stored else unread[0].file,
         )
     return crops
