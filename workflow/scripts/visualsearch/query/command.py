@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> None:
     except InputError as error:
         log.error("%s", one_line(str(error)))
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     finally:
         logger.removeHandler(to_terminal)
         logger.propagate = True
