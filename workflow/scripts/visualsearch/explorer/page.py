@@ -16,6 +16,7 @@ SCRIPTS = (
     "chunks",
     "persons",
     "thumbnails",
+    "selection",
     "filters",
     "gallery",
     "trail",
