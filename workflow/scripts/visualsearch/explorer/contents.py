@@ -16,7 +16,16 @@ from visualsearch.explorer.chunks import UINT16_MAX
 
 log = logging.getLogger(__name__)
 
-MANIFEST_COLUMNS = ["image_id", "file", "license", "license_url", "source_url", "labels"]
+MANIFEST_COLUMNS = [
+    "image_id",
+    "file",
+    "license",
+    "license_url",
+    "source_url",
+    "labels",
+    "width",
+    "height",
+]
 
 
 class License(NamedTuple):
@@ -46,6 +55,8 @@ class Contents:
         shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
         pictures = rows.filter(shown).to_pylist()
         self._names = {p["image_id"]: shown_name(p, by_file) for p in pictures}
+        self._files = {p["image_id"]: "" if by_file else p["file"] for p in pictures}
+        self._sizes = {p["image_id"]: (p["width"], p["height"]) for p in pictures}
         self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
         licenses = {p["image_id"]: _license(p) for p in pictures}
         self.licenses = sorted({one for one in licenses.values() if one})
@@ -57,7 +68,8 @@ class Contents:
         """Return text and numbers, as shown, of the rows from `start` to before `stop`, JSON-ready.
 
         Each row is person_id, image_id, the picture's name, score, the box as a list of left, top,
-        width and height, the position in `licenses` or -1, and the web address or an empty string.
+        width and height, the position in `licenses` or -1, the web address or an empty string, the
+        picture's file or an empty string if that is its name, and its width and height in pixels.
         """
         return [
             [
@@ -68,6 +80,8 @@ class Contents:
                 shown_box(person[side] for side in BOX_COLUMNS),
                 self._licenses[image],
                 self._sources[image],
+                self._files[image],
+                *self._sizes[image],
             ]
             for person in self.persons.slice(start, stop - start).to_pylist()
         ]

@@ -23,6 +23,15 @@ SCRIPTS = (
     "points",
     "view",
     "colouring",
+    "stage",
+    "map-pictures",
+    "layers",
+    "pointing",
+    "shapes",
+    "choosing",
+    "moving",
+    "takeaway",
+    "selected",
     "map",
     "explorer",
 )
@@ -67,6 +76,7 @@ def page_facts(
     return {
         "title": settings.report.title,
         "things": nouns,
+        "category": settings.dataset.category,
         "persons": len(ids),
         "neighbours": neighbours,
         "shown": min(search.neighbours, neighbours),
@@ -87,4 +97,4 @@ def page_facts(
 
 def render_page(facts: dict[str, Any]) -> str:
     """Return the page. facts: as `page_facts` returns them."""
-    return render(TEMPLATES, "explorer", SCRIPTS, facts=facts)
+    return render(TEMPLATES, "explorer", SCRIPTS, styles=("map",), facts=facts)

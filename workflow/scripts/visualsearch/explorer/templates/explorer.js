@@ -139,7 +139,7 @@
       point: map.point,
       draw: map.show,
     });
-    map.bind({ search });
+    map.bind({ search, fail });
     filters.bind(() => {
       gallery.refill().catch(fail);
       map.draw();

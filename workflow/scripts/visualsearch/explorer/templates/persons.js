@@ -65,8 +65,20 @@ const persons = (() => {
 
   const details = async (row) => {
     const list = await readDetails(row);
-    const [id, image, name, score, box, license, source] = list[row % facts.chunk.details];
-    return { id, image, name, score, box, license: facts.licenses[license] ?? null, source };
+    const [id, image, name, score, box, license, source, file, width, height] =
+      list[row % facts.chunk.details];
+    return {
+      id,
+      image,
+      name,
+      score,
+      box,
+      license: facts.licenses[license] ?? null,
+      source,
+      file: file || name,
+      width,
+      height,
+    };
   };
 
   // null where there is no such person. Rows are in the order of their ids.
