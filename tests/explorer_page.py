@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from browsing import painted, until
@@ -22,6 +23,8 @@ from visualsearch.data.tables import read_table
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+# Each interaction is tried in both browsers once, the rest in Chromium.
+in_both = pytest.mark.parametrize("engine", ["chromium", "firefox"], indirect=True)
 PERSONS = 330
 # As in view.js: what is left free around the map, in CSS pixels.
 EDGE = 26
@@ -113,6 +116,20 @@ def pixels_of(part: Page | Locator) -> np.ndarray:
 def painted_pixels_of(page: Page, selector: str = "#map-panel") -> np.ndarray:
     painted(page)
     return pixels_of(page.locator(selector))
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Go there by the Tab key alone; back, while Shift is down."""
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.matches('{selector}')"):
+            return
+    raise AssertionError(f"no way by Tab to {selector}")
+
+
+def focus_is_lost(page: Page) -> bool:
+    """Whether keys go to nothing on the page."""
+    return page.evaluate("document.activeElement === document.body")
 
 
 def middle_colour(locator: Locator) -> np.ndarray:

@@ -8,11 +8,13 @@ from playwright.sync_api import Page
 
 from browsing import until
 from explorer_page import (
+    in_both,
     middle_colour,
     now,
     open_hit,
     row_of,
     rows_of_hits,
+    tab_to,
     trail_of,
     wait_for,
     wait_for_other,
@@ -230,18 +232,11 @@ def test_copy(visit: Visit, host: str, start: int) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == str(now(page))
 
 
+@in_both
 def test_by_keys_alone(visit: Visit, start: int, nearest: Nearest) -> None:
     page = visit()
-
-    def tab_to(selector: str) -> None:
-        for _ in range(60):
-            page.keyboard.press("Tab")
-            if page.evaluate(f"document.activeElement.matches('{selector}')"):
-                return
-        raise AssertionError(f"no way by Tab to {selector}")
-
     person = start
-    tab_to("#hits .crop")
+    tab_to(page, "#hits .crop")
     for _ in range(3):
         person = nearest[person][0]
         page.keyboard.press("Enter")
@@ -250,10 +245,10 @@ def test_by_keys_alone(visit: Visit, start: int, nearest: Nearest) -> None:
         assert page.evaluate("document.activeElement.matches('#hits li:first-child .crop')")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
-    tab_to("#more")
+    tab_to(page, "#more")
     page.keyboard.press("Enter")
     assert len(rows_of_hits(page)) == len(nearest[person])
-    tab_to("#map-marks")
+    tab_to(page, "#map-marks")
     page.wait_for_selector("#map-card")
     for key in ("+", "+", "ArrowLeft", "ArrowUp", "0"):
         page.keyboard.press(key)
