@@ -63,12 +63,13 @@ def render(
     name: str,
     scripts: Sequence[str],
     filters: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+    styles: Sequence[str] = (),
     **values: Any,
 ) -> str:
     """Render <name>.html.j2 of a folder of templates; all values but Markup are escaped.
 
-    The template also gets `theme`, a script that runs first; `style`, from the shared style and
-    <name>.css; and `script`, from the shared scripts and then `scripts` in their order.
+    The template also gets `theme`, a script that runs first; `style`, from the shared style,
+    <name>.css and `styles`; and `script`, from the shared scripts and then `scripts`, in order.
     """
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -78,10 +79,12 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(filters)
-    shared = [TEMPLATES / "elements.js", TEMPLATES / "clipboard.js"]
+    shared = [TEMPLATES / f"{script}.js" for script in ("elements", "clipboard", "boxes")]
     return environment.get_template(f"{name}.html.j2").render(
         theme=inline([TEMPLATES / "theme.js"]),
-        style=inline([TEMPLATES / "base.css", templates / f"{name}.css"]),
+        style=inline(
+            [TEMPLATES / "base.css", *(templates / f"{style}.css" for style in (name, *styles))]
+        ),
         script=inline([*shared, *(templates / f"{script}.js" for script in scripts)]),
         **values,
     )
