@@ -116,11 +116,9 @@
   const look = async () => {
     looks += 1;
     const own = looks;
-    part("hits").setAttribute("aria-busy", "true");
     const isStored = query.isStored(asked);
     const hits = await query.hits(asked);
     if (own !== looks) return false;
-    part("hits").removeAttribute("aria-busy");
     // Without a picture, the numbers and words are there all the same.
     await gallery.show(asked, hits, isStored).then(ready, fail);
     gallery.tell().catch(fail);

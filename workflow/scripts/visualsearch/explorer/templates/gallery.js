@@ -25,9 +25,8 @@ const gallery = (() => {
         : "There is nobody in another picture to compare with.";
     }
     if (isStored) return facts.order;
-    const among = active ? `the ${words.number(passing)} that pass the filters` : "all";
-    const all = inOnePicture ? ", all of this picture" : "";
-    return `nearest of ${among}${all}`;
+    const of = active ? `the ${words.number(passing)} that pass the filters` : "all";
+    return `nearest first of ${of}${inOnePicture ? ", however many of this picture" : ""}`;
   };
 
   // What a search in the page does not know, or does otherwise.
@@ -37,7 +36,7 @@ const gallery = (() => {
       ? "Near-duplicates are known among the stored neighbours only"
       : "Near-duplicates are not known of several examples";
     const left = facts.exclude_near_duplicates ? ", so some may be shown here" : "";
-    return `Searched in this page with rounded vectors: similarities are off by up to 0.004. ${marks}${left}.`;
+    return `Searched in this page with rounded vectors: similarities are off by up to 0.003. ${marks}${left}.`;
   };
 
   // A promise that is kept when all pictures are drawn.

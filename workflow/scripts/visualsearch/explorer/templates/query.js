@@ -30,7 +30,9 @@ const query = (() => {
   const hits = async (asked) => {
     const [{ row }] = asked.like;
     if (isStored(asked)) return persons.neighbours(row);
-    const { active, inOnePicture } = filters.state;
+    if (isStored(asked)) return persons.neighbours(row);
+    const { passing, active, inOnePicture } = filters.state;
+    if (passing === 0) return [];
     const found = await searching.find({
       parts: weighted(asked),
       allowed: active ? filters.passes : null,

@@ -65,6 +65,7 @@ const searching = (() => {
       opening = null;
       worker?.terminate();
       waiting.clear();
+      progress(files, files);
       throw error;
     });
     return opening;
