@@ -37,7 +37,8 @@ def executable(name: str = "chromium") -> str | None:
 def start_browser(playwright: Playwright, name: str, path: str, starter: Path) -> Browser:
     """Start the browser of this name, without a window. starter: a file to write for Firefox.
 
-    Firefox does not follow the colours that a test emulates, and always has less motion.
+    Firefox does not follow the colours that a test emulates, and always has less motion. It does not
+    tell of what a page saves, which lies in a folder `saved` beside the starter.
     """
     if name == "chromium":
         return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
@@ -45,12 +46,15 @@ def start_browser(playwright: Playwright, name: str, path: str, starter: Path) -
     command = shlex.join([sys.executable, str(passing_on), path])
     starter.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
     starter.chmod(0o755)
-    return playwright.firefox.launch(
+    firefox = playwright.firefox.launch(
         # A Firefox that is not Playwright's own.
         channel="moz-firefox",
         executable_path=starter,
+        downloads_path=starter.parent / "saved",
         firefox_user_prefs={"ui.prefersReducedMotion": 1},
     )
+    firefox.saves_to = starter.parent / "saved"
+    return firefox
 
 
 def open_page(

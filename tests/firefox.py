@@ -4,8 +4,8 @@
 
 Playwright speaks WebDriver BiDi with a Firefox that is not its own. Before it opens any page it sets
 the colours that the page is told the reader prefers, by a command that Firefox ESR 153 does not know
-yet, and gives up. This passes on all that the two say to each other, and answers that one command in
-Firefox's place. So the preferred colours stay as they are; a newer Firefox answers for itself.
+yet, and gives up. This passes on all that the two say to each other, and answers that one command
+in Firefox's place. So the preferred colours stay as they are; a newer Firefox answers for itself.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable
 
-# In a WebSocket, what a server says is not masked, so that a text of the same length fits its frame.
+# In a WebSocket, what a server says is not masked: a text of the same length fits into its frame.
 UNKNOWN = re.compile(
     rb'\{"type":"error","id":(\d+),"error":"unknown command",'
     rb'"message":"emulation\.setMediaFeaturesOverride"[^{}]*\}'

@@ -17,14 +17,7 @@ from visualsearch.explorer.chunks import UINT16_MAX
 log = logging.getLogger(__name__)
 
 MANIFEST_COLUMNS = [
-    "image_id",
-    "file",
-    "license",
-    "license_url",
-    "source_url",
-    "labels",
-    "width",
-    "height",
+    *("image_id", "file", "width", "height", "license", "license_url", "source_url", "labels"),
 ]
 
 
@@ -51,40 +44,57 @@ class Contents:
 
     def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
         self.persons = persons
-        rows = read_manifest(manifest).select(MANIFEST_COLUMNS)
+        rows = read_manifest(manifest).select(MANIFEST_COLUMNS).sort_by("image_id")
         shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
-        pictures = rows.filter(shown).to_pylist()
-        self._names = {p["image_id"]: shown_name(p, by_file) for p in pictures}
-        self._files = {p["image_id"]: "" if by_file else p["file"] for p in pictures}
-        self._sizes = {p["image_id"]: (p["width"], p["height"]) for p in pictures}
-        self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
-        licenses = {p["image_id"]: _license(p) for p in pictures}
-        self.licenses = sorted({one for one in licenses.values() if one})
-        position: dict[License | None, int] = {one: n for n, one in enumerate(self.licenses)}
-        self._licenses = {image: position.get(one, -1) for image, one in licenses.items()}
-        self.labels = _labels(persons, pictures)
+        self._pictures = rows.filter(shown).to_pylist()
+        # By row: its picture, counted from 0; and by picture, how many persons it has here.
+        _, self.picture_of, self._counts = np.unique(
+            persons["image_id"].to_numpy(), return_inverse=True, return_counts=True
+        )
+        self._by_file = by_file
+        self.licenses = sorted({one for one in map(_license, self._pictures) if one})
+        self._position: dict[License | None, int] = {one: n for n, one in enumerate(self.licenses)}
+        self.labels = _labels(persons, self._pictures)
 
     def details(self, start: int, stop: int) -> list[list[Any]]:
-        """Return text and numbers, as shown, of the rows from `start` to before `stop`, JSON-ready.
+        """Return numbers, as shown, of the persons of the rows from `start` to before `stop`.
 
-        Each row is person_id, image_id, the picture's name, score, the box as a list of left, top,
-        width and height, the position in `licenses` or -1, the web address or an empty string, the
-        picture's file or an empty string if that is its name, and its width and height in pixels.
+        Each row is person_id, score, and the box as a list of left, top, width and height.
         """
         return [
             [
                 person["person_id"],
-                image := person["image_id"],
-                self._names[image],
                 shown_score(person["score"]),
                 shown_box(person[side] for side in BOX_COLUMNS),
-                self._licenses[image],
-                self._sources[image],
-                self._files[image],
-                *self._sizes[image],
             ]
             for person in self.persons.slice(start, stop - start).to_pylist()
         ]
+
+    def pictures(self, start: int, stop: int) -> list[list[Any]]:
+        """Return what is known of the pictures from `start` to before `stop`, JSON-ready.
+
+        Each row is image_id, the name, the number of persons, the position in `licenses` or -1,
+        the web address or an empty string, width and height in pixels, and, where that is not the
+        name, the file.
+        """
+        rows = []
+        for number, picture in enumerate(self._pictures[start:stop], start):
+            name = shown_name(picture, self._by_file)
+            row = [
+                picture["image_id"],
+                name,
+                int(self._counts[number]),
+                self._position.get(_license(picture), -1),
+                web_address(picture["source_url"]) or "",
+                picture["width"],
+                picture["height"],
+            ]
+            rows.append(row if name == picture["file"] else [*row, picture["file"]])
+        return rows
+
+    def __len__(self) -> int:
+        """How many pictures show persons of the set."""
+        return len(self._pictures)
 
 
 def _license(picture: dict[str, Any]) -> License | None:
