@@ -37,8 +37,8 @@ def executable(name: str = "chromium") -> str | None:
 def start_browser(playwright: Playwright, name: str, path: str, starter: Path) -> Browser:
     """Start the browser of this name, without a window. starter: a file to write for Firefox.
 
-    Firefox does not follow the colours that a test emulates, and always has less motion. It does not
-    tell of what a page saves, which lies in a folder `saved` beside the starter.
+    Firefox does not follow the colours that a test emulates, and always has less motion. It does
+    not tell of what a page saves, which lies in the folder `saves_to`.
     """
     if name == "chromium":
         return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

@@ -2,10 +2,10 @@
 
     python tests/firefox.py FIREFOX ARGUMENTS...
 
-Playwright speaks WebDriver BiDi with a Firefox that is not its own. Before it opens any page it sets
-the colours that the page is told the reader prefers, by a command that Firefox ESR 153 does not know
-yet, and gives up. This passes on all that the two say to each other, and answers that one command
-in Firefox's place. So the preferred colours stay as they are; a newer Firefox answers for itself.
+Playwright speaks WebDriver BiDi with a Firefox that is not its own. Before it opens any page it
+sets which colours the reader prefers, by a command that Firefox ESR 153 does not know yet, and
+gives up. This passes on all that the two say to each other, and answers that one command in
+Firefox's place. So the preferred colours stay as they are; a newer Firefox answers for itself.
 """
 
 import asyncio

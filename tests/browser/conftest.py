@@ -25,7 +25,7 @@ LOOKS = sampled(
 
 @pytest.fixture(scope="session")
 def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], "Browser"]]:
-    """The system's Chromium and Firefox by name, without a window, each started when first asked."""
+    """The system's Chromium and Firefox by name, without a window; each starts when asked for."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

@@ -12,6 +12,7 @@ from browsing import until
 from explorer_page import (
     PERSONS,
     expected_hits,
+    in_both,
     now,
     open_hit,
     rows_of_hits,
@@ -25,6 +26,7 @@ IMAGE = np.arange(PERSONS) // A_PICTURE
 TEXT = "document.getElementById('hits-text').textContent"
 
 
+@in_both
 @pytest.mark.parametrize("where", ["disk", "host"])
 def test_a_filter_searches_among_all_that_pass(
     where: str, visit: Visit, host: str, made: Made, start: int
@@ -84,6 +86,7 @@ def test_the_rules_of_the_run_hold(search: dict, visit: Visit, tmp_path: Path) -
     assert any(marked) == search.get("same_image", False)
 
 
+@in_both
 def test_file_names_choose_who_is_searched(visit: Visit, made: Made, start: int) -> None:
     page = visit()
     names = [file_of(image) for image in range(PERSONS // A_PICTURE)]
@@ -113,6 +116,7 @@ def test_all_persons_of_one_picture(visit: Visit, made: Made, start: int) -> Non
     assert "however many of this picture" in page.inner_text("#hits-text")
 
 
+@in_both
 def test_search_within_the_selection(visit: Visit, made: Made, start: int) -> None:
     page = visit()
     box = page.locator("#filter-selected")
@@ -134,6 +138,7 @@ def test_search_within_the_selection(visit: Visit, made: Made, start: int) -> No
     assert box.is_hidden() and not box.is_checked()
 
 
+@in_both
 def test_the_address_holds_the_filters(visit: Visit, made: Made, ids: list[int]) -> None:
     page = visit()
     height, score = np.round(made.table["h"].to_numpy()), made.table["score"].to_numpy()

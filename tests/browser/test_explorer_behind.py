@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from browsing import WIDTHS, accessibility_problems, open_page, until
 from explorer_page import (
     expected_hits,
+    in_both,
     now,
     rows_of_hits,
     serving,
@@ -66,6 +67,7 @@ def test_each_hit_has_its_file_and_licence(visit: Visit) -> None:
     assert page.messages == []
 
 
+@in_both
 @pytest.mark.parametrize("where", ["disk", "host"])
 def test_the_whole_picture_with_its_boxes(
     where: str, browser: Browser, with_pictures: Path
@@ -135,6 +137,7 @@ def test_a_picture_that_has_moved_is_told(visit: Visit, tmp_path: Path) -> None:
     assert page.locator("#behind-stage").is_hidden()
 
 
+@in_both
 def test_search_from_the_whole_picture(visit: Visit, made: Made, ids: list[int]) -> None:
     page = visit()
     row = rows_of_hits(page)[3]
@@ -153,6 +156,7 @@ def test_search_from_the_whole_picture(visit: Visit, made: Made, ids: list[int])
     until(page, f"location.hash.includes('image={row // A_PICTURE + 1}')")
 
 
+@in_both
 def test_found_by_name_image_and_person(visit: Visit, ids: list[int]) -> None:
     page = visit()
 

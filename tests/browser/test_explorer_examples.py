@@ -9,6 +9,7 @@ from browsing import WIDTHS, until
 from explorer_page import (
     expected_hits,
     has_focus,
+    in_both,
     now,
     open_hit,
     rows_of_hits,
@@ -31,6 +32,7 @@ def parts_of(page: Page) -> list[str]:
     return page.locator("#parts .step").evaluate_all("all => all.map((one) => one.ariaLabel)")
 
 
+@in_both
 @pytest.mark.parametrize("where", ["disk", "host"])
 def test_examples_and_counter_examples(
     where: str, visit: Visit, host: str, made: Made, start: int, ids: list[int]
@@ -71,6 +73,7 @@ def test_examples_and_counter_examples(
     assert page.messages == []
 
 
+@in_both
 def test_each_part_can_be_taken_out(visit: Visit, made: Made, start: int, ids: list[int]) -> None:
     second, third = ids[7], ids[200]
     page = visit(hash=f"#person={start}&like={second}&unlike={third}")
@@ -119,6 +122,7 @@ def test_examples_are_searched_for_among_those_that_pass(
     assert trail_of(page) == [ids[4], found]
 
 
+@in_both
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_focus_never_falls_to_the_body(width: int, visit: Visit, start: int) -> None:
     page = visit(width=width)

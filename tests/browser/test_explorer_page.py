@@ -16,6 +16,7 @@ from browsing import NOTE_SHIFTS, WIDTHS, accessibility_problems, open_page, unt
 from explorer_page import (
     PERSONS,
     Halting,
+    in_both,
     now,
     open_hit,
     rows_of_hits,
@@ -45,6 +46,8 @@ def test_axe_finds_nothing(width: int, visit: Visit) -> None:
     if width == 360:
         page.click("#filter-open")
     page.fill("#filter-low", "35")
+    page.click("#choose-rectangle")
+    page.click("#choose-view")
     assert accessibility_problems(page) == []
 
 
@@ -95,6 +98,7 @@ def test_nothing_moves_where_the_page_comes_slowly(
         page.context.close()
 
 
+@in_both
 def test_hostile_names_and_labels_are_text(visit: Visit, ids: list[int]) -> None:
     page = visit()
     for image, person in enumerate(ids[:12:3]):

@@ -27,6 +27,7 @@ Visit = Callable[..., Page]
 Nearest = dict[int, list[int]]
 
 
+@in_both
 @pytest.mark.parametrize("where", ["disk", "host"])
 def test_first_gallery(
     where: str,
@@ -99,6 +100,7 @@ def test_more_shows_the_rest_and_goes_back(
     assert len(rows_of_hits(page)) == 10
 
 
+@in_both
 def test_click_searches_and_leaves_a_trail(visit: Visit, start: int, nearest: Nearest) -> None:
     page = visit()
     second = nearest[start][2]
@@ -188,6 +190,7 @@ def test_a_long_trail_shows_its_end(visit: Visit, ids: list[int]) -> None:
     until(page, f"{trail}.lastElementChild.{right} <= {trail}.{right}")
 
 
+@in_both
 def test_search_by_id(visit: Visit, ids: list[int]) -> None:
     page = visit()
     page.fill("#find-id", str(ids[7]))

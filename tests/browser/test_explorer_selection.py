@@ -231,7 +231,6 @@ def test_only_who_passes_the_filters_is_chosen(visit: Visit, made: Made) -> None
 
 def test_the_map_shows_who_is_selected(visit: Visit, made: Made) -> None:
     page = visit()
-    before = painted_pixels_of(page)
     page.evaluate("document.getElementById('map-marks').style.opacity = 0")
     before = painted_pixels_of(page)
     half = "selection.set(Uint8Array.from({ length: persons.count }, (_, row) => row % 2))"
