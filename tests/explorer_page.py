@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 # Each interaction is tried in both browsers once, the rest in Chromium.
 in_both = pytest.mark.parametrize("engine", ["chromium", "firefox"], indirect=True)
+in_both_and_from_a_host = pytest.mark.parametrize(
+    "engine, where",
+    [("chromium", "disk"), ("chromium", "host"), ("firefox", "disk")],
+    indirect=["engine"],
+)
 PERSONS = 330
 # As in view.js: what is left free around the map, in CSS pixels.
 EDGE = 26
@@ -161,6 +166,11 @@ def pixels_of(part: Page | Locator) -> np.ndarray:
 def painted_pixels_of(page: Page, selector: str = "#map-panel") -> np.ndarray:
     painted(page)
     return pixels_of(page.locator(selector))
+
+
+def go(page: Page, by: int) -> None:
+    """Back or forward by so many addresses. For Playwright's own ways Firefox must load a page."""
+    page.evaluate("by => history.go(by)", by)
 
 
 def tab_to(page: Page, selector: str) -> None:

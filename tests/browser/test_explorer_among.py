@@ -12,7 +12,9 @@ from browsing import until
 from explorer_page import (
     PERSONS,
     expected_hits,
+    go,
     in_both,
+    in_both_and_from_a_host,
     now,
     open_hit,
     rows_of_hits,
@@ -26,8 +28,7 @@ IMAGE = np.arange(PERSONS) // A_PICTURE
 TEXT = "document.getElementById('hits-text').textContent"
 
 
-@in_both
-@pytest.mark.parametrize("where", ["disk", "host"])
+@in_both_and_from_a_host
 def test_a_filter_searches_among_all_that_pass(
     where: str, visit: Visit, host: str, made: Made, start: int
 ) -> None:
@@ -86,7 +87,6 @@ def test_the_rules_of_the_run_hold(search: dict, visit: Visit, tmp_path: Path) -
     assert any(marked) == search.get("same_image", False)
 
 
-@in_both
 def test_file_names_choose_who_is_searched(visit: Visit, made: Made, start: int) -> None:
     page = visit()
     names = [file_of(image) for image in range(PERSONS // A_PICTURE)]
@@ -168,14 +168,14 @@ def test_the_address_holds_the_filters(visit: Visit, made: Made, ids: list[int])
     assert other.inner_text("#passing") == page.inner_text("#passing")
 
     # Back to the first query, and then to before its filters.
-    page.go_back()
+    go(page, -1)
     wait_for(page, first)
     assert page.input_value("#filter-low") == "31"
-    page.go_back()
+    go(page, -1)
     until(page, f"{TEXT}.startsWith('nearest first, by')")
     assert now(page) == first and page.input_value("#filter-low") == ""
     assert page.inner_text("#passing") == f"{PERSONS} of {PERSONS} pass"
-    page.go_forward()
+    go(page, 1)
     until(page, "document.getElementById('filter-low').value === '31'")
     wait_for_hits(page, expected_hits(made, [first], passes=passes)[:10])
     assert page.messages == []

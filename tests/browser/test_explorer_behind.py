@@ -11,6 +11,7 @@ from browsing import WIDTHS, accessibility_problems, open_page, until
 from explorer_page import (
     expected_hits,
     in_both,
+    in_both_and_from_a_host,
     now,
     rows_of_hits,
     serving,
@@ -67,8 +68,7 @@ def test_each_hit_has_its_file_and_licence(visit: Visit) -> None:
     assert page.messages == []
 
 
-@in_both
-@pytest.mark.parametrize("where", ["disk", "host"])
+@in_both_and_from_a_host
 def test_the_whole_picture_with_its_boxes(
     where: str, browser: Browser, with_pictures: Path
 ) -> None:

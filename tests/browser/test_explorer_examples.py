@@ -5,11 +5,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from browsing import WIDTHS, until
+from browsing import until
 from explorer_page import (
     expected_hits,
+    go,
     has_focus,
     in_both,
+    in_both_and_from_a_host,
     now,
     open_hit,
     rows_of_hits,
@@ -32,8 +34,7 @@ def parts_of(page: Page) -> list[str]:
     return page.locator("#parts .step").evaluate_all("all => all.map((one) => one.ariaLabel)")
 
 
-@in_both
-@pytest.mark.parametrize("where", ["disk", "host"])
+@in_both_and_from_a_host
 def test_examples_and_counter_examples(
     where: str, visit: Visit, host: str, made: Made, start: int, ids: list[int]
 ) -> None:
@@ -62,13 +63,12 @@ def test_examples_and_counter_examples(
     wait_for_hits(other, found[:10])
     assert parts_of(other) == named
 
-    page.go_back()
+    go(page, -1)
     wait_for_hits(page, expected_hits(made, [start, second])[:10])
     until(page, "document.querySelectorAll('#parts li').length === 2")
-    page.go_back()
+    go(page, -1)
     until(page, "document.getElementById('parts').hidden")
-    page.go_forward()
-    page.go_forward()
+    go(page, 2)
     wait_for_hits(page, found[:10])
     assert page.messages == []
 
@@ -122,8 +122,11 @@ def test_examples_are_searched_for_among_those_that_pass(
     assert trail_of(page) == [ids[4], found]
 
 
-@in_both
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "engine, width",
+    [("chromium", 1440), ("chromium", 360), ("firefox", 360)],
+    indirect=["engine"],
+)
 def test_the_focus_never_falls_to_the_body(width: int, visit: Visit, start: int) -> None:
     page = visit(width=width)
 

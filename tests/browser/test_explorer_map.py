@@ -215,3 +215,16 @@ def test_the_switch_changes_page_and_map(visit: Visit) -> None:
     assert paper() < 60
     page.emulate_media(color_scheme="light")
     assert paper() > 240
+
+
+@in_both
+def test_a_narrow_page_in_the_dark(visit: Visit) -> None:
+    page = visit(width=360)
+    page.click("button.theme")
+    page.click("button.theme")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.click("#choose-view")
+    assert page.inner_text("#selected-text") == f"{PERSONS} of {PERSONS} persons"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.messages == []
+    assert painted_pixels_of(page)[6, 6].mean() < 60

@@ -8,7 +8,9 @@ from playwright.sync_api import Page
 
 from browsing import until
 from explorer_page import (
+    go,
     in_both,
+    in_both_and_from_a_host,
     middle_colour,
     now,
     open_hit,
@@ -27,8 +29,7 @@ Visit = Callable[..., Page]
 Nearest = dict[int, list[int]]
 
 
-@in_both
-@pytest.mark.parametrize("where", ["disk", "host"])
+@in_both_and_from_a_host
 def test_first_gallery(
     where: str,
     visit: Visit,
@@ -42,13 +43,14 @@ def test_first_gallery(
     assert now(page) == start
     rows = rows_of_hits(page)
     assert [ids[row] for row in rows] == nearest[start][:10]
+    # Playwright's own style for pictures of a page is refused by its policy, and Firefox says so.
+    assert page.messages == []
     canvases = page.locator("#hits .hit canvas")
     shown = {rows[place]: canvases.nth(place) for place in (0, 4, 9)}
     shown[ids.index(start)] = page.locator("#query-crop canvas")
     for row, canvas in shown.items():
         # WebP loses a little.
         assert np.abs(middle_colour(canvas) - made.colours[row]).max() < 24
-    assert page.messages == []
 
 
 def test_hits_say_what_they_are(visit: Visit, made: Made, start: int) -> None:
@@ -112,21 +114,20 @@ def test_click_searches_and_leaves_a_trail(visit: Visit, start: int, nearest: Ne
     assert trail_of(page) == [start, second, third]
     assert page.evaluate("location.hash") == f"#person={third}&trail={start},{second}"
 
-    page.go_back()
+    go(page, -1)
     wait_for(page, second)
     assert trail_of(page) == [start, second]
-    page.go_back()
+    go(page, -1)
     wait_for(page, start)
     assert trail_of(page) == [start]
-    page.go_forward()
-    page.go_forward()
+    go(page, 2)
     wait_for(page, third)
     assert trail_of(page) == [start, second, third]
 
     page.locator("#trail button").first.click()
     wait_for(page, start)
     assert trail_of(page) == [start]
-    page.go_back()
+    go(page, -1)
     wait_for(page, third)
     page.click("#trail-clear")
     wait_for_steps(page, 1)
@@ -190,7 +191,6 @@ def test_a_long_trail_shows_its_end(visit: Visit, ids: list[int]) -> None:
     until(page, f"{trail}.lastElementChild.{right} <= {trail}.{right}")
 
 
-@in_both
 def test_search_by_id(visit: Visit, ids: list[int]) -> None:
     page = visit()
     page.fill("#find-id", str(ids[7]))

@@ -17,6 +17,7 @@ from explorer_page import (
     PERSONS,
     focus_is_lost,
     in_both,
+    in_both_and_from_a_host,
     painted_pixels_of,
     places,
     row_of,
@@ -299,8 +300,7 @@ def saved(page: Page, kind: str, name: str) -> str:
     return path.read_bytes().decode("utf-8")
 
 
-@in_both
-@pytest.mark.parametrize("where", ["disk", "host"])
+@in_both_and_from_a_host
 def test_the_selection_as_files(where: str, visit: Visit, made: Made, host: str) -> None:
     page = visit(host if where == "host" else None)
     chosen = list(range(0, PERSONS, 7))
