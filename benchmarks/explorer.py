@@ -7,6 +7,7 @@ without a GPU.
 Two tables compare, in turns and by the processor's seconds of one thread: everybody's neighbours
 from blocks and from one query each to the index, both with near-duplicates; and the map by openTSNE
 and by scikit-learn. --folder FOLDER, the results of another run, makes the second of real persons.
+A third compares neighbours by the vectors that travel with the page with those of the tables.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
+from explorer_search import recall, searching
 from made import BY_TIME, made_workspace
 from measuring import machine, table
 from whole_runs import STAGES
@@ -108,6 +110,7 @@ def in_browser(page_file: Path) -> Iterator[tuple[str, str]]:
         moved = {"": page.evaluate(MOVE_MAP, FRAMES)}
         page.evaluate(SELECT_HALF)
         moved[", half of them selected"] = page.evaluate(MOVE_MAP, FRAMES)
+        yield from searching(page)
         browser.close()
     for which, times in moved.items():
         drawn = times["drawn"]
@@ -253,7 +256,7 @@ def main() -> None:
         options.persons, options.projection = 3_000, "pca"
     print(machine("numpy", "openTSNE", "scikit-learn", "pillow", "playwright"))
     if options.folder:
-        print(f"\n{maps(options.folder)}", flush=True)
+        print(f"\n{recall(options.folder)}\n\n{maps(options.folder)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         settings = {"explorer": {"projection": options.projection}}
         workspace = made_workspace(Path(name) / "run", options.persons, CORES, **settings)
@@ -264,6 +267,7 @@ def main() -> None:
         print(table(["rule", "seconds of its jobs", "peak MB"], rows))
         explorer = workspace.results / "report" / "explorer"
         print(f"\n{table(['on disk', 'MB', 'files'], sizes(explorer))}\n", flush=True)
+        print(f"{recall(workspace.results)}\n", flush=True)
         print(f"{everybody(workspace.results)}\n\n{maps(workspace.results)}\n", flush=True)
         if missing := why_no_browser():
             raise SystemExit(f"THE PAGE IS NOT MEASURED: {missing}")

@@ -32,6 +32,15 @@ in_both_and_from_a_host = pytest.mark.parametrize(
     [("chromium", "disk"), ("chromium", "host"), ("firefox", "disk")],
     indirect=["engine"],
 )
+in_both_sometimes_from_a_host = pytest.mark.parametrize(
+    "engine, where",
+    [
+        ("chromium", "disk"),
+        pytest.param("chromium", "host", marks=pytest.mark.torture),
+        ("firefox", "disk"),
+    ],
+    indirect=["engine"],
+)
 PERSONS = 330
 # As in view.js: what is left free around the map, in CSS pixels.
 EDGE = 26

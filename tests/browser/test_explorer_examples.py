@@ -11,7 +11,7 @@ from explorer_page import (
     go,
     has_focus,
     in_both,
-    in_both_and_from_a_host,
+    in_both_sometimes_from_a_host,
     now,
     open_hit,
     rows_of_hits,
@@ -34,7 +34,7 @@ def parts_of(page: Page) -> list[str]:
     return page.locator("#parts .step").evaluate_all("all => all.map((one) => one.ariaLabel)")
 
 
-@in_both_and_from_a_host
+@in_both_sometimes_from_a_host
 def test_examples_and_counter_examples(
     where: str, visit: Visit, host: str, made: Made, start: int, ids: list[int]
 ) -> None:
@@ -124,7 +124,11 @@ def test_examples_are_searched_for_among_those_that_pass(
 
 @pytest.mark.parametrize(
     "engine, width",
-    [("chromium", 1440), ("chromium", 360), ("firefox", 360)],
+    [
+        pytest.param("chromium", 1440, marks=pytest.mark.torture),
+        ("chromium", 360),
+        ("firefox", 360),
+    ],
     indirect=["engine"],
 )
 def test_the_focus_never_falls_to_the_body(width: int, visit: Visit, start: int) -> None:

@@ -40,6 +40,8 @@ class Contents:
     """The persons of the search set, and what the manifest says about their pictures.
 
     persons: the rows of the index. by_file: readers know the pictures by file, not by image_id.
+    Pictures are those that show persons of the set, in the order of image_id. picture_of: int64
+    [N], the picture of each row, counted from 0.
     """
 
     def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
@@ -47,7 +49,7 @@ class Contents:
         rows = read_manifest(manifest).select(MANIFEST_COLUMNS).sort_by("image_id")
         shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
         self._pictures = rows.filter(shown).to_pylist()
-        # By row: its picture, counted from 0; and by picture, how many persons it has here.
+        self.n_pictures = len(self._pictures)
         _, self.picture_of, self._counts = np.unique(
             persons["image_id"].to_numpy(), return_inverse=True, return_counts=True
         )
@@ -91,10 +93,6 @@ class Contents:
             ]
             rows.append(row if name == picture["file"] else [*row, picture["file"]])
         return rows
-
-    def __len__(self) -> int:
-        """How many pictures show persons of the set."""
-        return len(self._pictures)
 
 
 def _license(picture: dict[str, Any]) -> License | None:

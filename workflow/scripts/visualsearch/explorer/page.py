@@ -113,7 +113,7 @@ def page_facts(
         "licenses": [{"name": name, "url": url} for name, url in contents.licenses],
         "first_ids": ids[::DETAILS_ROWS].tolist(),
         "first_pictures": contents.picture_of[::DETAILS_ROWS].tolist(),
-        "pictures": len(contents),
+        "pictures": contents.n_pictures,
         "whole_pictures": settings.explorer.pictures,
         "start": next((row_of[person] for person in queries if person in row_of), 0),
         "same_image": search.same_image,

@@ -142,7 +142,7 @@ def _chunks(
         yield f"neighbours-{number:04d}", payload
     for number, start in enumerate(range(0, len(persons), DETAILS_ROWS)):
         yield f"details-{number:04d}", contents.details(start, start + DETAILS_ROWS)
-    for number, start in enumerate(range(0, len(contents), PICTURES_ROWS)):
+    for number, start in enumerate(range(0, contents.n_pictures, PICTURES_ROWS)):
         yield f"pictures-{number:04d}", contents.pictures(start, start + PICTURES_ROWS)
     if len(persons):
         yield from _vectors(files.reduced)

@@ -173,5 +173,5 @@ class ExplorerSettings(Section):
     pictures: bool = key(
         False,
         "Whether the explorer brings the whole picture of each person, with its longer side as in "
-        "report.picture_side. At 640 pixels a thousand pictures take about PICTURES_MB MB.",
+        "report.picture_side. At 640 pixels a thousand pictures take about 50 MB.",
     )

@@ -2,6 +2,7 @@
 // back to. Without it the page starts where it always does.
 const address = (() => {
   const LONGEST = 32;
+  const MOST_EXAMPLES = 64;
   const LABEL = "label:";
   const ID = /^\d{1,15}$/;
   const IDS = /^\d{1,15}(?:,\d{1,15})*$/;
@@ -28,6 +29,7 @@ const address = (() => {
       } else if (key.startsWith(LABEL)) said.filters.labels[key.slice(LABEL.length)] = value;
       else return undefined;
     }
+    for (const key of ["like", "unlike"]) said[key] = said[key].slice(0, MOST_EXAMPLES);
     said.trail = said.trail.slice(-LONGEST);
     return said;
   };

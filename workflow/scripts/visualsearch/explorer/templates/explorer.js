@@ -59,6 +59,7 @@
 
   // A person becomes an example or a counter-example, and stops being the other.
   const add = async ({ row }, isLike) => {
+    if (!current) return;
     try {
       const added = { row, id: (await persons.details(row)).id };
       const others = (list) => list.filter((other) => other.row !== row);

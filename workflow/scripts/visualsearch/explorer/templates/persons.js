@@ -62,7 +62,9 @@ const persons = (() => {
   };
 
   const readDetails = (row) => chunks.data(part("details", row, facts.chunk.details));
-  const imageOf = (id) => Math.floor(id / 1000);
+  // An id is image_id * 1000 and the person's number in the image.
+  const A_PICTURE = 1000;
+  const imageOf = (id) => Math.floor(id / A_PICTURE);
 
   // What is known of a picture, by its number among those that show persons. file: where it is
   // beneath the user's folder.
@@ -119,7 +121,7 @@ const persons = (() => {
     return found.toSorted((a, b) => a.row - b.row);
   };
 
-  // The first row of those that are searched in by id; null where none reaches it.
+  // {row, id} of the first person with this id or a higher one; null where there is none.
   const firstFrom = async (id) => {
     const chunk = Math.max(0, facts.first_ids.findLastIndex((first) => first <= id));
     const start = chunk * facts.chunk.details;
@@ -138,7 +140,7 @@ const persons = (() => {
 
   // The first person of a picture; null where there is none.
   const rowOfImage = async (image) => {
-    const first = await firstFrom(image * 1000);
+    const first = await firstFrom(image * A_PICTURE);
     return first && imageOf(first.id) === image ? first.row : null;
   };
 
