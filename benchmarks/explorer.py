@@ -108,9 +108,9 @@ def in_browser(page_file: Path) -> Iterator[tuple[str, str]]:
         while not page.evaluate("performance.getEntriesByName('map-frame').length"):
             page.wait_for_timeout(50)
         moved = {"": page.evaluate(MOVE_MAP, FRAMES)}
+        yield from searching(page)
         page.evaluate(SELECT_HALF)
         moved[", half of them selected"] = page.evaluate(MOVE_MAP, FRAMES)
-        yield from searching(page)
         browser.close()
     for which, times in moved.items():
         drawn = times["drawn"]

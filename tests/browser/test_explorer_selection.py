@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Page
+from pycocotools.coco import COCO
 
 from browsing import WIDTHS, until
 from explorer_page import (
@@ -301,7 +302,9 @@ def saved(page: Page, kind: str, name: str) -> str:
 
 
 @in_both_and_from_a_host
-def test_the_selection_as_files(where: str, visit: Visit, made: Made, host: str) -> None:
+def test_the_selection_as_files(
+    where: str, visit: Visit, made: Made, host: str, tmp_path: Path
+) -> None:
     page = visit(host if where == "host" else None)
     chosen = list(range(0, PERSONS, 7))
     page.evaluate(
@@ -332,7 +335,10 @@ def test_the_selection_as_files(where: str, visit: Visit, made: Made, host: str)
     for image in images.values():
         assert image["file_name"] == file_of(image["id"] - 1)
         assert (image["width"], image["height"]) == (SIDE, SIDE)
-    assert len(found["annotations"]) == len(chosen)
+    (tmp_path / "selection.json").write_text(text, encoding="ascii")
+    opened = COCO(tmp_path / "selection.json")
+    assert sorted(opened.imgs) == sorted(images)
+    assert len(opened.getAnnIds(catIds=[1])) == len(found["annotations"]) == len(chosen)
     for number, (one, person) in enumerate(zip(found["annotations"], persons, strict=True), 1):
         assert one["id"] == number
         assert one["person_id"] == person["person_id"]
