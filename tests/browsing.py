@@ -134,12 +134,14 @@ def painted(page: Page) -> None:
     )
 
 
-def accessibility_problems(page: Page, *changed: str) -> list[tuple[str, str, str]]:
+def accessibility_problems(
+    page: Page, *changed: str, target_size: bool = False
+) -> list[tuple[str, str, str]]:
     """What axe finds: rule, theme, and the elements. The page must be open in light.
 
-    The size of targets, which WCAG 2.2 asks for, axe looks at only when told to. Only its rule of
-    contrast depends on colours, so in dark no other is run. It takes long: with
-    `changed`, the selectors of what changed since the last call, dark is looked at only there.
+    target_size: with the size of what is clicked, which WCAG 2.2 asks for, and axe leaves out unless
+    told. Only its rule of contrast depends on colours, so in dark no other is run. It takes long:
+    with `changed`, the selectors of what changed since the last call, dark is looked at only there.
     """
     import pytest
 
@@ -149,7 +151,7 @@ def accessibility_problems(page: Page, *changed: str) -> list[tuple[str, str, st
     )
     found = []
     # Of what passes, axe gives one element a rule, which takes half as long as all.
-    whole = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    whole = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": target_size}}}
     contrast = whole | {"runOnly": ["color-contrast"]}
     there = {"include": [[selector] for selector in changed]} if changed else None
     for scheme, options, context in (("light", whole, None), ("dark", contrast, there)):
