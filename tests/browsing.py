@@ -139,9 +139,10 @@ def accessibility_problems(
 ) -> list[tuple[str, str, str]]:
     """What axe finds: rule, theme, and the elements. The page must be open in light.
 
-    target_size: with the size of what is clicked, which WCAG 2.2 asks for, and axe leaves out unless
-    told. Only its rule of contrast depends on colours, so in dark no other is run. It takes long:
-    with `changed`, the selectors of what changed since the last call, dark is looked at only there.
+    target_size: with the size of what is clicked, which WCAG 2.2 asks for, and axe leaves out
+    unless told. Only its rule of contrast depends on colours, so in dark no other is run. It takes
+    long: with `changed`, the selectors of what changed since the last call, dark is looked at only
+    there.
     """
     import pytest
 
