@@ -7,6 +7,7 @@ without a GPU.
 Two tables compare, in turns and by the processor's seconds of one thread: everybody's neighbours
 from blocks and from one query each to the index, both with near-duplicates; and the map by openTSNE
 and by scikit-learn. --folder FOLDER, the results of another run, makes the second of real persons.
+A third compares neighbours by the vectors that travel with the page with those of the tables.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
+from explorer_search import recall, searching
 from made import BY_TIME, made_workspace
 from measuring import machine, table
 from whole_runs import STAGES
@@ -61,6 +63,7 @@ MOVE_MAP = """async (frames) => {
     intervals: times.slice(1).map((time, n) => time - times[n]),
   };
 }"""
+SELECT_HALF = "selection.set(Uint8Array.from({ length: persons.count }, (_, row) => row % 2))"
 FIRST_GALLERY = "performance.getEntriesByName('first-gallery')[0].startTime"
 
 
@@ -104,15 +107,20 @@ def in_browser(page_file: Path) -> Iterator[tuple[str, str]]:
         # The page's policy forbids the text that Playwright's own way to wait would have it run.
         while not page.evaluate("performance.getEntriesByName('map-frame').length"):
             page.wait_for_timeout(50)
-        moved = page.evaluate(MOVE_MAP, FRAMES)
+        moved = {"": page.evaluate(MOVE_MAP, FRAMES)}
+        yield from searching(page)
+        page.evaluate(SELECT_HALF)
+        moved[", half of them selected"] = page.evaluate(MOVE_MAP, FRAMES)
         browser.close()
-    assert len(moved["drawn"]) >= 0.9 * FRAMES, "the map was not drawn at each step"
-    for what, taken in (
-        (f"drawing the map, of {len(moved['drawn'])} frames", moved["drawn"]),
-        ("from frame to frame", moved["intervals"]),
-    ):
-        middle, most = np.percentile(taken, [50, 95])
-        yield what, f"{middle:.1f} ms, 95 % within {most:.1f} ms"
+    for which, times in moved.items():
+        drawn = times["drawn"]
+        assert len(drawn) >= 0.9 * FRAMES, "the map was not drawn at each step"
+        for what, taken in (
+            (f"drawing the map, of {len(drawn)} frames{which}", drawn),
+            (f"from frame to frame{which}", times["intervals"]),
+        ):
+            middle, most = np.percentile(taken, [50, 95])
+            yield what, f"{middle:.1f} ms, 95 % within {most:.1f} ms"
 
 
 def in_turns(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
@@ -248,7 +256,7 @@ def main() -> None:
         options.persons, options.projection = 3_000, "pca"
     print(machine("numpy", "openTSNE", "scikit-learn", "pillow", "playwright"))
     if options.folder:
-        print(f"\n{maps(options.folder)}", flush=True)
+        print(f"\n{recall(options.folder)}\n\n{maps(options.folder)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         settings = {"explorer": {"projection": options.projection}}
         workspace = made_workspace(Path(name) / "run", options.persons, CORES, **settings)
@@ -259,6 +267,7 @@ def main() -> None:
         print(table(["rule", "seconds of its jobs", "peak MB"], rows))
         explorer = workspace.results / "report" / "explorer"
         print(f"\n{table(['on disk', 'MB', 'files'], sizes(explorer))}\n", flush=True)
+        print(f"{recall(workspace.results)}\n", flush=True)
         print(f"{everybody(workspace.results)}\n\n{maps(workspace.results)}\n", flush=True)
         if missing := why_no_browser():
             raise SystemExit(f"THE PAGE IS NOT MEASURED: {missing}")

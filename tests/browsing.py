@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Frame, Locator, Page
+    from playwright.sync_api import Browser, Frame, Locator, Page, Playwright
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = {
+    "chromium": ("chromium", "chromium-browser", "google-chrome"),
+    "firefox": ("firefox-esr", "firefox"),
+}
 # As root, Chromium has no sandbox.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 WIDTHS = (1440, 360)
@@ -24,9 +29,32 @@ window.observer.observe({ type: "layout-shift", buffered: true });
 """
 
 
-def executable() -> str | None:
-    """The system's Chromium, if there is one."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
+def executable(name: str = "chromium") -> str | None:
+    """The system's Chromium or Firefox, if there is one."""
+    return next(filter(None, map(shutil.which, BROWSERS[name])), None)
+
+
+def start_browser(playwright: Playwright, name: str, path: str, starter: Path) -> Browser:
+    """Start the browser of this name, without a window. starter: a file to write for Firefox.
+
+    Firefox does not follow the colours that a test emulates, and always has less motion. It does
+    not tell of what a page saves, which lies in the folder `saves_to`.
+    """
+    if name == "chromium":
+        return playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    passing_on = Path(__file__).with_name("firefox.py")
+    command = shlex.join([sys.executable, str(passing_on), path])
+    starter.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+    starter.chmod(0o755)
+    firefox = playwright.firefox.launch(
+        # A Firefox that is not Playwright's own.
+        channel="moz-firefox",
+        executable_path=starter,
+        downloads_path=starter.parent / "saved",
+        firefox_user_prefs={"ui.prefersReducedMotion": 1},
+    )
+    firefox.saves_to = starter.parent / "saved"
+    return firefox
 
 
 def open_page(
@@ -106,11 +134,15 @@ def painted(page: Page) -> None:
     )
 
 
-def accessibility_problems(page: Page, *changed: str) -> list[tuple[str, str, str]]:
+def accessibility_problems(
+    page: Page, *changed: str, target_size: bool = False
+) -> list[tuple[str, str, str]]:
     """What axe finds: rule, theme, and the elements. The page must be open in light.
 
-    Only its rule of contrast depends on colours, so in dark no other is run. It takes long: with
-    `changed`, the selectors of what changed since the last call, dark is looked at only there.
+    target_size: with the size of what is clicked, which WCAG 2.2 asks for, and axe leaves out
+    unless told. Only its rule of contrast depends on colours, so in dark no other is run. It takes
+    long: with `changed`, the selectors of what changed since the last call, dark is looked at only
+    there.
     """
     import pytest
 
@@ -120,7 +152,7 @@ def accessibility_problems(page: Page, *changed: str) -> list[tuple[str, str, st
     )
     found = []
     # Of what passes, axe gives one element a rule, which takes half as long as all.
-    whole = {"resultTypes": ["violations"]}
+    whole = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": target_size}}}
     contrast = whole | {"runOnly": ["color-contrast"]}
     there = {"include": [[selector] for selector in changed]} if changed else None
     for scheme, options, context in (("light", whole, None), ("dark", contrast, there)):

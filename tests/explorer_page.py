@@ -13,15 +13,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from browsing import painted, until
 from explorer_run import Made
 from visualsearch.data.tables import read_table
+from visualsearch.explorer.vectors import quantised, restored, scales_of
+from visualsearch.search.neighbours import within_limit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+# Each interaction is tried in both browsers once, the rest in Chromium.
+in_both = pytest.mark.parametrize("engine", ["chromium", "firefox"], indirect=True)
+in_both_and_from_a_host = pytest.mark.parametrize(
+    "engine, where",
+    [("chromium", "disk"), ("chromium", "host"), ("firefox", "disk")],
+    indirect=["engine"],
+)
+in_both_sometimes_from_a_host = pytest.mark.parametrize(
+    "engine, where",
+    [
+        ("chromium", "disk"),
+        pytest.param("chromium", "host", marks=pytest.mark.torture),
+        ("firefox", "disk"),
+    ],
+    indirect=["engine"],
+)
 PERSONS = 330
 # As in view.js: what is left free around the map, in CSS pixels.
 EDGE = 26
@@ -105,6 +124,49 @@ def rows_of_hits(page: Page) -> list[int]:
     return page.locator("#hits .hit canvas").evaluate_all("all => all.map((c) => +c.dataset.row)")
 
 
+def wait_for_hits(page: Page, rows: list[int]) -> None:
+    """Wait until the gallery shows these persons, and no others."""
+    shown = "[...document.querySelectorAll('#hits .hit canvas')].map((c) => +c.dataset.row)"
+    until(page, f"JSON.stringify({shown}) === JSON.stringify({rows})")
+
+
+def expected_hits(
+    made: Made,
+    like: list[int],
+    unlike: list[int] | tuple[int, ...] = (),
+    passes: np.ndarray | None = None,
+    in_one_picture: bool = False,
+) -> list[int]:
+    """The rows that a search in the page finds, by the vectors that travel with it.
+
+    like, unlike: person_id of examples and counter-examples. passes: bool [N], who may be found.
+    """
+    exact = np.array(made.table["vector"].to_pylist(), dtype=np.float32)
+    scales = scales_of([exact])
+    vectors = restored(quantised(exact, scales), scales).astype(np.float64)
+    ids, images = (made.table[name].to_numpy() for name in ("person_id", "image_id"))
+    asked, against = np.searchsorted(ids, like), np.searchsorted(ids, list(unlike))
+    query = vectors[asked].mean(axis=0)
+    if len(against):
+        query -= vectors[against].mean(axis=0) / 3
+    settings = made.settings.search
+    allowed = np.ones(len(ids), dtype=bool) if passes is None else passes.copy()
+    allowed[[*asked, *against]] = False
+    if not settings.same_image and not in_one_picture:
+        allowed &= ~np.isin(images, images[asked])
+    rows = np.argsort(-(vectors @ query), kind="stable")
+    rows = rows[allowed[rows]]
+    limit = None if in_one_picture else settings.hits_per_image
+    found = rows[within_limit(images[rows], limit)][: made.settings.explorer.neighbours]
+    return [int(row) for row in found]
+
+
+def has_focus(page: Page) -> bool:
+    """Whether anything but the page's body has the focus, after the browser looked for it."""
+    painted(page)
+    return bool(page.evaluate("document.activeElement !== document.body"))
+
+
 def pixels_of(part: Page | Locator) -> np.ndarray:
     """What is painted there: [height, width, 3]."""
     return np.asarray(Image.open(io.BytesIO(part.screenshot())).convert("RGB")).astype(int)
@@ -113,6 +175,25 @@ def pixels_of(part: Page | Locator) -> np.ndarray:
 def painted_pixels_of(page: Page, selector: str = "#map-panel") -> np.ndarray:
     painted(page)
     return pixels_of(page.locator(selector))
+
+
+def go(page: Page, by: int) -> None:
+    """Back or forward by so many addresses. For Playwright's own ways Firefox must load a page."""
+    page.evaluate("by => history.go(by)", by)
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Go there by the Tab key alone; back, while Shift is down."""
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.matches('{selector}')"):
+            return
+    raise AssertionError(f"no way by Tab to {selector}")
+
+
+def focus_is_lost(page: Page) -> bool:
+    """Whether keys go to nothing on the page."""
+    return page.evaluate("document.activeElement === document.body")
 
 
 def middle_colour(locator: Locator) -> np.ndarray:

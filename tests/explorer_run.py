@@ -63,6 +63,10 @@ class Made:
     colours: np.ndarray
     files: ExplorerFiles
 
+    def picture(self, image: int) -> Path:
+        """The user's own picture, counted from 0."""
+        return self.folder / "pictures" / file_of(image)
+
     def build(self, name: str = "explorer", threads: int = 1) -> Path:
         """Write the explorer; its folder."""
         pictures = str(self.folder / "pictures")
@@ -135,5 +139,5 @@ def make(folder: Path, persons: int, **sections: dict[str, Any]) -> Made:
     write_map(folder / "map.parquet", reduced, settings.explorer.projection)
     write_table(folder / "hits.parquet", [hits], HITS)
     names = ("manifest", "persons", "queries", "hits", "map")
-    files = ExplorerFiles(*(str(folder / f"{name}.parquet") for name in names), everyone)
+    files = ExplorerFiles(*(str(folder / f"{name}.parquet") for name in names), everyone, reduced)
     return Made(folder, settings, table, colours, files)

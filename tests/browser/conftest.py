@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browsing import ARGUMENTS, executable, open_again, open_page
+from browsing import executable, open_again, open_page, start_browser
 from explorer_page import PERSONS, serving, wait_until_ready
 from explorer_run import Made, make
 from report_run import Run
@@ -24,27 +24,58 @@ LOOKS = sampled(
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator["Browser"]:
-    """The system's Chromium, without a window."""
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], "Browser"]]:
+    """The system's Chromium and Firefox by name, without a window; each starts when asked for."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         pytest.skip("NOT TESTED IN A BROWSER: the Python package playwright is not installed")
-    path = executable()
-    if path is None:
-        pytest.skip("NOT TESTED IN A BROWSER: there is no Chromium or Chrome on this machine")
+    started: dict[str, Browser] = {}
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
+
+        def browser_of(name: str) -> "Browser":
+            if name not in started:
+                path = executable(name)
+                if path is None:
+                    pytest.skip(f"NOT TESTED IN {name.upper()}: there is none on this machine")
+                starter = tmp_path_factory.mktemp(name) / "start"
+                started[name] = start_browser(playwright, name, path, starter)
+            return started[name]
+
+        yield browser_of
+        for browser in started.values():
+            browser.close()
 
 
 @pytest.fixture(scope="session")
-def tab(browser: "Browser") -> Iterator["Page"]:
+def tabs(browsers: Callable[[str], "Browser"]) -> Iterator[Callable[[str], "Page"]]:
+    opened: dict[str, Page] = {}
+
+    def tab_of(name: str) -> "Page":
+        if name not in opened:
+            opened[name] = open_page(browsers(name), "about:blank", reduced_motion="reduce")
+        return opened[name]
+
+    yield tab_of
+    for page in opened.values():
+        page.context.close()
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The browser's name: Chromium, if a test does not say `in_both`."""
+    return getattr(request, "param", "chromium")
+
+
+@pytest.fixture
+def browser(browsers: Callable[[str], "Browser"], engine: str) -> "Browser":
+    return browsers(engine)
+
+
+@pytest.fixture
+def tab(tabs: Callable[[str], "Page"], engine: str) -> "Page":
     """A tab for all tests that need nothing special; places are measured, so nothing may glide."""
-    opened = open_page(browser, "about:blank", reduced_motion="reduce")
-    yield opened
-    opened.context.close()
+    return tabs(engine)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,10 @@ import pytest
 
 from page_text import page_of
 from running import Workspace, demo_config
+from visualsearch.data.person_order import vectors_of_rows
+from visualsearch.data.tables import count_rows
+from visualsearch.explorer.vectors import as_text, quantised, restored
+from visualsearch.index.nearest import share_found
 
 OWN_RULES = {"search_everyone", "project_persons", "build_explorer"}
 
@@ -59,6 +63,21 @@ def test_the_reports_hits_come_first(explored: Workspace) -> None:
         assert len(wanted) == 10
 
 
+def test_the_vectors_of_the_page_find_the_neighbours_of_the_tables(explored: Workspace) -> None:
+    paths = sorted((explored.results / "reduced").glob("*.parquet"))
+    exact = vectors_of_rows(paths, np.arange(count_rows(paths)))
+    scales = np.frombuffer(base64.b64decode(payload(explored, "scales")), "<f4")
+    starts, text = payload(explored, "vectors-0000")
+    codes = quantised(exact, scales)
+    assert scales.size == exact.shape[1] and text == as_text(codes)
+    images = pq.read_table(explored.results / "index/persons.parquet")["image_id"].to_numpy()
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(starts), np.uint8))[: len(images)]
+    assert (np.cumsum(bits) - 1 == np.unique(images, return_inverse=True)[1]).all()
+    near = restored(codes, scales)
+    nearest = [np.argsort(-(v @ v.T) + 9 * np.eye(len(v)), axis=1)[:, :10] for v in (exact, near)]
+    assert share_found(*nearest).mean() >= 0.99
+
+
 def test_a_person_has_the_same_numbers_wherever_they_are_shown(explored: Workspace) -> None:
     """Each is the table's number, rounded once."""
     report = explored.results / "report"
@@ -98,8 +117,8 @@ def test_a_person_has_the_same_numbers_wherever_they_are_shown(explored: Workspa
             if line[:3] == [str(hit["rank"]), facts["cosine similarity"], str(person)]
         ]
         assert told and all(line[5] == score for line in told)
-        assert [f"{side:.1f}" for side in details[person][4]] == box
-        assert f"{details[person][3]:.3f}" == score
+        assert [f"{side:.1f}" for side in details[person][2]] == box
+        assert f"{details[person][1]:.3f}" == score
         assert f"{hundredths[person] / 100:.2f}" == f"{hit['score']:.2f}"
 
 
@@ -114,6 +133,7 @@ def test_a_report_that_links_to_the_explorer_brings_it(demo: Workspace) -> None:
     [
         ("explorer", {"neighbours": 5}, {"search_everyone", "build_explorer"}),
         ("explorer", {"thumbnail_height": 64}, {"build_explorer"}),
+        ("explorer", {"pictures": True}, {"build_explorer"}),
         ("explorer", {"projection": "pca"}, {"project_persons", "build_explorer"}),
         ("search", {"same_image": True}, {"search_everyone", "build_explorer"}),
         ("search", {"hits_per_image": 3}, {"search_everyone", "build_explorer"}),

@@ -77,6 +77,7 @@ BUILD_EXPLORER = record(
     "dataset.category",
     "search",
     "report.title",
+    "report.picture_side",
     "explorer",
     after=[SEARCH_PERSONS, PROJECT_PERSONS, SEARCH_EVERYONE],
 )
@@ -92,6 +93,7 @@ rule build_explorer:
         hits=rules.search_persons.output.hits,
         map=rules.project_persons.output.map,
         everyone=all_shards(rules.search_everyone.output.neighbours),
+        reduced=all_shards(rules.reduce_vectors.output.reduced),
     output:
         explorer=directory("<results>/report/explorer"),
         settings=record_file(BUILD_EXPLORER),

@@ -8,7 +8,13 @@ with job(snakemake):
     files = snakemake.input
     write_explorer(
         ExplorerFiles(
-            files.manifest, files.persons, files.queries, files.hits, files.map, files.everyone
+            files.manifest,
+            files.persons,
+            files.queries,
+            files.hits,
+            files.map,
+            files.everyone,
+            files.reduced,
         ),
         Settings.of(without_code(snakemake.params.settings)),
         snakemake.params.pictures,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from explorer_run import (
     HOSTILE_LICENSE,
     LENGTH,
     SHARDS,
+    SIDE,
     Made,
     file_of,
     full_length_of,
@@ -35,9 +37,11 @@ from visualsearch.core.errors import InputError
 from visualsearch.core.files import remove_leftovers, replacing_folder
 from visualsearch.data.tables import HITS, metadata_of, read_table, write_table
 from visualsearch.explorer.chunks import NOBODY, map_chunk, script
+from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.page import page_facts
 from visualsearch.explorer.report_hits import hits_of_persons, put_hits_first
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
+from visualsearch.explorer.writing import write_explorer
 from visualsearch.search.everyone import EVERYONE, exact_index, search_everyone
 from visualsearch.search.hits import search_all
 from visualsearch.search.map import MAP, project, write_map
@@ -163,16 +167,51 @@ def test_details_of_all_persons(made: Made, folder: Path) -> None:
     rows = payload(folder, "details-0000") + payload(folder, "details-0001")
     assert len(rows) == N
     for number, (person, row) in enumerate(zip(made.table.to_pylist(), rows, strict=True)):
-        image = number // A_PICTURE
+        box = [float(side) for side in BOXES[number % A_PICTURE]]
+        assert row == [person["person_id"], round(person["score"], 3), box]
+
+
+def test_pictures_of_all_persons(folder: Path) -> None:
+    facts, rows = facts_of(folder), payload(folder, "pictures-0000")
+    assert facts["chunk"]["pictures"] == 512 > facts["pictures"] == len(rows) == N / A_PICTURE
+    # The picture of the first person of each file of details.
+    assert facts["first_pictures"] == [0, 256 // A_PICTURE]
+    for image, row in enumerate(rows):
         assert row == [
-            person["person_id"],
             image + 1,
             file_of(image),
-            round(person["score"], 3),
-            [float(side) for side in BOXES[number % A_PICTURE]],
+            A_PICTURE,
             0 if image % 2 else -1,
             "" if image % 2 else f"https://a.example/?{image}",
+            SIDE,
+            SIDE,
         ]
+
+
+def test_pictures_known_by_their_id_say_their_file_too(made: Made) -> None:
+    contents = Contents(made.files.manifest, made.table, by_file=False)
+    name, *_, file = contents.pictures(3, 4)[0][1:]
+    assert (name, file) == ("image 4", file_of(3))
+
+
+def test_whole_pictures_on_demand(made: Made, folder: Path, tmp_path: Path) -> None:
+    assert not (folder / "pictures").exists() and not facts_of(folder)["whole_pictures"]
+    run = make(tmp_path, 5, explorer={"pictures": True}, report={"picture_side": 128})
+    written = run.build() / "pictures"
+    assert sorted(path.name for path in written.iterdir()) == ["0000.webp", "0001.webp"]
+    with Image.open(written / "0001.webp") as whole, Image.open(run.picture(1)) as own:
+        assert whole.size == (128, 128)
+        small = np.asarray(own.resize(whole.size), dtype=int)
+        assert np.abs(np.asarray(whole.convert("RGB")) - small).mean() < 4
+
+
+def test_a_link_leads_to_the_users_own_folder(made: Made, folder: Path) -> None:
+    own = facts_of(folder)["own_files"]
+    assert (folder / unquote(own)).resolve() == (made.folder / "pictures").resolve()
+    assert not Path(own).is_absolute()
+    elsewhere = made.folder / "elsewhere"
+    write_explorer(made.files, made.settings, str(made.folder / "pictures"), str(elsewhere))
+    assert facts_of(elsewhere)["own_files"] == own
 
 
 def test_the_map_keeps_its_shape(made: Made, folder: Path) -> None:
@@ -192,14 +231,14 @@ def test_the_first_query_of_the_set_is_shown_first(made: Made, folder: Path) -> 
 
 def test_own_pictures_are_not_shown_first(made: Made) -> None:
     ids = made.table["person_id"].to_pylist()
-    contents = type("Persons", (), {"persons": made.table, "labels": [], "licenses": []})()
+    contents = Contents(made.files.manifest, made.table, by_file=True)
     assert page_facts(contents, made.settings, "pca", [None, ids[7], ids[3]])["start"] == 7
     assert page_facts(contents, made.settings, "pca", [None])["start"] == 0
 
 
 def test_nothing_hostile_stands_in_the_page_or_its_data_as_markup(folder: Path) -> None:
     files = [folder / "index.html", *(folder / "data").iterdir()]
-    assert len(files) == 6
+    assert len(files) == 9
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert "<img src=x" not in text and "<b onclick" not in text
@@ -233,8 +272,9 @@ def test_few_persons(tmp_path: Path, persons: int) -> None:
     x, y = arrays(folder, "map", ("<u2", persons), ("<u2", persons))
     assert len(x) == len(y) == persons
     data = {path.name for path in (folder / "data").iterdir()}
+    numbered = ("neighbours", "details", "pictures", "vectors")
     assert data == {"map.js", "persons.js"} | (
-        {"neighbours-0000.js", "details-0000.js"} if persons else set()
+        {"scales.js", *(f"{name}-0000.js" for name in numbered)} if persons else set()
     )
     if persons:
         shape = persons * 30

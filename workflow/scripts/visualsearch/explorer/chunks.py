@@ -17,6 +17,8 @@ from visualsearch.data.shown import in_parts
 # Persons in a file. Opening a person loads the two files that hold it.
 NEIGHBOURS_ROWS = 512
 DETAILS_ROWS = 256
+# Pictures in a file.
+PICTURES_ROWS = 512
 
 NOBODY = 0xFFFFFFFF
 SAME_IMAGE, NEAR_DUPLICATE = 1, 2

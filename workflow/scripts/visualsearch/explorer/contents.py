@@ -16,7 +16,9 @@ from visualsearch.explorer.chunks import UINT16_MAX
 
 log = logging.getLogger(__name__)
 
-MANIFEST_COLUMNS = ["image_id", "file", "license", "license_url", "source_url", "labels"]
+MANIFEST_COLUMNS = [
+    *("image_id", "file", "width", "height", "license", "license_url", "source_url", "labels"),
+]
 
 
 class License(NamedTuple):
@@ -38,39 +40,59 @@ class Contents:
     """The persons of the search set, and what the manifest says about their pictures.
 
     persons: the rows of the index. by_file: readers know the pictures by file, not by image_id.
+    Pictures are those that show persons of the set, in the order of image_id. picture_of: int64
+    [N], the picture of each row, counted from 0.
     """
 
     def __init__(self, manifest: str, persons: pa.Table, by_file: bool) -> None:
         self.persons = persons
-        rows = read_manifest(manifest).select(MANIFEST_COLUMNS)
+        rows = read_manifest(manifest).select(MANIFEST_COLUMNS).sort_by("image_id")
         shown = pc.is_in(rows["image_id"], persons["image_id"].combine_chunks())
-        pictures = rows.filter(shown).to_pylist()
-        self._names = {p["image_id"]: shown_name(p, by_file) for p in pictures}
-        self._sources = {p["image_id"]: web_address(p["source_url"]) or "" for p in pictures}
-        licenses = {p["image_id"]: _license(p) for p in pictures}
-        self.licenses = sorted({one for one in licenses.values() if one})
-        position: dict[License | None, int] = {one: n for n, one in enumerate(self.licenses)}
-        self._licenses = {image: position.get(one, -1) for image, one in licenses.items()}
-        self.labels = _labels(persons, pictures)
+        self._pictures = rows.filter(shown).to_pylist()
+        self.n_pictures = len(self._pictures)
+        _, self.picture_of, self._counts = np.unique(
+            persons["image_id"].to_numpy(), return_inverse=True, return_counts=True
+        )
+        self._by_file = by_file
+        self.licenses = sorted({one for one in map(_license, self._pictures) if one})
+        self._position: dict[License | None, int] = {one: n for n, one in enumerate(self.licenses)}
+        self.labels = _labels(persons, self._pictures)
 
     def details(self, start: int, stop: int) -> list[list[Any]]:
-        """Return text and numbers, as shown, of the rows from `start` to before `stop`, JSON-ready.
+        """Return numbers, as shown, of the persons of the rows from `start` to before `stop`.
 
-        Each row is person_id, image_id, the picture's name, score, the box as a list of left, top,
-        width and height, the position in `licenses` or -1, and the web address or an empty string.
+        Each row is person_id, score, and the box as a list of left, top, width and height.
         """
         return [
             [
                 person["person_id"],
-                image := person["image_id"],
-                self._names[image],
                 shown_score(person["score"]),
                 shown_box(person[side] for side in BOX_COLUMNS),
-                self._licenses[image],
-                self._sources[image],
             ]
             for person in self.persons.slice(start, stop - start).to_pylist()
         ]
+
+    def pictures(self, start: int, stop: int) -> list[list[Any]]:
+        """Return what is known of the pictures from `start` to before `stop`, JSON-ready.
+
+        Each row is image_id, the name, the number of persons, the position in `licenses` or -1,
+        the web address or an empty string, width and height in pixels, and, where that is not the
+        name, the file.
+        """
+        rows = []
+        for number, picture in enumerate(self._pictures[start:stop], start):
+            name = shown_name(picture, self._by_file)
+            row = [
+                picture["image_id"],
+                name,
+                int(self._counts[number]),
+                self._position.get(_license(picture), -1),
+                web_address(picture["source_url"]) or "",
+                picture["width"],
+                picture["height"],
+            ]
+            rows.append(row if name == picture["file"] else [*row, picture["file"]])
+        return rows
 
 
 def _license(picture: dict[str, Any]) -> License | None:

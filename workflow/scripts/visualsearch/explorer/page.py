@@ -5,23 +5,48 @@ from typing import Any
 import numpy as np
 
 from visualsearch.explorer import TEMPLATES
-from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS
+from visualsearch.explorer.chunks import DETAILS_ROWS, NEIGHBOURS_ROWS, PICTURES_ROWS
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
+from visualsearch.explorer.vectors import (
+    ALPHABET,
+    CHARACTERS_TOGETHER,
+    CODES_TOGETHER,
+    HIGHEST,
+    VECTORS_ROWS,
+)
 from visualsearch.settings import Settings
 from visualsearch.web.pages import PEOPLE_NOTES, category_nouns, picture_limit_note, render
 
 SCRIPTS = (
     "words",
+    "focus",
     "chunks",
     "persons",
     "thumbnails",
+    "selection",
     "filters",
+    "searcher",
+    "searching",
+    "address",
+    "query",
+    "hit",
     "gallery",
+    "behind",
+    "finding",
     "trail",
     "points",
     "view",
     "colouring",
+    "stage",
+    "map-pictures",
+    "layers",
+    "pointing",
+    "shapes",
+    "choosing",
+    "moving",
+    "takeaway",
+    "selected",
     "map",
     "explorer",
 )
@@ -66,17 +91,34 @@ def page_facts(
     return {
         "title": settings.report.title,
         "things": nouns,
+        "category": settings.dataset.category,
         "persons": len(ids),
         "neighbours": neighbours,
         "shown": min(search.neighbours, neighbours),
-        "chunk": {"neighbours": NEIGHBOURS_ROWS, "details": DETAILS_ROWS},
+        "chunk": {
+            "neighbours": NEIGHBOURS_ROWS,
+            "details": DETAILS_ROWS,
+            "pictures": PICTURES_ROWS,
+            "vectors": VECTORS_ROWS,
+        },
+        "code": {
+            "alphabet": ALPHABET.decode("ascii"),
+            "highest": HIGHEST,
+            "together": CODES_TOGETHER,
+            "characters": CHARACTERS_TOGETHER,
+        },
         "sheet": {"persons": SHEET_PERSONS, "columns": SHEET_COLUMNS, "cell": [cell, cell]},
         "order": order,
         "labels": [{"kind": kind, "values": values} for kind, values, _ in contents.labels],
         "licenses": [{"name": name, "url": url} for name, url in contents.licenses],
         "first_ids": ids[::DETAILS_ROWS].tolist(),
+        "first_pictures": contents.picture_of[::DETAILS_ROWS].tolist(),
+        "pictures": contents.n_pictures,
+        "whole_pictures": settings.explorer.pictures,
         "start": next((row_of[person] for person in queries if person in row_of), 0),
         "same_image": search.same_image,
+        "hits_per_image": search.hits_per_image,
+        "exclude_near_duplicates": search.exclude_near_duplicates,
         "near_duplicate": search.near_duplicate,
         "report": "../index.html",
         "projection": {"method": method, "text": text},
@@ -86,4 +128,4 @@ def page_facts(
 
 def render_page(facts: dict[str, Any]) -> str:
     """Return the page. facts: as `page_facts` returns them."""
-    return render(TEMPLATES, "explorer", SCRIPTS, facts=facts)
+    return render(TEMPLATES, "explorer", SCRIPTS, styles=("search", "map"), facts=facts)

@@ -1,4 +1,7 @@
-"""Thumbnails of all persons, in sheets: files with one cell for each of many persons."""
+"""Thumbnails of all persons, in sheets: files with one cell for each of many persons.
+
+And whole pictures of moderate size, from the same decoding.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +16,7 @@ from PIL import Image
 
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.data.pictures import Picture
+from visualsearch.data.upright import Decoded
 
 SHEET_PERSONS = 32
 SHEET_COLUMNS = 8
@@ -35,23 +39,41 @@ class Sheet(NamedTuple):
 
 
 def draw_sheets(
-    pictures: Iterable[tuple[Picture, NDArray[np.float32]]], cell: int, threads: int
+    pictures: Iterable[tuple[Picture, NDArray[np.float32]]],
+    cell: int,
+    threads: int,
+    also: Callable[[int, Decoded], None] | None = None,
 ) -> Iterator[Sheet]:
     """Yield sheets of all persons in order.
 
     pictures: each with its persons' boxes, float32 [n, 4] (left, top, width, height in pixels), in
-    the persons' order. cell: side of a cell in pixels, at most 255. Each picture is decoded once,
-    and only few are in memory at a time. Sheets do not depend on `threads`.
+    the persons' order. cell: side of a cell in pixels, at most 255. also: called with each
+    picture's image_id and its pixels, in any order and in several threads. Each picture is decoded
+    once, and only few are in memory at a time. Sheets do not depend on `threads`.
     """
+
+    def thumbnails(one: tuple[Picture, NDArray[np.float32]]) -> list[Pixels]:
+        picture, boxes = one
+        decoded = picture.read()
+        if also:
+            also(picture.image_id, decoded)
+        return _thumbnails(decoded, boxes, cell)
+
     with ThreadPoolExecutor(threads) as pool:
-        crops = _in_order(pool, lambda one: _thumbnails(*one, cell), pictures, 2 * threads)
+        crops = _in_order(pool, thumbnails, pictures, 2 * threads)
         single = (crop for of_picture in crops for crop in of_picture)
         yield from _in_order(pool, lambda part: _sheet(part, cell), _parts(single), 2 * threads)
 
 
-def _thumbnails(picture: Picture, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:
+def whole_picture(decoded: Decoded, side: int) -> bytes:
+    """Return the picture as WebP, its longer side at most `side` pixels."""
+    small = decoded.image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _webp(small)
+
+
+def _thumbnails(decoded: Decoded, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:
     """Crop the boxes, each shrunk to fit into a cell, or at its own size if that is smaller."""
-    decoded = picture.read()
     image, corners = decoded.image, decoded.to_image(xywh_to_xyxy(boxes))
     made = []
     for left, top, right, bottom in clip_to_image(corners, *image.size).tolist():
@@ -73,10 +95,15 @@ def _sheet(crops: list[Pixels], cell: int) -> Sheet:
         pixels[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell] = np.pad(
             crop, ((0, cell - high), (0, cell - wide), (0, 0)), mode="edge"
         )
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, "WEBP", quality=QUALITY, method=4)
     sizes = np.array([crop.shape[1::-1] for crop in crops])
-    return Sheet(out.getvalue(), sizes.astype(np.uint8))
+    return Sheet(_webp(Image.fromarray(pixels)), sizes.astype(np.uint8))
+
+
+def _webp(image: Image.Image) -> bytes:
+    out = BytesIO()
+    image.info.clear()  # Pillow would write comments and profiles again
+    image.save(out, "WEBP", quality=QUALITY, method=4)
+    return out.getvalue()
 
 
 def _parts(crops: Iterator[Pixels]) -> Iterator[list[Pixels]]:

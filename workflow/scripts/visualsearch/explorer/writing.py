@@ -1,9 +1,11 @@
 """Writes the folder of the explorer."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -11,27 +13,34 @@ from numpy.typing import NDArray
 
 from visualsearch.core.files import replacing_folder
 from visualsearch.core.progress import progress
-from visualsearch.data.person_order import in_person_order
+from visualsearch.data.person_order import in_person_order, vectors_and_images
 from visualsearch.data.pictures import Picture, Pictures
 from visualsearch.data.tables import boxes_of, metadata_of, read_table
+from visualsearch.data.upright import Decoded
 from visualsearch.explorer.chunks import (
     DETAILS_ROWS,
     NEIGHBOURS_ROWS,
+    PICTURES_ROWS,
     map_chunk,
     neighbours_chunk,
+    packed,
     persons_chunk,
     script,
 )
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.page import page_facts, render_page
 from visualsearch.explorer.report_hits import hits_of_persons, put_hits_first
-from visualsearch.explorer.thumbnails import SHEET_PERSONS, Sheet, draw_sheets
+from visualsearch.explorer.thumbnails import SHEET_PERSONS, Sheet, draw_sheets, whole_picture
+from visualsearch.explorer.vectors import VECTORS_ROWS, scales_of, vectors_chunk
 from visualsearch.settings import Settings
 
 
 @dataclass(frozen=True)
 class ExplorerFiles:
-    """Paths of what the stages wrote. everyone: the neighbours of all persons, a file a shard."""
+    """Paths of what the stages wrote.
+
+    everyone, reduced: the neighbours and the reduced vectors of all persons, a file a shard.
+    """
 
     manifest: str
     persons: str
@@ -39,6 +48,7 @@ class ExplorerFiles:
     hits: str
     map: str
     everyone: Sequence[str]
+    reduced: Sequence[str]
 
 
 def write_explorer(
@@ -56,15 +66,35 @@ def write_explorer(
     contents = Contents(files.manifest, persons, settings.dataset.source == "folder")
     queries = read_table(files.queries, ["person_id"])["person_id"].to_pylist()
     facts = page_facts(contents, settings, metadata_of(files.map)["method"], queries)
+    if pictures_folder is not None:
+        facts["own_files"] = quote(Path(os.path.relpath(pictures_folder, target)).as_posix())
     with replacing_folder(target) as folder:
         for name in ("data", "thumbnails"):
             (folder / name).mkdir()
+        whole = None
+        if settings.explorer.pictures:
+            whole = _WholePictures(folder / "pictures", persons, settings.report.picture_side)
         pictures = _with_boxes(Pictures(files.manifest, pictures_folder), persons)
-        sheets = draw_sheets(pictures, facts["sheet"]["cell"][0], threads)
+        sheets = draw_sheets(pictures, facts["sheet"]["cell"][0], threads, whole)
         thumbnails = _write_sheets(folder / "thumbnails", sheets, len(persons))
         for chunk, payload in _chunks(files, contents, thumbnails, settings):
             (folder / "data" / f"{chunk}.js").write_text(script(chunk, payload), encoding="ascii")
         (folder / "index.html").write_text(render_page(facts), encoding="utf-8")
+
+
+class _WholePictures:
+    """Writes the pictures that show persons, each named by its number among them."""
+
+    def __init__(self, folder: Path, persons: pa.Table, side: int) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._image_ids = np.unique(persons["image_id"].to_numpy())
+        self._side = side
+
+    def __call__(self, image_id: int, decoded: Decoded) -> None:
+        number = np.searchsorted(self._image_ids, image_id)
+        path = self._folder / f"{number:04d}.webp"
+        path.write_bytes(whole_picture(decoded, self._side))
 
 
 def _with_boxes(
@@ -112,3 +142,18 @@ def _chunks(
         yield f"neighbours-{number:04d}", payload
     for number, start in enumerate(range(0, len(persons), DETAILS_ROWS)):
         yield f"details-{number:04d}", contents.details(start, start + DETAILS_ROWS)
+    for number, start in enumerate(range(0, contents.n_pictures, PICTURES_ROWS)):
+        yield f"pictures-{number:04d}", contents.pictures(start, start + PICTURES_ROWS)
+    if len(persons):
+        yield from _vectors(files.reduced)
+
+
+def _vectors(reduced: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield name and payload of the data files of vectors. Two passes; holds one file's rows."""
+    scales = scales_of(vectors for vectors, _ in vectors_and_images(reduced, VECTORS_ROWS))
+    yield "scales", packed(scales)
+    last = None
+    for number, (vectors, images) in enumerate(vectors_and_images(reduced, VECTORS_ROWS)):
+        first = np.append(images[0] != last, images[1:] != images[:-1])
+        yield f"vectors-{number:04d}", vectors_chunk(vectors, scales, first)
+        last = images[-1]

@@ -17,7 +17,6 @@ from visualsearch.web.pages import render
 SCRIPTS = (
     "announce",
     "galleries",
-    "boxes",
     "copying",
     "dialog",
     "filters",
@@ -47,6 +46,7 @@ def render_page(
         "report",
         SCRIPTS,
         {"decimals": decimals, "together": together},
+        (),
         results=results,
         report=results.settings.report,
         **WORDS,

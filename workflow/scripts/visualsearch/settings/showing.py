@@ -154,7 +154,7 @@ class ExplorerSettings(Section):
 
     neighbours: int = key(
         30,
-        "Neighbours kept for each person. The page can filter them by score, size or label.",
+        "Neighbours kept for each person, and the most that a search in the page shows.",
         minimum=1,
         maximum=100,
     )
@@ -169,4 +169,9 @@ class ExplorerSettings(Section):
         "How the map of all persons is made. tsne: t-SNE, which keeps neighbours together. pca: "
         "the first two principal components, which take no time.",
         choices=("tsne", "pca"),
+    )
+    pictures: bool = key(
+        False,
+        "Whether the explorer brings the whole picture of each person, with its longer side as in "
+        "report.picture_side. At 640 pixels a thousand pictures take about 50 MB.",
     )

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
+SHARED_SCRIPTS = ("elements", "clipboard", "saving", "boxes")
 
 # By source: what readers must know about the people shown.
 PEOPLE_NOTES = {
@@ -63,12 +64,14 @@ def render(
     name: str,
     scripts: Sequence[str],
     filters: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+    styles: Sequence[str] = (),
     **values: Any,
 ) -> str:
     """Render <name>.html.j2 of a folder of templates; all values but Markup are escaped.
 
-    The template also gets `theme`, a script that runs first; `style`, from the shared style and
-    <name>.css; and `script`, from the shared scripts and then `scripts` in their order.
+    The template also gets `theme`, a script that runs first; `style`, from the shared style,
+    <name>.css and then `styles`; and `script`, from the shared scripts and then `scripts`. All are
+    names of files in the folder, in their order.
     """
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -78,10 +81,11 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(filters)
-    shared = [TEMPLATES / "elements.js", TEMPLATES / "clipboard.js"]
+    sheets = [templates / f"{style}.css" for style in (name, *styles)]
+    shared = [TEMPLATES / f"{script}.js" for script in SHARED_SCRIPTS]
     return environment.get_template(f"{name}.html.j2").render(
         theme=inline([TEMPLATES / "theme.js"]),
-        style=inline([TEMPLATES / "base.css", templates / f"{name}.css"]),
+        style=inline([TEMPLATES / "base.css", *sheets]),
         script=inline([*shared, *(templates / f"{script}.js" for script in scripts)]),
         **values,
     )

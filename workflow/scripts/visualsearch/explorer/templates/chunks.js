@@ -22,7 +22,7 @@ const chunks = (() => {
 
   const receive = (name, content) => received.set(name, content);
 
-  const data = (name) =>
+  const wanted = (name) =>
     once(`data/${name}.js`, (file) => {
       const { promise, resolve, reject } = Promise.withResolvers();
       const script = elements.make("script", { src: file });
@@ -36,6 +36,13 @@ const chunks = (() => {
       document.head.append(script);
       return promise;
     });
+
+  // keep: false for what is large and handed on; read again, it comes from disk again.
+  const data = async (name, keep = true) => {
+    const content = await wanted(name);
+    if (!keep) files.delete(`data/${name}.js`);
+    return content;
+  };
 
   const picture = (name) =>
     once(`thumbnails/${name}.webp`, async (file) => {

@@ -1,10 +1,20 @@
-// From the address to the page: who is shown, and how one gets to the next.
+// From the address to the page: who is searched for among whom, and how one gets to the next.
 (() => {
   const { facts } = persons;
   const part = (name) => document.getElementById(name);
   const [one] = facts.things;
+  // The address follows the filters after so many milliseconds of quiet.
+  const QUIET = 400;
+  // What is searched for: {like, unlike}, each [{row, id}]; ids come later than rows.
+  let asked = null;
+  // What the page shows all of: {row, id, like, unlike, steps}.
   let current = null;
-  let turn = 0;
+  let arrivals = 0;
+  let looks = 0;
+  let written = null;
+  let writing = 0;
+  // What is to be said of the person that was found, when it is shown.
+  let found = "";
 
   const say = (text) => {
     part("notice").textContent = text;
@@ -17,15 +27,22 @@
     part("announce").textContent = text;
   };
 
-  const idsOf = (steps) => steps.map(({ id }) => id);
+  const idsOf = (list) => list.map(({ id }) => id);
+
+  // like, unlike, trail: ids; the first of like is the one shown large.
+  const addressOf = ([id, ...like], unlike, trail) =>
+    address.write({ id, like, unlike, trail, filters: filters.values() });
+  const addressNow = () =>
+    addressOf(idsOf(current.like), idsOf(current.unlike), idsOf(current.steps));
 
   // The address changes when all is there that a gallery needs.
   const search = async (row) => {
-    if (row === current?.row) return;
+    if (row === current?.row && query.isAlone(current)) return;
     try {
       const [{ id }] = await Promise.all([persons.details(row), persons.neighbours(row)]);
       // Nobody is current where the file with the first query's details is missing.
-      location.hash = trail.write(id, current ? idsOf([...current.steps, current]) : []);
+      const before = current ? idsOf([...current.steps, current]) : [];
+      location.hash = addressOf([id], [], row === current?.row ? idsOf(current.steps) : before);
     } catch (error) {
       fail(error);
     }
@@ -33,7 +50,25 @@
 
   const back = (place) => {
     const { steps } = current;
-    location.hash = trail.write(steps[place].id, idsOf(steps.slice(0, place)));
+    location.hash = addressOf([steps[place].id], [], idsOf(steps.slice(0, place)));
+  };
+
+  const change = (like, unlike) => {
+    location.hash = addressOf(idsOf(like), idsOf(unlike), idsOf(current.steps));
+  };
+
+  // A person becomes an example or a counter-example, and stops being the other.
+  const add = async ({ row }, isLike) => {
+    if (!current) return;
+    try {
+      const added = { row, id: (await persons.details(row)).id };
+      const others = (list) => list.filter((other) => other.row !== row);
+      const [like, unlike] = [others(current.like), others(current.unlike)];
+      (isLike ? like : unlike).push(added);
+      change(like, unlike);
+    } catch (error) {
+      fail(error);
+    }
   };
 
   // {id, row} of those ids that are in the set.
@@ -42,19 +77,33 @@
     return ids.map((id, i) => ({ id, row: rows[i] })).filter(({ row }) => row !== null);
   };
 
-  // What the address asks for: {row, ids of the trail, trouble to tell}.
-  const asked = async () => {
-    const address = trail.read(location.hash);
-    const start = { row: facts.start, ids: [], trouble: "" };
+  // What the address asks for: {like, unlike, trail: ids, filters, trouble to tell}.
+  const read = async () => {
+    const said = address.read(location.hash);
+    const start = {
+      like: [{ row: facts.start }],
+      unlike: [],
+      trail: [],
+      filters: { labels: {} },
+      trouble: "",
+    };
     const instead = "so the explorer starts where it always does.";
-    if (address === null) return start;
-    if (address === undefined) {
+    if (said === null) return start;
+    if (said === undefined) {
       return { ...start, trouble: `The address could not be understood, ${instead}` };
     }
-    const row = await persons.rowOf(address.id);
-    if (row !== null) return { row, ids: address.trail, trouble: "" };
-    const trouble = `No ${one} of this set has the id ${address.id} of the address, ${instead}`;
-    return { ...start, trouble };
+    const { id, filters } = said;
+    if (id === null) return { ...start, filters };
+    const row = await persons.rowOf(id);
+    if (row === null) {
+      return { ...start, trouble: `No ${one} of this set has the id ${id} of the address, ${instead}` };
+    }
+    const more = said.like.filter((other) => other !== id);
+    const [like, unlike] = await Promise.all([
+      known(more),
+      known(said.unlike.filter((other) => other !== id && !more.includes(other))),
+    ]);
+    return { like: [{ id, row }, ...like], unlike, trail: said.trail, filters, trouble: "" };
   };
 
   const ready = () => {
@@ -64,38 +113,89 @@
     dataset.state = "ready";
   };
 
-  const show = async (isCurrent) => {
-    const { row, ids, trouble } = await asked();
-    const near = await persons.neighbours(row);
-    if (!isCurrent()) return;
-    say(trouble);
-    part("find-text").textContent = "";
+  // Searches and shows; false where something else is wanted by then.
+  const look = async () => {
+    looks += 1;
+    const own = looks;
+    const isStored = query.isStored(asked);
+    const hits = await query.hits(asked);
+    if (own !== looks) return false;
     // Without a picture, the numbers and words are there all the same.
-    await gallery.show(row, near).then(ready, fail);
-    const [details, steps] = await Promise.all([persons.details(row), known(ids)]);
+    await gallery.show(asked, hits, isStored).then(ready, fail);
+    gallery.tell().catch(fail);
+    return true;
+  };
+
+  const show = async (isCurrent) => {
+    const wanted = await read();
     if (!isCurrent()) return;
+    const unknown = filters.put(wanted.filters);
+    await filters.apply();
+    if (!isCurrent()) return;
+    map.draw();
+    asked = { like: wanted.like, unlike: wanted.unlike };
+    say(wanted.trouble);
+    part("find-text").textContent = found;
+    found = "";
+    if (!(await look())) return;
+    const [{ row }] = asked.like;
+    const [details, steps] = await Promise.all([persons.details(row), known(wanted.trail)]);
+    if (!isCurrent()) return;
+    asked.like[0].id = details.id;
     gallery.showDetails(details);
     document.title = `${details.id} · Explorer · ${facts.title}`;
-    if (steps.length < ids.length) {
-      const lost = words.count(ids.length - steps.length, ["step", "steps"]);
+    if (steps.length < wanted.trail.length) {
+      const lost = words.count(wanted.trail.length - steps.length, ["step", "steps"]);
       say(`The trail in the address lost ${lost} to ids that are not in this set.`);
     }
-    current = { row, id: details.id, steps };
-    for (const name of ["copy-link", "copy-id"]) part(name).disabled = false;
-    announce(`Query is now ${one} ${details.id}. Neighbours: ${part("hits-text").textContent}`);
-    await trail.show([...steps, current], back);
+    if (unknown.length) say(`The address filters by labels that are not in this set: ${unknown.join(", ")}.`);
+    current = { ...asked, row, id: details.id, steps };
+    for (const name of ["copy-link", "copy-id", "query-behind"]) part(name).disabled = false;
+    const more = query.isAlone(current)
+      ? ""
+      : ` with ${words.count(current.like.length, ["example", "examples"])} and ` +
+        words.count(current.unlike.length, ["counter-example", "counter-examples"]);
+    const text = part("hits-text").textContent;
+    announce(`Query is now ${one} ${details.id}${more}. Neighbours: ${text}`);
+    await Promise.all([trail.show([...steps, current], back), query.show(current, change)]);
   };
 
   // Shows what the address says, unless it says something else by then.
   const arrive = async () => {
-    turn += 1;
-    const own = turn;
-    const isCurrent = () => own === turn;
+    if (location.hash === written) return;
+    written = location.hash;
+    clearTimeout(writing);
+    arrivals += 1;
+    const own = arrivals;
+    const isCurrent = () => own === arrivals;
     try {
       await show(isCurrent);
     } catch (error) {
       if (isCurrent()) fail(error);
     }
+  };
+
+  // The filters changed: the same query among others. Its address is a step to go back to.
+  const refresh = async () => {
+    map.draw();
+    clearTimeout(writing);
+    writing = setTimeout(() => {
+      if (!current) return;
+      location.hash = addressNow();
+      written = location.hash;
+    }, QUIET);
+    try {
+      if (await look()) announce(`Neighbours: ${part("hits-text").textContent}`);
+    } catch (error) {
+      fail(error);
+    }
+  };
+
+  const showProgress = (done, files) => {
+    const bar = part("progress");
+    bar.hidden = done === files;
+    bar.querySelector("progress").value = done / files;
+    if (done === 0) announce("Reading the vectors of all, once");
   };
 
   const random = () => {
@@ -104,17 +204,21 @@
     else search(row);
   };
 
-  const find = async (text) => {
-    const id = Number(text.trim());
-    const isId = /^\d{1,16}$/.test(text.trim()) && Number.isSafeInteger(id);
-    const row = isId ? await persons.rowOf(id) : null;
-    if (row === null) {
-      const said = `No ${one} here has the id “${text.trim()}”.`;
-      return `${said} An id is a number such as ${facts.first_ids[0]}.`;
+  const find = async (event) => {
+    event.preventDefault();
+    try {
+      const { row, said } = await finding.find(part("find-id").value);
+      const isNow = row !== null && row === current?.row;
+      if (isNow || row === null) {
+        const now = `The ${one} with the id ${current?.id} is the query now.`;
+        part("find-text").textContent = isNow ? `${said} ${now}`.trim() : said;
+        return;
+      }
+      found = said;
+      await search(row);
+    } catch (error) {
+      fail(error);
     }
-    if (row === current?.row) return `The ${one} with the id ${id} is the query now.`;
-    search(row);
-    return "";
   };
 
   const copy = async (button, text) => {
@@ -127,37 +231,29 @@
     }, 1500);
   };
 
-  const link = () => {
-    const page = location.href.split("#")[0];
-    return page + trail.write(current.id, idsOf(current.steps));
-  };
-
   const bind = () => {
     gallery.bind({
       search,
       fail,
+      like: (hit) => add(hit, true),
+      unlike: (hit) => add(hit, false),
+      open: behind.open,
       point: map.point,
       draw: map.show,
     });
-    map.bind({ search });
-    filters.bind(() => {
-      gallery.refill().catch(fail);
-      map.draw();
-    });
+    behind.bind({ search, fail });
+    map.bind({ search, fail });
+    filters.bind(refresh, fail);
+    searching.onProgress(showProgress);
     addEventListener("hashchange", arrive);
     part("random").addEventListener("click", random);
-    part("find").addEventListener("submit", async (event) => {
-      event.preventDefault();
-      try {
-        part("find-text").textContent = await find(part("find-id").value);
-      } catch (error) {
-        fail(error);
-      }
-    });
-    part("copy-link").addEventListener("click", () => copy(part("copy-link"), link()));
+    part("find").addEventListener("submit", find);
+    part("copy-link").addEventListener("click", () =>
+      copy(part("copy-link"), location.href.split("#")[0] + addressNow()),
+    );
     part("copy-id").addEventListener("click", () => copy(part("copy-id"), String(current.id)));
     part("trail-clear").addEventListener("click", () => {
-      location.hash = trail.write(current.id, []);
+      location.hash = addressOf(idsOf(current.like), idsOf(current.unlike), []);
     });
   };
 

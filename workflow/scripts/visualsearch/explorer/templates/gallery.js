@@ -1,150 +1,73 @@
 // The query and its neighbours.
 const gallery = (() => {
-  const { facts, count, set } = persons;
-  const { make } = elements;
+  const { facts, count } = persons;
   const part = (name) => document.getElementById(name);
   const most = Math.max(0, Math.min(facts.neighbours, count - 1));
-  const listeners = { search: () => {}, point: () => {}, draw: () => {} };
-  const query = thumbnails.make();
-  let shown = { row: 0, near: [] };
+  const listeners = {};
+  const canvas = thumbnails.make();
+  let shown = { asked: { like: [{ row: 0 }], unlike: [] }, hits: [], isStored: true };
   let wanted = facts.shown;
-  let visible = [];
+  let fail = () => {};
 
-  const chip = (label) => {
-    const made = elements.chip(label.kind, label.value, label.agrees);
-    made.title = `${label.kind}: ${label.value}${label.agrees ? ", as in the query" : ""}`;
-    return made;
-  };
+  const slots = Array.from({ length: most }, () => hitSlots.make(listeners));
+  part("query-crop").append(canvas);
 
-  // A line for each kind, so that nothing moves where somebody has none.
-  const fillChips = (list, labels) => {
-    list.replaceChildren(
-      ...facts.labels.map(({ kind }) => {
-        const label = labels.find((one) => one.kind === kind);
-        return label ? chip(label) : make("li", { class: "chip blank", "aria-hidden": "true" });
-      }),
-    );
-  };
-
-  const nameOf = (hit, labels) =>
-    [
-      `Neighbour ${hit.rank}`,
-      `similarity ${words.decimals(hit.similarity, 3)}`,
-      ...(hit.sameImage ? ["same image"] : []),
-      ...(hit.nearDuplicate ? ["near-duplicate"] : []),
-      `score ${persons.scoreText(hit.row)}`,
-      `${words.number(set.height[hit.row])} px high`,
-      ...labels.map(({ kind, value }) => `${kind} ${value}`),
-    ].join(", ");
-
-  // Made once and filled again for each query, so that the focus stays at its rank.
-  const makeSlot = () => {
-    const canvas = thumbnails.make();
-    const rank = make("span", { class: "rank" });
-    const similarity = make("span", { class: "similarity" });
-    const bar = make("i");
-    const score = make("p");
-    const height = make("p");
-    const chips = make("ul", { class: "chips" });
-    const marks = make("ul", { class: "chips marks" });
-    const button = make("button", { type: "button", class: "crop" }, canvas);
-    const item = make(
-      "li",
-      { class: "hit" },
-      button,
-      marks,
-      make(
-        "div",
-        { class: "about", "aria-hidden": "true" },
-        make("p", { class: "ranked" }, rank, similarity),
-        make("div", { class: "bar" }, bar),
-        score,
-        height,
-      ),
-      chips,
-    );
-    const slot = { item, hit: null };
-
-    slot.fill = (hit, queryLabels) => {
-      const labels = persons.labels(hit.row);
-      for (const label of labels) {
-        const same = ({ kind, code }) => kind === label.kind && code === label.code;
-        label.agrees = queryLabels.some(same);
-      }
-      slot.hit = hit;
-      button.setAttribute("aria-label", `${nameOf(hit, labels)}. Search for this one`);
-      rank.textContent = hit.rank;
-      similarity.textContent = words.decimals(hit.similarity, 3);
-      bar.style.width = `${Math.max(0, Math.min(1, hit.similarity)) * 100}%`;
-      score.textContent = `score ${persons.scoreText(hit.row)}`;
-      height.textContent = `${words.number(set.height[hit.row])} px high`;
-      marks.replaceChildren(
-        ...(hit.sameImage ? [elements.warning("same image")] : []),
-        ...(hit.nearDuplicate ? [elements.warning("near-duplicate")] : []),
-      );
-      fillChips(chips, labels);
-      return thumbnails.draw(canvas, hit.row);
-    };
-
-    button.addEventListener("click", () => listeners.search(slot.hit.row));
-    // What a click would need is asked for a little earlier; a failure is told at the click.
-    button.addEventListener("pointerenter", () => {
-      persons.neighbours(slot.hit.row).catch(() => {});
-      listeners.point(slot.hit.row);
-    });
-    button.addEventListener("pointerleave", () => listeners.point(null));
-    button.addEventListener("focus", () => listeners.point(slot.hit?.row ?? null));
-    button.addEventListener("blur", () => listeners.point(null));
-    return slot;
-  };
-
-  const slots = Array.from({ length: most }, makeSlot);
-  part("query-crop").append(query);
+  const rowOf = () => shown.asked.like[0].row;
 
   const saying = () => {
-    if (!shown.near.length) return "There is nobody else in the set to compare with.";
-    if (!visible.length) {
-      return `None of the nearest ${shown.near.length} passes the filters.`;
+    const { hits, isStored } = shown;
+    const { passing, active, inOnePicture } = filters.state;
+    if (count < 2) return "There is nobody else in the set to compare with.";
+    if (active && !passing) return "Nobody passes the filters.";
+    if (!hits.length) {
+      return active
+        ? "Of those that pass the filters, nobody may be found for this query."
+        : "There is nobody in another picture to compare with.";
     }
-    if (visible.length < shown.near.length) {
-      return `${visible.length} of the nearest ${shown.near.length} pass the filters`;
-    }
-    return facts.order;
+    if (isStored) return facts.order;
+    const of = active ? `the ${words.number(passing)} that pass the filters` : "all";
+    return `nearest first of ${of}${inOnePicture ? ", however many of this picture" : ""}`;
+  };
+
+  // What a search in the page does not know, or does otherwise.
+  const note = () => {
+    if (shown.isStored || !shown.hits.length) return "";
+    const marks = query.isAlone(shown.asked)
+      ? "Near-duplicates are known among the stored neighbours only"
+      : "Near-duplicates are not known of several examples";
+    const left = facts.exclude_near_duplicates ? ", so some may be shown here" : "";
+    return `Searched in this page with rounded vectors: similarities are off by up to 0.003. ${marks}${left}.`;
   };
 
   // A promise that is kept when all pictures are drawn.
   const fill = () => {
-    visible = shown.near.filter(({ row }) => filters.passes[row]);
-    const now = visible.slice(0, wanted);
-    const labels = persons.labels(shown.row);
+    const now = shown.hits.slice(0, wanted);
+    const labels = persons.labels(rowOf());
     const drawn = now.map((hit, i) => slots[i].fill(hit, labels));
-    part("hits").replaceChildren(...slots.slice(0, now.length).map(({ item }) => item));
     part("hits-text").textContent = saying();
-    part("hits-reset").hidden = visible.length > 0 || !shown.near.length;
-    part("more").hidden = visible.length <= facts.shown;
+    part("hits-note").textContent = note();
+    focus.during(() => {
+      part("hits").replaceChildren(...slots.slice(0, now.length).map(({ item }) => item));
+      part("hits-reset").hidden = shown.hits.length > 0 || !filters.state.active;
+      part("more").hidden = shown.hits.length <= facts.shown;
+    }, part("query-title"));
     part("more").textContent =
-      wanted > facts.shown ? `Show the first ${facts.shown}` : `Show all ${visible.length}`;
+      wanted > facts.shown ? `Show the first ${facts.shown}` : `Show all ${shown.hits.length}`;
     part("more").setAttribute("aria-expanded", wanted > facts.shown);
-    listeners.draw(shown.row, now);
+    listeners.draw(rowOf(), now);
     return Promise.all(drawn);
   };
 
-  // Moving list items takes the focus away from them.
-  const refill = () => {
-    const held = document.activeElement;
-    const promise = fill();
-    if (held !== document.activeElement) {
-      if (held.isConnected) held.focus({ preventScroll: true });
-      else part("query-title").focus({ preventScroll: true });
-    }
-    return promise;
+  const tell = () => Promise.all(slots.slice(0, visible().length).map((slot) => slot.tell()));
+
+  // asked: {like, unlike}, the first of like is the one that is shown large.
+  const show = (asked, hits, isStored) => {
+    shown = { asked, hits, isStored };
+    hitSlots.fillChips(part("query-labels"), persons.labels(rowOf()));
+    return Promise.all([thumbnails.draw(canvas, rowOf()), fill()]);
   };
 
-  const show = (row, near) => {
-    shown = { row, near };
-    fillChips(part("query-labels"), persons.labels(row));
-    return Promise.all([thumbnails.draw(query, row), refill()]);
-  };
+  const visible = () => shown.hits.slice(0, wanted);
 
   // The host stands for the address, which is long.
   const sourceLink = (address) => {
@@ -154,31 +77,43 @@ const gallery = (() => {
     return link;
   };
 
-  const showDetails = (detail) => {
+  // What is known of a person, as rows of a dl.
+  const factsOf = (detail) => {
     const [x, y, width, height] = detail.box.map((side) => words.decimals(side, 1));
     const { license } = detail;
-    part("query-id").textContent = detail.id;
-    part("query-facts").replaceChildren(
-      elements.fact("picture", detail.name),
+    return [
+      elements.fact("picture", behind.fileLink(detail)),
       elements.fact("image id", String(detail.image)),
       elements.fact("box", `${width} × ${height} px at ${x}, ${y}`),
       elements.fact("score", words.decimals(detail.score, 3)),
       elements.fact("licence", license ? elements.link(license.name, license.url) : "none stated"),
       elements.fact("source", detail.source ? sourceLink(detail.source) : "none stated"),
-    );
+    ];
   };
 
-  // search: a person was chosen. point: one is pointed at, or null. draw: this query with these
-  // hits is now in sight.
-  // fail: what to do where a picture could not be read.
-  const bind = ({ search, point, draw, fail }) => {
-    Object.assign(listeners, { search, point, draw });
+  const showDetails = (detail) => {
+    part("query-id").textContent = detail.id;
+    part("query-facts").replaceChildren(...factsOf(detail));
+  };
+
+  // The rank's crop, to which the focus may come back; rank 0 is the query.
+  const focusOn = (rank) => {
+    focus.to(rank ? slots[rank - 1].button : part("query-behind"));
+  };
+
+  // search: a person was chosen. like, unlike: a hit goes into the query. open: a hit, or null for
+  // the query, is looked at closely. point: one is pointed at, or null. draw: this query with these
+  // hits is now in sight. fail: what to do where something could not be read.
+  const bind = (given) => {
+    Object.assign(listeners, given);
+    ({ fail } = given);
     part("more").addEventListener("click", () => {
       wanted = wanted > facts.shown ? facts.shown : most;
-      refill().catch(fail);
+      fill().then(tell).catch(fail);
     });
     part("hits-reset").addEventListener("click", filters.reset);
+    part("query-behind").addEventListener("click", () => listeners.open(null));
   };
 
-  return { bind, show, showDetails, refill };
+  return { bind, show, tell, showDetails, factsOf, visible, rowOf, focusOn };
 })();

@@ -62,20 +62,103 @@ const persons = (() => {
   };
 
   const readDetails = (row) => chunks.data(part("details", row, facts.chunk.details));
+  // An id is image_id * 1000 and the person's number in the image.
+  const A_PICTURE = 1000;
+  const imageOf = (id) => Math.floor(id / A_PICTURE);
+
+  // What is known of a picture, by its number among those that show persons. file: where it is
+  // beneath the user's folder.
+  const fromEntry = ([image, name, many, license, source, width, height, file = name], number) => ({
+    picture: number,
+    image,
+    name,
+    many,
+    license: facts.licenses[license] ?? null,
+    source,
+    width,
+    height,
+    file,
+  });
+  const picture = async (number) => {
+    const list = await chunks.data(part("pictures", number, facts.chunk.pictures));
+    return fromEntry(list[number % facts.chunk.pictures], number);
+  };
+
+  // Of a row's file of details: each entry, and the number of its picture. Counted once a file.
+  const numberedSeen = new Map();
+  const numbered = async (row) => {
+    const list = await readDetails(row);
+    if (!numberedSeen.has(list)) {
+      let number = facts.first_pictures[Math.floor(row / facts.chunk.details)];
+      const entries = list.map((entry, i) => {
+        if (i > 0 && imageOf(entry[0]) !== imageOf(list[i - 1][0])) number += 1;
+        return { entry, number };
+      });
+      numberedSeen.set(list, entries);
+    }
+    return numberedSeen.get(list);
+  };
 
   const details = async (row) => {
-    const list = await readDetails(row);
-    const [id, image, name, score, box, license, source] = list[row % facts.chunk.details];
-    return { id, image, name, score, box, license: facts.licenses[license] ?? null, source };
+    const { entry, number } = (await numbered(row))[row % facts.chunk.details];
+    const [id, score, box] = entry;
+    return { ...(await picture(number)), id, score, box };
+  };
+
+  // [{row, id, box}] of all persons here that a picture shows, given one of them.
+  const inPicture = async (row) => {
+    const found = [];
+    const own = imageOf((await readDetails(row))[row % facts.chunk.details][0]);
+    const add = async (other, way) => {
+      if (other < 0 || other >= count) return;
+      const [id, , box] = (await readDetails(other))[other % facts.chunk.details];
+      if (imageOf(id) !== own) return;
+      found.push({ row: other, id, box });
+      await add(other + way, way);
+    };
+    await add(row, -1);
+    await add(row + 1, 1);
+    return found.toSorted((a, b) => a.row - b.row);
+  };
+
+  // {row, id} of the first person with this id or a higher one; null where there is none.
+  const firstFrom = async (id) => {
+    const chunk = Math.max(0, facts.first_ids.findLastIndex((first) => first <= id));
+    const start = chunk * facts.chunk.details;
+    const list = await readDetails(start);
+    const at = list.findIndex((entry) => entry[0] >= id);
+    const row = start + (at < 0 ? list.length : at);
+    if (row >= count) return null;
+    return { row, id: at < 0 ? facts.first_ids[chunk + 1] : list[at][0] };
   };
 
   // null where there is no such person. Rows are in the order of their ids.
   const rowOf = async (id) => {
-    const chunk = facts.first_ids.findLastIndex((first) => first <= id);
-    if (chunk < 0) return null;
-    const start = chunk * facts.chunk.details;
-    const at = (await readDetails(start)).findIndex((entry) => entry[0] === id);
-    return at < 0 ? null : start + at;
+    const first = await firstFrom(id);
+    return first?.id === id ? first.row : null;
+  };
+
+  // The first person of a picture; null where there is none.
+  const rowOfImage = async (image) => {
+    const first = await firstFrom(image * A_PICTURE);
+    return first && imageOf(first.id) === image ? first.row : null;
+  };
+
+  // All pictures in order: {image, name, row: its first person, many: its persons}. Read once.
+  let all = null;
+  const pictures = async () => {
+    if (all) return all;
+    const starts = [];
+    for (let at = 0; at < facts.pictures; at += facts.chunk.pictures) starts.push(at);
+    const names = starts.map((at) => part("pictures", at, facts.chunk.pictures));
+    const lists = await Promise.all(names.map((name) => chunks.data(name)));
+    let row = 0;
+    all = lists.flat().map(([image, name, many]) => {
+      const one = { image, name, row, many };
+      row += many;
+      return one;
+    });
+    return all;
   };
 
   // [{kind, value, code}] of those that are known.
@@ -97,7 +180,11 @@ const persons = (() => {
     places,
     neighbours,
     details,
+    picture,
+    pictures,
+    inPicture,
     rowOf,
+    rowOfImage,
     labels,
     lowestScore,
     scoreText,

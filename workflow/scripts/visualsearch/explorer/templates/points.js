@@ -65,16 +65,16 @@ const points = (() => {
   };
 
   // places: x and y. view: {scale, left, top} in pixels. classes: of each point, into `palette`
-  // of [red, green, blue]. passes: 1 for those in full colour, which lie above the others.
+  // of [red, green, blue]. levels: of each point, into `opacities`; those of a higher level lie above.
   const paint = (context, { width, height, image, pixels }, scene) => {
-    const { places, view, classes, palette, paper, passes, diameter, opacity, faint } = scene;
+    const { places, view, classes, palette, paper, levels, diameter, opacities } = scene;
     const { x, y } = places;
     const { scale, left, top } = view;
     const stride = width + 2 * MARGIN;
     const { offsets, covers } = disc(diameter, stride);
     pixels.fill(0xff000000 | (paper[2] << 16) | (paper[1] << 8) | paper[0]);
 
-    const layer = (which, strength) => {
+    const layer = (strength, level) => {
       // What each class adds to each pixel of the disc: red with blue, and green.
       const size = offsets.length;
       const lets = Int32Array.from(covers, (cover) => 256 - Math.round(cover * strength));
@@ -90,7 +90,7 @@ const points = (() => {
         const atX = Math.round(x[i] * scale + left);
         const atY = Math.round(y[i] * scale + top);
         const out = atX < 0 || atY < 0 || atX >= width || atY >= height;
-        if (out || passes[i] !== which) continue;
+        if (out || levels[i] !== level) continue;
         const base = (atY + MARGIN) * stride + atX + MARGIN;
         const own = classes[i] * size;
         for (let k = 0; k < size; k += 1) {
@@ -103,8 +103,9 @@ const points = (() => {
       }
     };
 
-    if (passes.includes(0)) layer(0, faint);
-    layer(1, opacity);
+    opacities.forEach((opacity, level) => {
+      if (levels.includes(level)) layer(opacity, level);
+    });
     context.putImageData(image, -MARGIN, -MARGIN);
   };
 

@@ -1,7 +1,8 @@
 // Which part of the map is in sight. Lengths are CSS pixels.
 const view = (() => {
-  // Left free around the map.
-  const EDGE = 26;
+  // Left free around the map: room for half a point, or, where few are pictures, for half of the
+  // largest of these.
+  const EDGE = persons.count > 200 ? 26 : 54;
   const MOST_ZOOM = 80;
   const MOST_SCALE = 0.05;
 
