@@ -67,6 +67,22 @@ def test_vectors_are_read_when_first_needed_and_once(visit: Visit, host: str) ->
     assert page.messages == []
 
 
+def test_vectors_in_several_files(
+    visit: Visit, made: Made, start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture's persons may lie in two of them, and are of one picture all the same."""
+    for module in ("writing", "page"):
+        monkeypatch.setattr(f"visualsearch.explorer.{module}.VECTORS_ROWS", 49)
+    assert 49 % A_PICTURE and PERSONS > 5 * 49
+    folder = made.build("several")
+    assert len(list((folder / "data").glob("vectors-*.js"))) == 7
+    page = visit((folder / "index.html").as_uri(), hash=f"#person={start}&like={start + 3000}")
+    wait_for_hits(page, expected_hits(made, [start, start + 3000])[:10])
+    page.click("#more")
+    assert rows_of_hits(page) == expected_hits(made, [start, start + 3000])
+    assert page.messages == []
+
+
 @pytest.mark.parametrize(
     "search", [{"same_image": True, "hits_per_image": None}, {"hits_per_image": 2}], ids=str
 )
