@@ -39,6 +39,7 @@ ASKED = 2000
 MOST_ON_MAP = 20_000
 TRUSTED = 10
 FRAMES = 120
+COMPONENTS = 256
 WINDOW = {"width": 1440, "height": 900}
 
 # Zooms in with all points in sight, goes around, and zooms out again: one step a frame.
@@ -258,7 +259,9 @@ def main() -> None:
     if options.folder:
         print(f"\n{recall(options.folder)}\n\n{maps(options.folder)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
-        settings = {"explorer": {"projection": options.projection}}
+        # As in config.yaml; the demo has fewer.
+        settings: dict[str, Any] = {"reduction": {"n_components": COMPONENTS}}
+        settings["explorer"] = {"projection": options.projection}
         workspace = made_workspace(Path(name) / "run", options.persons, CORES, **settings)
         workspace.run("explorer", *BY_TIME, cores=CORES)
         seconds, peak = workspace.seconds(), workspace.watch.peak
