@@ -196,8 +196,8 @@ def everybody(results: Path) -> str:
     return rounds_table(f"neighbours of {len(some):,} of {len(ids):,} persons", taken)
 
 
-def maps(results: Path) -> str:
-    """openTSNE against scikit-learn, on the vectors of a run; a table."""
+def maps(results: Path, most: int) -> str:
+    """openTSNE against scikit-learn, on the vectors of `most` persons of a run; a table."""
     from sklearn.manifold import TSNE, trustworthiness
     from sklearn.neighbors import NearestNeighbors
 
@@ -207,7 +207,7 @@ def maps(results: Path) -> str:
     from visualsearch.search.map import PERPLEXITY, SEED, project
 
     reduced = sorted(map(str, (results / "reduced").glob("*.parquet")))
-    vectors = vectors_of_rows(reduced, evenly_spaced(count_rows(reduced), MOST_ON_MAP))
+    vectors = vectors_of_rows(reduced, evenly_spaced(count_rows(reduced), most))
     places: dict[str, np.ndarray] = {}
 
     def ours() -> None:
@@ -250,14 +250,16 @@ def main() -> None:
     )
     parser.add_argument("--persons", type=int, default=50_000)
     parser.add_argument("--projection", choices=("tsne", "pca"), default="tsne")
-    parser.add_argument("--quick", action="store_true", help="3,000 persons, map by PCA")
+    parser.add_argument("--quick", action="store_true", help="2,000 persons, map by PCA")
+    parser.add_argument("--page", action="store_true", help="without the comparisons in turns")
     parser.add_argument("--folder", type=Path, help="results of a run: the maps of its persons too")
     options = parser.parse_args()
+    on_map = MOST_ON_MAP
     if options.quick:
-        options.persons, options.projection = 3_000, "pca"
+        options.persons, options.projection, on_map = 2_000, "pca", 1_000
     print(machine("numpy", "openTSNE", "scikit-learn", "pillow", "playwright"))
     if options.folder:
-        print(f"\n{recall(options.folder)}\n\n{maps(options.folder)}", flush=True)
+        print(f"\n{recall(options.folder)}\n\n{maps(options.folder, on_map)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         # As in config.yaml; the demo has fewer.
         settings: dict[str, Any] = {"reduction": {"n_components": COMPONENTS}}
@@ -271,7 +273,9 @@ def main() -> None:
         explorer = workspace.results / "report" / "explorer"
         print(f"\n{table(['on disk', 'MB', 'files'], sizes(explorer))}\n", flush=True)
         print(f"{recall(workspace.results)}\n", flush=True)
-        print(f"{everybody(workspace.results)}\n\n{maps(workspace.results)}\n", flush=True)
+        if not options.page:
+            print(f"{everybody(workspace.results)}\n", flush=True)
+            print(f"{maps(workspace.results, on_map)}\n", flush=True)
         if missing := why_no_browser():
             raise SystemExit(f"THE PAGE IS NOT MEASURED: {missing}")
         print(table(["in Chromium", ""], in_browser(explorer / "index.html")))
