@@ -107,6 +107,15 @@ it was trained, its author does not say. Of torchvision the code is BSD-3-Clause
 that models may have terms derived from the data they were trained on, and that to find out is the
 user's task. Its detectors were trained on COCO train2017, from backbones trained on ImageNet-1k.
 
+## What runs in a browser
+
+| package | version | licence |
+|---|---|---|
+| onnxruntime-web, which comes along | 1.30.0 | MIT |
+
+Only explorers with `explorer.own_pictures` hold it, with its licence and those of what it is built
+from. [Hashes, and where it comes from](../resources/onnxruntime_web).
+
 ## Pictures and annotations
 
 | data | licence |
@@ -123,8 +132,8 @@ The packages of NVIDIA come with torch on Linux, under NVIDIA's terms; a build o
 only does without them. `colorama` and `pyreadline3` come on Windows only, and
 `cython` on Linux on aarch64 only. What
 `requirements-faiss.txt`, `requirements-int8.txt`, `requirements-notebook.txt`,
-`requirements-rtdetr.txt` and `requirements-test.txt` add is not in the lock. nncf, transformers and
-the weights of RT-DETR are Apache-2.0, faiss is MIT."""
+`requirements-onnx.txt`, `requirements-rtdetr.txt` and `requirements-test.txt` add is not in the lock.
+nncf, onnx, transformers and the weights of RT-DETR are Apache-2.0, faiss and onnxscript are MIT."""
 
 
 def table(title: str, packages: dict[str, list[str]]) -> str:

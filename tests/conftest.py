@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,30 @@ def undisturbed(short_run: "Workspace") -> dict[str, str]:
     return results_of(short_run)
 
 
-def finished_run(factory: pytest.TempPathFactory, name: str, config: dict[str, Any]) -> "Workspace":
-    """A copy of a run. The first of the test processes to ask makes it, the others wait for it."""
+@pytest.fixture(scope="session")
+def explored(demo: "Workspace", tmp_path_factory: pytest.TempPathFactory) -> "Workspace":
+    """The demo's results, with the explorer made from them. Tests do not change its results.
+
+    Its page searches for its reader's own pictures, if the packages for that are installed.
+    """
+    from running import demo_config
+    from visualsearch.explorer import PACKAGES
+
+    config = demo_config(explorer={"own_pictures": all(map(find_spec, PACKAGES))})
+    return finished_run(tmp_path_factory, "explored", config, demo, "explorer")
+
+
+def finished_run(
+    factory: pytest.TempPathFactory,
+    name: str,
+    config: dict[str, Any],
+    start: "Workspace | None" = None,
+    *targets: str,
+) -> "Workspace":
+    """A copy of a run. The first of the test processes to ask makes it, the others wait for it.
+
+    start: a run whose results it goes on from.
+    """
     from running import Workspace
 
     own = factory.mktemp(name)
@@ -89,7 +112,8 @@ def finished_run(factory: pytest.TempPathFactory, name: str, config: dict[str, A
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
             shutil.rmtree(made, ignore_errors=True)
-            complete.write_text(Workspace(made, config).run())
+            workspace = start.copy(made, config) if start else Workspace(made, config)
+            complete.write_text(workspace.run(*targets))
     shutil.copytree(made, own, dirs_exist_ok=True)
     workspace = Workspace(own, config)
     workspace.printed = complete.read_text()

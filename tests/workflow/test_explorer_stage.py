@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from visualsearch.index.nearest import share_found
 OWN_RULES = {"search_everyone", "project_persons", "build_explorer"}
 
 
-@pytest.fixture(scope="module")
-def explored(demo: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The demo's results, with the explorer made from them."""
-    workspace = demo.copy(tmp_path_factory.mktemp("explored") / "demo", demo_config())
-    assert workspace.planned("explorer") - {"explorer"} == OWN_RULES
-    workspace.run("explorer")
-    return workspace
+@pytest.mark.parametrize("own_pictures", [False, True])
+def test_it_runs_its_own_rules(demo: Workspace, tmp_path: Path, own_pictures: bool) -> None:
+    if own_pictures:
+        pytest.importorskip("onnx", reason="NOT TESTED: own pictures, as onnx is not installed")
+    config = demo_config(explorer={"own_pictures": own_pictures})
+    workspace = demo.copy(tmp_path / "demo", config)
+    exported = {"export_networks"} if own_pictures else set()
+    assert workspace.planned("explorer") - {"explorer"} == OWN_RULES | exported
 
 
 def payload(explored: Workspace, name: str) -> Any:

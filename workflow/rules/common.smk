@@ -13,6 +13,7 @@ from visualsearch.core.files import remove_leftovers, sha256_file, warn_if_full
 from visualsearch.core.job import CODE
 from visualsearch.detect import check_detector
 from visualsearch.detect.computing import check_precision, uses_gpu
+from visualsearch.explorer import check_own_pictures
 from visualsearch.fetch.walk import fingerprint_of
 from visualsearch.index import check_backend, index_file
 from visualsearch.report.notebook import check_packages
@@ -43,6 +44,7 @@ try:
         check_backend(settings.index.backend)
         check_detector(settings.detector.name)
         check_precision(settings.detector)
+        check_own_pictures(settings.explorer)
         check_python(sys.executable)
 except InputError as error:
     stop(error)

@@ -1,7 +1,8 @@
 # Requires: the index, reduced/*.parquet, embeddings/*.parquet with the PCA model, the pictures, the queries and their
 # hits. Gives:
 # search/everyone/*.parquet, the neighbours of every person; search/map.parquet, each person's place
-# on the map; report/explorer/, a page with its data that needs no server.
+# on the map; explorer/, networks for the page; report/explorer/, a page with its data that needs no
+# server.
 
 
 SEARCH_EVERYONE = record(
@@ -71,6 +72,48 @@ rule project_persons:
         "../scripts/project_persons.py"
 
 
+OWN_PICTURES = settings.explorer.own_pictures
+# The bundled detector finds nothing else.
+FINDS = OWN_PICTURES and settings.dataset.category == "person"
+
+EXPORT_NETWORKS = record(
+    "export_networks",
+    "detector",
+    "search_set",
+    "embedding",
+    "dataset.category",
+    after=[FETCH_WEIGHTS, FIT_PCA],
+)
+
+
+rule export_networks:
+    input:
+        records_before(EXPORT_NETWORKS),
+        weights(),
+        detector=rules.fetch_weights.output.detector,
+        model=rules.fit_pca.output.model,
+    output:
+        describe="<results>/explorer/describe.onnx",
+        find=branch(FINDS, then="<results>/explorer/find.onnx"),
+        facts="<results>/explorer/networks.json",
+        settings=record_file(EXPORT_NETWORKS),
+    log:
+        "<logs>/export_networks.log",
+    benchmark:
+        "<benchmarks>/export_networks.tsv"
+    conda:
+        "../../envs/embed.yaml"
+    resources:
+        mem_mb=memory(3000),
+    params:
+        settings=EXPORT_NETWORKS.values,
+        detector=DETECTOR,
+    message:
+        "Writing the networks for the explorer's page"
+    script:
+        "../scripts/export_networks.py"
+
+
 BUILD_EXPLORER = record(
     "build_explorer",
     "dataset.source",
@@ -79,7 +122,12 @@ BUILD_EXPLORER = record(
     "report.title",
     "report.picture_side",
     "explorer",
-    after=[SEARCH_PERSONS, PROJECT_PERSONS, SEARCH_EVERYONE],
+    after=[
+        SEARCH_PERSONS,
+        PROJECT_PERSONS,
+        SEARCH_EVERYONE,
+        *([EXPORT_NETWORKS] if OWN_PICTURES else []),
+    ],
 )
 
 
@@ -94,6 +142,9 @@ rule build_explorer:
         map=rules.project_persons.output.map,
         everyone=all_shards(rules.search_everyone.output.neighbours),
         reduced=all_shards(rules.reduce_vectors.output.reduced),
+        networks=branch(OWN_PICTURES, then=rules.export_networks.output.facts),
+        describe=branch(OWN_PICTURES, then=rules.export_networks.output.describe),
+        find=branch(FINDS, then=rules.export_networks.output.find),
     output:
         explorer=directory("<results>/report/explorer"),
         settings=record_file(BUILD_EXPLORER),

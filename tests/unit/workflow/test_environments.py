@@ -11,13 +11,13 @@ from packaging.utils import canonicalize_name
 from conftest import ROOT
 from environments import FILES, ON_CONDA, ON_PYPI, declared, imports_of, rules_of
 
-# Used through a name and not imported: openpeople's pictures are data of the package, and ipykernel
-# is the Python in which the notebook runs, with what that imports.
-BY_NAME = {"fetch": {"openpeople"}, "notebook": {"ipykernel"}}
+# Used through a name and not imported: openpeople's pictures are data of the package, torch imports
+# onnxscript, and ipykernel is the Python in which the notebook runs, with what that imports.
+BY_NAME = {"fetch": {"openpeople"}, "embed": {"onnxscript"}, "notebook": {"ipykernel"}}
 PIN = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
 PINS = {
     canonicalize_name(name): version
-    for file in ("lock", "notebook", "faiss", "int8", "rtdetr")
+    for file in ("lock", "notebook", "faiss", "int8", "onnx", "rtdetr")
     for name, version in PIN.findall((ROOT / f"requirements-{file}.txt").read_text())
 }
 # As in the Makefile.

@@ -118,7 +118,9 @@ class BundledInTorch:
         }
 
 
-class _Boxes(torch.nn.Module):
+class BoxFinder(torch.nn.Module):
+    """SSDLiteMobileNetV2.boxes as a network of its own, to be converted."""
+
     def __init__(self, model: ssdlite.SSDLiteMobileNetV2) -> None:
         super().__init__()
         self.model = model
@@ -130,4 +132,4 @@ class _Boxes(torch.nn.Module):
 def convert_boxes(detector: Any) -> Any:
     """Return an openvino.Model of a detector's SSDLiteMobileNetV2.boxes, for one picture."""
     shape = (1, ssd_graph.INPUT_SIZE, ssd_graph.INPUT_SIZE, 3)
-    return convert(_Boxes(detector.model), torch.zeros(shape, dtype=torch.uint8), shape)
+    return convert(BoxFinder(detector.model), torch.zeros(shape, dtype=torch.uint8), shape)

@@ -50,6 +50,15 @@ SCRIPTS = (
     "map",
     "explorer",
 )
+# Of a page that searches for its reader's own pictures. explorer.js, the last of all, uses them.
+OWN_PICTURE_SCRIPTS = (
+    "resampling",
+    "own_worker",
+    "own_networks",
+    "own_boxes",
+    "own_hits",
+    "own_picture",
+)
 
 # By method of the map: its name for readers, and how to read the map.
 PROJECTIONS = {
@@ -67,12 +76,17 @@ PROJECTIONS = {
 
 
 def page_facts(
-    contents: Contents, settings: Settings, projection: str, queries: list[int | None]
+    contents: Contents,
+    settings: Settings,
+    projection: str,
+    queries: list[int | None],
+    own_pictures: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the facts, JSON-ready.
 
     projection: one of PROJECTIONS. queries: person_id of each query of the report, None for a
     picture that the user gave. The page starts with the first query that is in the search set.
+    own_pictures: as `write_own_pictures` returns them, None without.
     """
     ids = contents.persons["person_id"].to_numpy()
     asked = np.flatnonzero(np.isin(ids, [person for person in queries if person is not None]))
@@ -123,9 +137,15 @@ def page_facts(
         "report": "../index.html",
         "projection": {"method": method, "text": text},
         "notes": [note for note in notes if note],
+        "own_pictures": own_pictures,
     }
 
 
 def render_page(facts: dict[str, Any]) -> str:
     """Return the page. facts: as `page_facts` returns them."""
-    return render(TEMPLATES, "explorer", SCRIPTS, styles=("search", "map"), facts=facts)
+    scripts: tuple[str, ...] = SCRIPTS
+    styles: tuple[str, ...] = ("search", "map")
+    if facts["own_pictures"]:
+        scripts = (*SCRIPTS[:-1], *OWN_PICTURE_SCRIPTS, SCRIPTS[-1])
+        styles = (*styles, "own_picture")
+    return render(TEMPLATES, "explorer", scripts, styles=styles, facts=facts)

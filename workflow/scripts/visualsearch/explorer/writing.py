@@ -28,6 +28,7 @@ from visualsearch.explorer.chunks import (
     script,
 )
 from visualsearch.explorer.contents import Contents
+from visualsearch.explorer.own_pictures import OwnPictures, write_own_pictures
 from visualsearch.explorer.page import page_facts, render_page
 from visualsearch.explorer.report_hits import hits_of_persons, put_hits_first
 from visualsearch.explorer.thumbnails import SHEET_PERSONS, Sheet, draw_sheets, whole_picture
@@ -40,6 +41,7 @@ class ExplorerFiles:
     """Paths of what the stages wrote.
 
     everyone, reduced: the neighbours and the reduced vectors of all persons, a file a shard.
+    own_pictures: None if the page does not search for its reader's own pictures.
     """
 
     manifest: str
@@ -49,6 +51,7 @@ class ExplorerFiles:
     map: str
     everyone: Sequence[str]
     reduced: Sequence[str]
+    own_pictures: OwnPictures | None = None
 
 
 def write_explorer(
@@ -65,12 +68,15 @@ def write_explorer(
     persons = read_table(files.persons)
     contents = Contents(files.manifest, persons, settings.dataset.source == "folder")
     queries = read_table(files.queries, ["person_id"])["person_id"].to_pylist()
-    facts = page_facts(contents, settings, metadata_of(files.map)["method"], queries)
-    if pictures_folder is not None:
-        facts["own_files"] = quote(Path(os.path.relpath(pictures_folder, target)).as_posix())
     with replacing_folder(target) as folder:
         for name in ("data", "thumbnails"):
             (folder / name).mkdir()
+        own = None
+        if files.own_pictures:
+            own = write_own_pictures(files.own_pictures, folder)
+        facts = page_facts(contents, settings, metadata_of(files.map)["method"], queries, own)
+        if pictures_folder is not None:
+            facts["own_files"] = quote(Path(os.path.relpath(pictures_folder, target)).as_posix())
         whole = None
         if settings.explorer.pictures:
             whole = _WholePictures(folder / "pictures", persons, settings.report.picture_side)

@@ -38,6 +38,9 @@ def contradictions(settings: Settings) -> Iterator[str]:
         expected = f"0, or {search.neighbours} or more, as search.neighbours is"
         yield not_allowed("search.rerank", search.rerank, expected)
     yield from _query_contradictions(settings.queries)
+    if settings.explorer.own_pictures and settings.embedding.region != "crop":
+        expected = f"false, as embedding.region is {settings.embedding.region}"
+        yield not_allowed("explorer.own_pictures", True, expected)
 
 
 def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:

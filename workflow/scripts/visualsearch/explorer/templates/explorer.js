@@ -178,6 +178,7 @@
   // The filters changed: the same query among others. Its address is a step to go back to.
   const refresh = async () => {
     map.draw();
+    if (facts.own_pictures) ownPicture.refresh();
     clearTimeout(writing);
     writing = setTimeout(() => {
       if (!current) return;
@@ -243,6 +244,7 @@
     });
     behind.bind({ search, fail });
     map.bind({ search, fail });
+    if (facts.own_pictures) ownPicture.bind({ search, point: map.point });
     filters.bind(refresh, fail);
     searching.onProgress(showProgress);
     addEventListener("hashchange", arrive);

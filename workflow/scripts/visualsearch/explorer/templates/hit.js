@@ -31,8 +31,9 @@ const hitSlots = (() => {
       ...labels.map(({ kind, value }) => `${kind} ${value}`),
     ].join(", ");
 
-  // listeners: search, point, add and open, each called with the hit or its row.
-  const makeSlot = (listeners) => {
+  // listeners: search, point, like, unlike and open, each called with the hit or its row. hasActs:
+  // whether the last three are offered.
+  const makeSlot = (listeners, hasActs = true) => {
     const canvas = thumbnails.make();
     const rank = make("span", { class: "rank" });
     const similarity = make("span", { class: "similarity" });
@@ -70,7 +71,7 @@ const hitSlots = (() => {
         file,
         license,
       ),
-      make("div", { class: "acts" }, ...acts.map(([made]) => made)),
+      ...(hasActs ? [make("div", { class: "acts" }, ...acts.map(([made]) => made))] : []),
       chips,
     );
 

@@ -1,0 +1,307 @@
+"""A picture of the reader's own: found, described and searched for in the page itself."""
+
+import base64
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from browsing import WIDTHS, accessibility_problems, open_again, open_page, until
+from explorer_page import serving, wait_until_ready
+from running import Workspace
+from visualsearch.data.images import decode_image
+from visualsearch.data.tables import read_table
+from visualsearch.embed.crops import crop_boxes
+from visualsearch.explorer import PACKAGES
+
+for package in PACKAGES:
+    pytest.importorskip(package, reason=f"NOT TESTED: own pictures, as {package} is not installed")
+
+ASKED = 12
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+SAID = "document.getElementById('own-said').textContent"
+DONE = f"/described|draw a box|not a picture/i.test({SAID})"
+
+
+@pytest.fixture(scope="module")
+def page_file(explored: Workspace) -> Path:
+    return explored.results / "report/explorer/index.html"
+
+
+@pytest.fixture
+def page(tab: Page, page_file: Path) -> Iterator[Page]:
+    """The explorer from disk. It asks for nothing but files beside it, and nothing goes wrong."""
+    opened = open_again(tab, page_file)
+    wait_until_ready(opened)
+    yield opened
+    assert tab.messages == []
+    assert {url.rsplit("/", 2)[0] for url in tab.requests} <= {
+        page_file.parent.as_uri(),
+        page_file.parents[1].as_uri(),
+    }
+
+
+@pytest.fixture(scope="module")
+def persons(explored: Workspace) -> Any:
+    """All persons of the run, with their reduced vectors."""
+    shards = sorted((explored.results / "reduced").glob("*.parquet"))
+    tables = [read_table(shard) for shard in shards]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def pictures(explored: Workspace) -> dict[int, Path]:
+    """Files by image_id."""
+    rows = read_table(explored.results / "dataset/manifest.parquet").to_pylist()
+    return {row["image_id"]: explored.results / "dataset/images" / row["file"] for row in rows}
+
+
+def said(page: Page) -> str:
+    return page.inner_text("#own-said")
+
+
+def give(page: Page, file: Path | dict[str, Any]) -> str:
+    """Choose a picture, and wait until all is done; what the page says then."""
+    page.evaluate("document.getElementById('own-said').textContent = ''")
+    page.set_input_files("#own-file", file)
+    until(page, DONE)
+    return said(page)
+
+
+def png(image: Image.Image, name: str = "a.png", **options: Any) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def described(page: Page, box: list[float]) -> np.ndarray:
+    """The page's vector of a box of the picture that it has."""
+    return np.array(page.evaluate("async (box) => [...await ownNetworks.describe(box)]", box))
+
+
+def corners(row: dict[str, Any]) -> list[float]:
+    return [row["x"], row["y"], row["x"] + row["w"], row["y"] + row["h"]]
+
+
+def nearest(vector: np.ndarray, persons: Any, without: int) -> set[int]:
+    """person_ids of the ten most similar persons of other pictures."""
+    others = [person for person in persons if person["image_id"] != without]
+    cosines = np.array([person["vector"] for person in others]) @ vector
+    return {others[row]["person_id"] for row in np.argsort(-cosines)[:10]}
+
+
+def compare(page: Page, persons: Any, pictures: dict[int, Path], many: int) -> None:
+    """Vectors and hits of the page are those of the run."""
+    cosines, agreed, seconds = [], [], []
+    for row in persons[:: max(1, len(persons) // many)][:many]:
+        start = time.perf_counter()
+        assert "Found" in give(page, pictures[row["image_id"]])
+        seconds.append(time.perf_counter() - start)
+        vector = described(page, corners(row))
+        cosines.append(vector @ row["vector"])
+        own = nearest(np.array(row["vector"]), persons, row["image_id"])
+        agreed.append(len(own & nearest(vector, persons, row["image_id"])) / 10)
+    print(f"first picture {seconds[0]:.1f} s, others {np.median(seconds[1:]):.2f} s")
+    print(f"least cosine {min(cosines):.6f}, hits that agree {np.mean(agreed):.3f}")
+    assert min(cosines) > 0.99
+    assert np.mean(agreed) >= 0.9
+
+
+def test_vectors_and_hits_are_those_of_the_run(
+    page: Page, persons: Any, pictures: dict[int, Path]
+) -> None:
+    compare(page, persons, pictures, ASKED)
+
+
+def test_from_a_host(
+    browser: Browser, page_file: Path, persons: Any, pictures: dict[int, Path]
+) -> None:
+    with serving(page_file.parent) as address:
+        page = open_page(browser, address)
+        wait_until_ready(page)
+        compare(page, persons, pictures, 3)
+        assert page.messages == []
+        assert all(url.startswith(address.rsplit("/", 1)[0]) for url in page.requests)
+        page.context.close()
+
+
+def test_persons_found_are_those_of_the_run(
+    page: Page, explored: Workspace, pictures: dict[int, Path]
+) -> None:
+    shards = sorted((explored.results / "detections/shards").glob("*.parquet"))
+    rows = [row for shard in shards for row in pq.read_table(shard).to_pylist()]
+    for image_id in sorted(pictures)[:6]:
+        give(page, pictures[image_id])
+        found = page.evaluate("ownNetworks.find()")
+        wanted = [r for r in rows if r["image_id"] == image_id and r["score"] >= 0.3]
+        assert len(found) == len(wanted) > 0
+        np.testing.assert_allclose(
+            [one["score"] for one in found], [row["score"] for row in wanted], atol=5e-3
+        )
+        width, height = Image.open(pictures[image_id]).size
+        moved = np.array([one["box"] for one in found]) - [corners(row) for row in wanted]
+        assert np.abs(moved).max() < 0.01 * max(width, height)
+        names = page.locator("#own-found button").evaluate_all("all => all.map((b) => b.ariaLabel)")
+        assert len(names) == len(found) and all("score" in name for name in names)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad", "surroundings"])
+def test_pixels_are_those_of_pillow(page: Page, fit: str) -> None:
+    generator = np.random.default_rng(5)
+    for width, height in ((90, 140), (31, 7), (300, 40)):
+        pixels = generator.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        image = Image.fromarray(pixels)
+        for size in ((256, 128), (64, 96)):
+            box = np.sort(generator.uniform(-3, 1.1, (2, 2)) * [width, height], axis=0).ravel()
+            box = box.astype(np.float32)
+            wanted = crop_boxes(image, box[None], size, fit, (128, 7, 9))[0]
+            asked = {"size": list(size), "fit": fit, "margin": 0, "fill": [128, 7, 9]}
+            rgba = np.dstack([pixels, np.full((height, width), 255, np.uint8)])
+            got = page.evaluate(
+                "([rgba, width, height, box, how]) => {"
+                "  const pixels = new Uint8Array(chunks.bytes(rgba));"
+                "  const crop = resampler().crop({ pixels, width, height }, box, how);"
+                "  return btoa(String.fromCharCode(...crop.subarray(0, 60000)))"
+                "    + ' ' + btoa(String.fromCharCode(...crop.subarray(60000))); }",
+                [base64.b64encode(rgba).decode(), width, height, box.tolist(), asked],
+            )
+            shown = b"".join(map(base64.b64decode, got.split()))
+            np.testing.assert_array_equal(
+                np.frombuffer(shown, np.uint8).reshape(wanted.shape), wanted
+            )
+
+
+def test_turned_and_transparent_pictures_are_read_as_the_run_reads_them(
+    page: Page, pictures: dict[int, Path]
+) -> None:
+    upright = Image.open(pictures[min(pictures)]).convert("RGB").resize((120, 160))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    clear = upright.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(upright.size))
+    for given in (png(upright.transpose(Image.Transpose.ROTATE_90), exif=exif), png(clear)):
+        give(page, given)
+        wanted = np.asarray(decode_image(given["buffer"]).image).astype(int)
+        got = page.evaluate(
+            "() => { const c = document.getElementById('own-canvas');"
+            "  return [c.width, c.height,"
+            "    ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
+        )
+        assert (got[0], got[1]) == upright.size
+        shown = np.array(got[2:]).reshape(*upright.size[::-1], 4)
+        assert np.abs(shown[..., :3] - wanted).max() <= 2
+        assert (shown[..., 3] == 255).all()
+
+
+def test_a_box_drawn_by_hand(page: Page, pictures: dict[int, Path]) -> None:
+    give(page, pictures[min(pictures)])
+    panel = page.locator("#own-panel").bounding_box()
+    page.evaluate("document.getElementById('own-said').textContent = ''")
+    page.mouse.move(panel["x"] + 20, panel["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(panel["x"] + 90, panel["y"] + 150)
+    page.mouse.up()
+    until(page, DONE)
+    width, _ = Image.open(pictures[min(pictures)]).size
+    scale = width / panel["width"]
+    fields = [
+        float(page.input_value(f"#own-{side}")) for side in ("left", "top", "width", "height")
+    ]
+    np.testing.assert_allclose(fields, np.array([20, 30, 70, 120]) * scale, atol=scale + 1)
+    assert page.locator("#own-drawn").is_visible()
+    assert page.locator("#own-found [aria-pressed=true]").count() == 0
+
+
+def test_by_keyboard_alone(page: Page, pictures: dict[int, Path]) -> None:
+    page.focus("#copy-link")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "own-file"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(pictures[min(pictures)])
+    until(page, DONE)
+    assert page.evaluate("document.activeElement.id") == "own-file"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "own-box"
+    page.evaluate("document.getElementById('own-said').textContent = ''")
+    page.keyboard.press("Enter")
+    until(page, DONE)
+    assert page.evaluate("document.activeElement.className") == "own-box"
+    for side, value in (("left", 5), ("top", 6), ("width", 40), ("height", 80)):
+        page.focus(f"#own-{side}")
+        page.keyboard.press("Control+A")
+        page.keyboard.type(str(value))
+    page.evaluate("document.getElementById('own-said').textContent = ''")
+    page.keyboard.press("Enter")
+    until(page, DONE)
+    assert "described" in said(page)
+    assert page.evaluate("document.activeElement.id") == "own-height"
+    assert page.locator("#own-drawn").is_visible()
+
+
+def test_a_picture_is_dropped(page: Page, pictures: dict[int, Path]) -> None:
+    data = base64.b64encode(pictures[min(pictures)].read_bytes()).decode()
+    page.evaluate(
+        "(text) => { const transfer = new DataTransfer();"
+        "  transfer.items.add(new File([chunks.bytes(text)], 'dropped.png'));"
+        "  for (const type of ['dragover', 'drop']) document.body.dispatchEvent("
+        "    new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true })); }",
+        data,
+    )
+    until(page, DONE)
+    assert "Found" in said(page)
+
+
+def test_what_is_no_picture_and_who_is_not_found(page: Page) -> None:
+    text = {"name": HOSTILE, "mimeType": "image/png", "buffer": b"no picture"}
+    assert give(page, text) == (
+        f"“{HOSTILE}” is not a picture that this browser can read. JPEG, PNG and WebP are."
+    )
+    assert page.locator("#own-work").is_hidden()
+    answer = give(page, png(Image.new("RGB", (200, 150), "grey"), HOSTILE))
+    assert answer.startswith(f"No persons were found in “{HOSTILE}”: draw a box")
+    page.fill("#own-left", "250")
+    page.click("#own-form button")
+    until(page, "document.getElementById('own-said').textContent.includes('200 px wide')")
+    for side, value in (("left", 20), ("top", 10), ("width", 60), ("height", 100)):
+        page.fill(f"#own-{side}", str(value))
+    page.click("#own-form button")
+    until(page, "document.getElementById('own-said').textContent.includes('described')")
+
+
+def test_networks_that_are_missing_are_told(page_file: Path, tab: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "explorer"
+    folder.mkdir()
+    for name in ("thumbnails", "index.html", "onnxruntime-web"):
+        (folder / name).symlink_to(page_file.parent / name)
+    (folder / "data").mkdir()
+    for file in (page_file.parent / "data").iterdir():
+        if file.name != "own-describe.js":
+            (folder / "data" / file.name).symlink_to(file)
+    opened = open_again(tab, folder / "index.html")
+    wait_until_ready(opened)
+    opened.set_input_files("#own-file", png(Image.new("RGB", (60, 60))))
+    until(
+        opened,
+        "/own-describe.js could not be read/.test(document.getElementById('own-said').textContent)",
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_and_nothing_overflows(
+    width: int, browser: Browser, page_file: Path, pictures: dict[int, Path]
+) -> None:
+    options: dict[str, Any] = {"bypass_csp": True, "reduced_motion": "reduce"}
+    page = open_page(browser, page_file, width=width, **options)
+    wait_until_ready(page)
+    give(page, pictures[min(pictures)])
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert accessibility_problems(page) == []
+    page.context.close()

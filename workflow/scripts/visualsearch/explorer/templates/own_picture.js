@@ -1,0 +1,140 @@
+// A picture that the reader chooses or drops: read here, and searched for here.
+const ownPicture = (() => {
+  const { facts } = ownNetworks;
+  const [, things] = persons.facts.things;
+  const part = (name) => document.getElementById(name);
+  // A picture with more pixels is made smaller, as its pixels take memory several times.
+  const MOST_PIXELS = 50e6;
+  let turn = 0;
+  // Kept when the networks have the picture.
+  let taken = null;
+
+  const say = (text) => {
+    part("own-said").textContent = text;
+  };
+
+  const seconds = (since) => `${words.decimals((performance.now() - since) / 1000, 1)} s`;
+
+  // Upright, on white where it is transparent, and with the colours that the file holds: the run
+  // ignores colour profiles too.
+  const decoded = async (file) => {
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(file, {
+        imageOrientation: "from-image",
+        colorSpaceConversion: "none",
+      });
+    } catch (error) {
+      throw new Error(
+        `“${file.name}” is not a picture that this browser can read. JPEG, PNG and WebP are.`,
+        { cause: error },
+      );
+    }
+    let { width, height } = bitmap;
+    while (width * height > MOST_PIXELS) {
+      width = Math.ceil(width / 2);
+      height = Math.ceil(height / 2);
+    }
+    const canvas = elements.make("canvas", { width, height });
+    const drawing = canvas.getContext("2d", { willReadFrequently: true });
+    drawing.imageSmoothingQuality = "high";
+    drawing.fillStyle = "white";
+    drawing.fillRect(0, 0, width, height);
+    drawing.drawImage(bitmap, 0, 0, width, height);
+    bitmap.close();
+    return drawing.getImageData(0, 0, width, height);
+  };
+
+  // Does one thing after another; what was begun before the last is forgotten.
+  const latest = async (work) => {
+    turn += 1;
+    const own = turn;
+    try {
+      await work(() => own === turn);
+    } catch (error) {
+      if (own === turn) say(error.message);
+    }
+  };
+
+  const searchBox = async (box, isCurrent, before) => {
+    await taken;
+    const since = performance.now();
+    const vector = await ownNetworks.describe(box);
+    if (!isCurrent()) return;
+    await ownHits.search(vector);
+    if (isCurrent()) say(`${before}The box was described and searched for in ${seconds(since)}.`);
+  };
+
+  const search = (box) => latest((isCurrent) => searchBox(box, isCurrent, ""));
+
+  const open = (file) =>
+    latest(async (isCurrent) => {
+      say(`Reading “${file.name}”.`);
+      const image = await decoded(file);
+      if (!isCurrent()) return;
+      part("own-work").hidden = false;
+      ownBoxes.show(image);
+      ownHits.clear();
+      if (!ownNetworks.isOpen()) {
+        say(`Reading the networks, ${facts.megabytes} MB, once for as long as the page is open.`);
+      }
+      taken = ownNetworks.take(image);
+      await taken;
+      if (!isCurrent()) return;
+      const since = performance.now();
+      if (facts.find) say(`Looking for ${things}.`);
+      const found = await ownNetworks.find();
+      if (!isCurrent()) return;
+      ownBoxes.offer(found);
+      if (found.length) {
+        const count = words.count(found.length, persons.facts.things);
+        const said = `Found ${count} in ${seconds(since)}. `;
+        say(said);
+        await searchBox(found[0].box, isCurrent, said);
+      } else {
+        const nobody = facts.find ? `No ${things} were found in “${file.name}”: draw` : "Draw";
+        say(`${nobody} a box on the picture, or give it in pixels.`);
+      }
+    });
+
+  const take = (files) => {
+    if (files.length) open(files[0]);
+  };
+
+  const drop = (event) => {
+    document.documentElement.classList.remove("dropping");
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    take(event.dataTransfer.files);
+  };
+
+  const over = (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    document.documentElement.classList.add("dropping");
+  };
+
+  // As of a hit in the gallery: search, point.
+  const bind = (listeners) => {
+    ownHits.bind(listeners);
+    ownBoxes.bind({ search, complain: say });
+    const input = part("own-file");
+    input.disabled = false;
+    input.addEventListener("change", () => {
+      take(input.files);
+      // The same file may be chosen again.
+      input.value = "";
+    });
+    addEventListener("dragover", over);
+    addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) document.documentElement.classList.remove("dropping");
+    });
+    addEventListener("drop", drop);
+  };
+
+  // The filters changed.
+  const refresh = () => latest(() => ownHits.refresh());
+
+  return { bind, refresh };
+})();
