@@ -265,6 +265,10 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "default, as detector ssdlite_mobilenet_v2_person brings its own",
     ),
     "index: {backend: exact, n_trees: 3}": ("index.n_trees: 3", "null, as index.backend is exact"),
+    "{explorer: {own_pictures: true}, embedding: {region: roi_align_last}}": (
+        "explorer.own_pictures: True",
+        "false, as embedding.region is roi_align_last",
+    ),
     "search: {rerank: 20, neighbours: 50}": (
         "search.rerank: 20",
         "0, or 50 or more, as search.neighbours is",

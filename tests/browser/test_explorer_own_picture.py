@@ -90,11 +90,25 @@ def corners(row: dict[str, Any]) -> list[float]:
     return [row["x"], row["y"], row["x"] + row["w"], row["y"] + row["h"]]
 
 
-def nearest(vector: np.ndarray, persons: Any, without: int) -> set[int]:
-    """person_ids of the ten most similar persons of other pictures."""
-    others = [person for person in persons if person["image_id"] != without]
-    cosines = np.array([person["vector"] for person in others]) @ vector
-    return {others[row]["person_id"] for row in np.argsort(-cosines)[:10]}
+def hits_of(page: Page, persons: Any) -> set[int]:
+    """person_ids of the hits that the page shows for its picture."""
+    rows = page.locator("#own-hits canvas").evaluate_all("all => all.map((c) => +c.dataset.row)")
+    ids = sorted(person["person_id"] for person in persons)
+    return {ids[row] for row in rows}
+
+
+def hits_in_python(vector: np.ndarray, persons: Any) -> set[int]:
+    """person_ids of the ten most similar persons, one a picture, as the run searches."""
+    best: dict[int, tuple[float, int]] = {}
+    for person in persons:
+        cosine = float(vector @ person["vector"])
+        image = person["image_id"]
+        best[image] = max(best.get(image, (-2.0, 0)), (cosine, person["person_id"]))
+    return {person_id for _, person_id in sorted(best.values())[-10:]}
+
+
+def score(person: Any) -> float:
+    return float(person["score"])
 
 
 def compare(page: Page, persons: Any, pictures: dict[int, Path], many: int) -> None:
@@ -104,10 +118,11 @@ def compare(page: Page, persons: Any, pictures: dict[int, Path], many: int) -> N
         start = time.perf_counter()
         assert "Found" in give(page, pictures[row["image_id"]])
         seconds.append(time.perf_counter() - start)
-        vector = described(page, corners(row))
-        cosines.append(vector @ row["vector"])
-        own = nearest(np.array(row["vector"]), persons, row["image_id"])
-        agreed.append(len(own & nearest(vector, persons, row["image_id"])) / 10)
+        cosines.append(described(page, corners(row)) @ row["vector"])
+        # The hits shown are those of the person that was found first.
+        first = max((p for p in persons if p["image_id"] == row["image_id"]), key=score)
+        wanted = hits_in_python(np.array(first["vector"]), persons)
+        agreed.append(len(wanted & hits_of(page, persons)) / 10)
     print(f"first picture {seconds[0]:.1f} s, others {np.median(seconds[1:]):.2f} s")
     print(f"least cosine {min(cosines):.6f}, hits that agree {np.mean(agreed):.3f}")
     assert min(cosines) > 0.99
@@ -173,9 +188,8 @@ def test_pixels_are_those_of_pillow(page: Page, fit: str) -> None:
                 [base64.b64encode(rgba).decode(), width, height, box.tolist(), asked],
             )
             shown = b"".join(map(base64.b64decode, got.split()))
-            np.testing.assert_array_equal(
-                np.frombuffer(shown, np.uint8).reshape(wanted.shape), wanted
-            )
+            got = np.frombuffer(shown, np.uint8).reshape(wanted.shape).astype(int)
+            assert np.abs(got - wanted).max() <= 1
 
 
 def test_turned_and_transparent_pictures_are_read_as_the_run_reads_them(
@@ -189,13 +203,10 @@ def test_turned_and_transparent_pictures_are_read_as_the_run_reads_them(
     for given in (png(upright.transpose(Image.Transpose.ROTATE_90), exif=exif), png(clear)):
         give(page, given)
         wanted = np.asarray(decode_image(given["buffer"]).image).astype(int)
-        got = page.evaluate(
-            "() => { const c = document.getElementById('own-canvas');"
-            "  return [c.width, c.height,"
-            "    ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]; }"
-        )
-        assert (got[0], got[1]) == upright.size
-        shown = np.array(got[2:]).reshape(*upright.size[::-1], 4)
+        got = page.evaluate("document.getElementById('own-canvas').toDataURL()")
+        drawn = Image.open(io.BytesIO(base64.b64decode(got.split(",")[1])))
+        assert drawn.size == upright.size
+        shown = np.asarray(drawn.convert("RGBA")).astype(int)
         assert np.abs(shown[..., :3] - wanted).max() <= 2
         assert (shown[..., 3] == 255).all()
 

@@ -64,5 +64,5 @@ const chunks = (() => {
     return made.buffer;
   };
 
-  return { receive, data, forget, picture, bytes };
+  return { receive, data, picture, bytes };
 })();

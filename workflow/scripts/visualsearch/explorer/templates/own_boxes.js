@@ -66,7 +66,7 @@ const ownBoxes = (() => {
     found.replaceChildren(...many.map(buttonOf));
     // A small box is not hidden by a large one.
     const area = (button) => button.offsetWidth * button.offsetHeight;
-    const buttons = [...found.querySelectorAll("button")].sort((a, b) => area(b) - area(a));
+    const buttons = [...found.querySelectorAll("button")].toSorted((a, b) => area(b) - area(a));
     buttons.forEach((button, i) => {
       button.style.zIndex = i + 1;
     });

@@ -134,7 +134,7 @@ const ownPicture = (() => {
   };
 
   // The filters changed.
-  const refresh = () => latest(() => ownHits.refresh());
+  const refresh = () => ownHits.refresh().catch(({ message }) => say(message));
 
   return { bind, refresh };
 })();
