@@ -65,9 +65,10 @@ def compare(page: Any, pictures: list[Any], persons: Any) -> list[list[Any]]:
 
 
 def main() -> None:
+    from playwright.sync_api import sync_playwright
+
     from browsing import ARGUMENTS, executable, open_page
     from explorer_page import wait_until_ready
-    from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
