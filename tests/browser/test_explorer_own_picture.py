@@ -292,6 +292,53 @@ def test_what_is_no_picture_and_who_is_not_found(page: Page) -> None:
     until(page, "document.getElementById('own-said').textContent.includes('described')")
 
 
+def test_a_box_drawn_while_persons_are_looked_for_stays(
+    page: Page, pictures: dict[int, Path]
+) -> None:
+    give(page, pictures[min(pictures)])
+    page.evaluate(
+        "() => { const { find } = ownNetworks; window.let = Promise.withResolvers();"
+        "  ownNetworks.find = async () => { await window.let.promise;"
+        "    ownNetworks.find = find; return find(); }; }"
+    )
+    page.evaluate(f"{SAID} = ''")
+    page.set_input_files("#own-file", pictures[max(pictures)])
+    until(page, f"/Looking/.test({SAID})")
+    for side in ("left", "top", "width", "height"):
+        page.fill(f"#own-{side}", "50")
+    page.click("#own-form button")
+    until(page, DONE)
+    assert said(page).startswith("The box was described")
+    page.evaluate("window.let.resolve()")
+    page.wait_for_selector("#own-found button", state="attached")
+    assert page.input_value("#own-left") == "50"
+    assert page.locator("#own-drawn").is_visible()
+    assert page.locator("#own-found [aria-pressed=true]").count() == 0
+    assert said(page).startswith("The box was described")
+
+
+def test_the_focus_is_never_lost_and_one_picture_is_taken(
+    page: Page, pictures: dict[int, Path]
+) -> None:
+    files = [pictures[min(pictures)], pictures[max(pictures)]]
+    give(page, files[0])
+    page.focus("#own-found button")
+    page.evaluate("document.getElementById('own-file').multiple = true")
+    page.set_input_files("#own-file", files)
+    until(page, f"/One picture at a time: these are 2/.test({SAID})")
+    assert page.evaluate("document.activeElement.className") == "own-box"
+    give(page, files[1])
+    assert page.evaluate("document.activeElement.id") == "own-file"
+    page.fill("#filter-low", "65535")
+    until(page, "document.getElementById('own-hits-text').textContent.startsWith('Nobody')")
+    assert page.locator("#own-hits li").count() == 0
+    page.click("#filter-reset")
+    until(page, "document.querySelectorAll('#own-hits li').length === 10")
+    page.locator("#own-hits button").nth(1).click()
+    until(page, "document.querySelectorAll('#trail .step').length === 2")
+    assert page.evaluate("document.activeElement.className") == "crop"
+
+
 def test_networks_that_are_missing_are_told(page_file: Path, tab: Page, tmp_path: Path) -> None:
     folder = tmp_path / "explorer"
     folder.mkdir()

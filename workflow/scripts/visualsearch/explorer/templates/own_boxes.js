@@ -53,7 +53,8 @@ const ownBoxes = (() => {
     Object.assign(canvas, size);
     canvas.getContext("2d").putImageData(image, 0, 0);
     panel.style.setProperty("--ratio", image.width / image.height);
-    found.replaceChildren();
+    // One of the old boxes may have the focus.
+    focus.during(() => found.replaceChildren(), part("own-file"));
     drawn.hidden = true;
     [size.width - 1, size.height - 1, size.width, size.height].forEach((most, i) => {
       fields[i].max = most;
@@ -61,8 +62,8 @@ const ownBoxes = (() => {
     });
   };
 
-  // many: [{score, box}]. The first is chosen.
-  const offer = (many) => {
+  // many: [{score, box}]. isFirst: whether the first of them is chosen.
+  const offer = (many, isFirst) => {
     found.replaceChildren(...many.map(buttonOf));
     // A small box is not hidden by a large one.
     const area = (button) => button.offsetWidth * button.offsetHeight;
@@ -70,7 +71,7 @@ const ownBoxes = (() => {
     buttons.forEach((button, i) => {
       button.style.zIndex = i + 1;
     });
-    if (many.length) choose(many[0].box, found.querySelector("button"));
+    if (many.length && isFirst) choose(many[0].box, found.querySelector("button"));
   };
 
   const at = ({ clientX, clientY }) => {

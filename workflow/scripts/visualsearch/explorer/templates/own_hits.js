@@ -18,7 +18,10 @@ const ownHits = (() => {
     const all = filters.state.active
       ? `nearest of the ${words.number(filters.state.passing)} that pass the filters`
       : facts.order;
-    part("own-hits-text").textContent = hits.length ? all : "Nobody passes the filters.";
+    const rounded = "by rounded vectors, which are off by up to 0.004";
+    part("own-hits-text").textContent = hits.length
+      ? `${all}, ${rounded}`
+      : "Nobody passes the filters.";
     await Promise.all([...drawn, ...now.map((slot) => slot.tell())]);
   };
 

@@ -5,7 +5,10 @@ const ownPicture = (() => {
   const part = (name) => document.getElementById(name);
   // A picture with more pixels is made smaller, as its pixels take memory several times.
   const MOST_PIXELS = 50e6;
-  let turn = 0;
+  // How many pictures were opened, and how many boxes searched for: what was begun before the last
+  // of them is forgotten.
+  let opened = 0;
+  let searched = 0;
   // Kept when the networks have the picture.
   let taken = null;
 
@@ -45,30 +48,48 @@ const ownPicture = (() => {
     return drawing.getImageData(0, 0, width, height);
   };
 
-  // Does one thing after another; what was begun before the last is forgotten.
-  const latest = async (work) => {
-    turn += 1;
-    const own = turn;
+  const search = async (box, before = "") => {
+    searched += 1;
+    const own = searched;
     try {
-      await work(() => own === turn);
+      await taken;
+      const since = performance.now();
+      const vector = await ownNetworks.describe(box);
+      if (own !== searched) return;
+      await ownHits.search(vector);
+      if (own !== searched) return;
+      say(`${before}The box was described and searched for in ${seconds(since)}.`);
     } catch (error) {
-      if (own === turn) say(error.message);
+      if (own === searched) say(error.message);
     }
   };
 
-  const searchBox = async (box, isCurrent, before) => {
-    await taken;
+  // What the detector finds in the picture that the networks have. isCurrent: whether it still is.
+  const offer = async (name, isCurrent) => {
+    const before = searched;
     const since = performance.now();
-    const vector = await ownNetworks.describe(box);
+    if (facts.find) say(`Looking for ${things}.`);
+    const found = await ownNetworks.find();
     if (!isCurrent()) return;
-    await ownHits.search(vector);
-    if (isCurrent()) say(`${before}The box was described and searched for in ${seconds(since)}.`);
+    // The reader may have drawn a box meanwhile.
+    const isFirst = before === searched;
+    ownBoxes.offer(found, isFirst);
+    if (!isFirst) return;
+    if (found.length) {
+      const count = words.count(found.length, persons.facts.things);
+      await search(found[0].box, `Found ${count} in ${seconds(since)}. `);
+    } else {
+      const nobody = facts.find ? `No ${things} were found in “${name}”: draw` : "Draw";
+      say(`${nobody} a box on the picture, or give it in pixels.`);
+    }
   };
 
-  const search = (box) => latest((isCurrent) => searchBox(box, isCurrent, ""));
-
-  const open = (file) =>
-    latest(async (isCurrent) => {
+  const open = async (file) => {
+    opened += 1;
+    searched += 1;
+    const own = opened;
+    const isCurrent = () => own === opened;
+    try {
       say(`Reading “${file.name}”.`);
       const image = await decoded(file);
       if (!isCurrent()) return;
@@ -80,25 +101,15 @@ const ownPicture = (() => {
       }
       taken = ownNetworks.take(image);
       await taken;
-      if (!isCurrent()) return;
-      const since = performance.now();
-      if (facts.find) say(`Looking for ${things}.`);
-      const found = await ownNetworks.find();
-      if (!isCurrent()) return;
-      ownBoxes.offer(found);
-      if (found.length) {
-        const count = words.count(found.length, persons.facts.things);
-        const said = `Found ${count} in ${seconds(since)}. `;
-        say(said);
-        await searchBox(found[0].box, isCurrent, said);
-      } else {
-        const nobody = facts.find ? `No ${things} were found in “${file.name}”: draw` : "Draw";
-        say(`${nobody} a box on the picture, or give it in pixels.`);
-      }
-    });
+      if (isCurrent()) await offer(file.name, isCurrent);
+    } catch (error) {
+      if (isCurrent()) say(error.message);
+    }
+  };
 
   const take = (files) => {
-    if (files.length) open(files[0]);
+    if (files.length > 1) say(`One picture at a time: these are ${files.length}.`);
+    else if (files.length) open(files[0]);
   };
 
   const drop = (event) => {
