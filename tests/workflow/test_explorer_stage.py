@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from page_text import page_of
-from running import Workspace, demo_config
+from running import Workspace, demo_config, sampled
 from visualsearch.data.person_order import vectors_of_rows
 from visualsearch.data.tables import count_rows
 from visualsearch.explorer.vectors import as_text, quantised, restored
@@ -20,7 +20,7 @@ from visualsearch.index.nearest import share_found
 OWN_RULES = {"search_everyone", "project_persons", "build_explorer"}
 
 
-@pytest.mark.parametrize("own_pictures", [False, True])
+@pytest.mark.parametrize("own_pictures", sampled([False, True], [False]))
 def test_it_runs_its_own_rules(demo: Workspace, tmp_path: Path, own_pictures: bool) -> None:
     if own_pictures:
         pytest.importorskip("onnx", reason="NOT TESTED: own pictures, as onnx is not installed")
