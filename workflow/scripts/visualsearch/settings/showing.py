@@ -179,7 +179,7 @@ class ExplorerSettings(Section):
         False,
         "Whether the page also searches for a picture that its reader drops there. Then the "
         "networks lie beside it and run in the browser, and nothing leaves the machine: 20 MB more "
-        "with the bundled detector, 70 MB with a ResNet-50. Persons are found by the bundled "
+        "with the bundled detector, 75 MB with a ResNet-50. Persons are found by the bundled "
         "detector, whichever the run's own is, or a box is drawn by hand. It needs "
         "embedding.region: crop and the optional packages of requirements-onnx.txt.",
     )
