@@ -333,7 +333,12 @@ def test_the_focus_is_never_lost_and_one_picture_is_taken(
     until(page, "document.getElementById('own-hits-text').textContent.startsWith('Nobody')")
     assert page.locator("#own-hits li").count() == 0
     page.click("#filter-reset")
-    until(page, "document.querySelectorAll('#own-hits li').length === 10")
+    until(page, "document.querySelectorAll('#own-hits > li').length === 10")
+    page.fill("#filter-low", "65535")
+    until(page, "document.getElementById('own-hits-text').textContent.startsWith('Nobody')")
+    until(page, "location.hash.includes('low=65535')")
+    page.go_back()
+    until(page, "document.querySelectorAll('#own-hits > li').length === 10")
     page.locator("#own-hits button").nth(1).click()
     until(page, "document.querySelectorAll('#trail .step').length === 2")
     assert page.evaluate("document.activeElement.className") == "crop"

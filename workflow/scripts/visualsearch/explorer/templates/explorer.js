@@ -129,10 +129,13 @@
   const show = async (isCurrent) => {
     const wanted = await read();
     if (!isCurrent()) return;
+    const before = JSON.stringify(filters.values());
     const unknown = filters.put(wanted.filters);
     await filters.apply();
     if (!isCurrent()) return;
     map.draw();
+    const isOther = before !== JSON.stringify(filters.values());
+    if (facts.own_pictures && isOther) ownPicture.refresh();
     asked = { like: wanted.like, unlike: wanted.unlike };
     say(wanted.trouble);
     part("find-text").textContent = found;

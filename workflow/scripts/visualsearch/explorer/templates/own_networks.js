@@ -4,6 +4,7 @@ const ownNetworks = (() => {
   const { own_pictures: facts } = persons.facts;
   // Of all runs of the page; rejected ones are forgotten, so that one may try again.
   let opening = null;
+  let ready = false;
 
   const bytes = async (name) => {
     const packed = new Blob([chunks.bytes(await chunks.data(name, false))]);
@@ -60,14 +61,24 @@ const ownNetworks = (() => {
   const open = () => {
     if (!opening) {
       opening = read();
-      opening.catch(() => {
-        opening = null;
-      });
+      opening.then(
+        () => {
+          ready = true;
+        },
+        () => {
+          opening = null;
+        },
+      );
     }
     return opening;
   };
 
-  const isOpen = () => opening !== null;
+  const isReady = () => ready;
+
+  // What will be needed soon; a failure is told when it is needed.
+  const warm = () => {
+    open().catch(() => {});
+  };
 
   // Boxes that are asked for afterwards are of this picture. image: an ImageData.
   const take = async ({ data, width, height }) => {
@@ -82,5 +93,5 @@ const ownNetworks = (() => {
   // The vector of a box, float32, as the index has those of the persons.
   const describe = async (box) => (await open())({ ask: "describe", box });
 
-  return { facts, isOpen, take, find, describe };
+  return { facts, isReady, warm, take, find, describe };
 })();

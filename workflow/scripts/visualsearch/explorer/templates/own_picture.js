@@ -96,7 +96,7 @@ const ownPicture = (() => {
       part("own-work").hidden = false;
       ownBoxes.show(image);
       ownHits.clear();
-      if (!ownNetworks.isOpen()) {
+      if (!ownNetworks.isReady()) {
         say(`Reading the networks, ${facts.megabytes} MB, once for as long as the page is open.`);
       }
       taken = ownNetworks.take(image);
@@ -123,6 +123,7 @@ const ownPicture = (() => {
     if (!event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
+    ownNetworks.warm();
     document.documentElement.classList.add("dropping");
   };
 
@@ -132,6 +133,7 @@ const ownPicture = (() => {
     ownBoxes.bind({ search, complain: say });
     const input = part("own-file");
     input.disabled = false;
+    input.addEventListener("click", ownNetworks.warm);
     input.addEventListener("change", () => {
       take(input.files);
       // The same file may be chosen again.
