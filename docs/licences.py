@@ -132,8 +132,9 @@ The packages of NVIDIA come with torch on Linux, under NVIDIA's terms; a build o
 only does without them. `colorama` and `pyreadline3` come on Windows only, and
 `cython` on Linux on aarch64 only. What
 `requirements-faiss.txt`, `requirements-int8.txt`, `requirements-notebook.txt`,
-`requirements-onnx.txt`, `requirements-rtdetr.txt` and `requirements-test.txt` add is not in the lock.
-nncf, onnx, transformers and the weights of RT-DETR are Apache-2.0, faiss and onnxscript are MIT."""
+`requirements-onnx.txt`, `requirements-rtdetr.txt` and `requirements-test.txt` add is not in the
+lock. nncf, onnx, transformers and the weights of RT-DETR are Apache-2.0, faiss and onnxscript are
+MIT."""
 
 
 def table(title: str, packages: dict[str, list[str]]) -> str:

@@ -29,6 +29,7 @@ NEEDED = {
     "evaluate_detections": {"matplotlib", "pandas", "pycocotools"},
     "evaluate_galleries": {"pandas"},
     "evaluate_search": {"matplotlib", "pandas", "pycocotools"},
+    "export_networks": {"torch"},
     "fit_pca": {"matplotlib", *FITTING},
     # openTSNE loads scikit-learn.
     "measure_parity": {"pycocotools"},
