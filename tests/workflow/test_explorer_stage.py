@@ -147,5 +147,6 @@ def test_a_report_that_links_to_the_explorer_brings_it(demo: Workspace) -> None:
 def test_a_changed_parameter_reruns_what_depends_on_it(
     explored: Workspace, section: str, change: dict, rerun: set[str]
 ) -> None:
-    changed = Workspace(explored.folder, demo_config(**{section: change}))
+    config = explored.config | {section: {**explored.config.get(section, {}), **change}}
+    changed = Workspace(explored.folder, config)
     assert changed.planned("explorer") & OWN_RULES == rerun

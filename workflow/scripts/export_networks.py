@@ -2,7 +2,7 @@
 
 from visualsearch.core.files import read_json, replacing, write_json
 from visualsearch.core.job import job
-from visualsearch.explorer.onnx_networks import describing_network, facts_of, finding_network
+from visualsearch.export.onnx_networks import describing_network, facts_of, finding_network
 from visualsearch.reduce.reduction import Reduction
 from visualsearch.settings import DetectorSettings, EmbeddingSettings, SearchSetSettings
 

@@ -38,7 +38,7 @@ OTHERS = {
 def onnx_networks() -> Any:
     for package in explorer.PACKAGES:
         pytest.importorskip(package, reason=f"NOT TESTED: own pictures, as {package} is missing")
-    from visualsearch.explorer import onnx_networks
+    from visualsearch.export import onnx_networks
 
     return onnx_networks
 

@@ -1,9 +1,9 @@
 """The explorer: a static page in which every person of the search set is a query.
 
 `thumbnails` and `chunks` make the files that the page loads on demand, from the `contents` of the
-search set; `page` makes the page; `writing` writes all of it. `onnx_networks` makes the networks
-with which the page searches for its reader's own pictures, and `own_pictures` puts them beside it.
-The page's text, layout and scripts are in templates/.
+search set; `page` makes the page; `writing` writes all of it. `own_pictures` puts beside it the
+networks with which the page searches for its reader's own pictures (visualsearch.export). The
+page's text, layout and scripts are in templates/.
 """
 
 from importlib.util import find_spec
