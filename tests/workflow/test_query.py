@@ -157,9 +157,7 @@ def test_the_largest_persons_come_first_and_the_lines_can_be_read(
     demo: Workspace, ask: Asking, pictures: Path
 ) -> None:
     status, printed, told = ask(demo.results, TWO, "--persons", 1, "--output", "page.html")
-    assert status == 0 and told == [
-        f"WARNING: {TWO}: of 2 detected, the 1 largest are searched for"
-    ]
+    assert status == 0 and told == [f"WARNING: {TWO}: searching for the 1 largest of 2 detected"]
     first, heads, *hits, empty, gallery = printed.splitlines()
     assert first.startswith(f"{TWO}: person 1 of 2 by size, score ") and empty == ""
     assert heads.split() == ["rank", "cosine", "person", "id", "box", "file"] and len(hits) == 10
@@ -325,3 +323,41 @@ def test_no_page_is_written_into_the_results(demo: Workspace, ask: Asking, tmp_p
     ]
     [line] = ask(tmp_path, TWO)[2]
     assert f"{tmp_path} holds no results of a run; give the folder that" in line
+    # Such a folder may be the one in which the page would be written.
+    [line] = ask(".", TWO)[2]
+    assert ". holds no results of a run; give the folder that" in line
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("/proc/me.html", "No such file or directory"),
+        ("folder.html", "Is a directory"),
+        ("broken.jpg/me.html", "File exists"),
+        (f"{'x' * 250}.html", "File name too long"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_one_line(
+    output: str, reason: str, demo: Workspace, ask: Asking, pictures: Path
+) -> None:
+    (pictures / "folder.html").mkdir(exist_ok=True)
+    status, printed, told = ask(demo.results, TWO, "--box", BOX, "--output", output)
+    line = f"ERROR: {output} cannot be written ({reason}); give another place: --output FILE"
+    assert (status, printed, told) == (1, "", [line])
+
+
+def test_a_full_disk_under_the_printed_hits_is_one_line(
+    demo: Workspace, pictures: Path, tmp_path: Path
+) -> None:
+    words = ["query", demo.results, TWO, "--box", BOX, "--output", tmp_path / "page.html"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "visualsearch", *map(str, words)],
+            cwd=pictures,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "ERROR: the hits cannot be printed (No space left on device)\n"

@@ -55,3 +55,9 @@ def test_unknown_length_has_no_time_left(
     with caplog.at_level(logging.INFO):
         assert list(progress(iter([1, 2]), "fetch", "MiB")) == [1, 2]
     assert "left" not in caplog.text and "fetch: 2 MiB in" in caplog.text
+
+
+def test_stderr_that_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 2>&-, Python sets sys.stderr to None."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(progress([1, 2], "own pictures", "images")) == [1, 2]

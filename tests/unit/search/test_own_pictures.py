@@ -147,7 +147,7 @@ def test_a_number_takes_so_many_the_largest_first(
             f"your own picture, person {i + 1} of {n} by size" for i in range(min(most, n))
         ]
     [told] = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert told == f"both.png: of {len(areas)} detected, the 1 largest are searched for"
+    assert told == f"both.png: searching for the 1 largest of {len(areas)} detected"
 
 
 def test_boxes_by_hand_need_no_detector(

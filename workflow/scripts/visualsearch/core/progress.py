@@ -1,6 +1,7 @@
 """Progress of long work: a bar on a terminal, plain lines in the log."""
 
 import logging
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -24,14 +25,14 @@ def progress(
         total = len(items) if hasattr(items, "__len__") else None  # type: ignore[arg-type]
     start = last = time.monotonic()
     done = 0
-    # disable=None: drawn only where stderr is a terminal.
     for item in tqdm(
         items,
         description,
         total,
         unit=f" {unit}",
         leave=False,
-        disable=None,  # unless stderr is a terminal
+        # None: drawn only if stderr is a terminal. It is None itself if it was closed (2>&-).
+        disable=sys.stderr is None or None,
         dynamic_ncols=True,
     ):
         yield item

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _query(options: argparse.Namespace) -> None:
     given = _given(options.pictures, options.box)
-    output = _output(options.output, options.results, given[0])
+    # The results first: only then is it known that a page must not lie in that folder.
     finished = read_run(options.results, options.weights)
+    output = _output(options.output, options.results, given[0])
     # It is done while the network computes, which leaves a core free.
     is_outdated = ThreadPoolExecutor(1).submit(finished.is_outdated)
     found = search_pictures(finished, given, options.persons)
@@ -78,13 +79,9 @@ def _query(options: argparse.Namespace) -> None:
     manifest, folder = finished.files["manifest"], finished.pictures_folder
     stored = stored_pictures(manifest, image_ids, folder, finished.dataset)
     queries = shown_queries(query_rows, hit_rows, stored)
-    write_text(output, render_page(finished, queries))
+    _write_page(output, render_page(finished, queries))
     lines = [_as_json(output, queries)] if options.json else _lines(output, queries)
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        # A reader that has seen enough, such as head. Python would fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _print(lines)
 
 
 def _given(pictures: Sequence[str], boxes: Sequence[str]) -> list[str]:
@@ -127,6 +124,29 @@ def _output(given: Path | None, results: Path, picture: str) -> Path:
             "--output FILE"
         )
     return output
+
+
+def _write_page(output: Path, page: str) -> None:
+    try:
+        write_text(output, page)
+    except (InputError, OSError) as error:
+        # write_text's own advice is to move the results, which would not help here.
+        cause = error.__cause__ or error
+        reason = getattr(cause, "strerror", None) or cause
+        raise InputError(
+            f"{output} cannot be written ({reason}); give another place: --output FILE"
+        ) from error
+
+
+def _print(lines: Iterable[str]) -> None:
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError as error:
+        # Python would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # A reader that has seen enough, such as head, is no error.
+        if not isinstance(error, BrokenPipeError):
+            raise InputError(f"the hits cannot be printed ({error.strerror})") from error
 
 
 def _lines(output: Path, queries: Sequence[Query]) -> Iterator[str]:

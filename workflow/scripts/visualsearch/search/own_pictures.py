@@ -232,7 +232,7 @@ def _detected(persons: Persons | None, decoded: Decoded, given: str) -> Chosen:
         largest = np.argsort(-(widths * heights)[rows], kind="stable")
         rows = rows[largest[: persons.boxes]]
         if len(rows) < n:
-            log.warning("%s: of %d detected, the %d largest are searched for", given, n, len(rows))
+            log.warning("%s: searching for the %d largest of %d detected", given, len(rows), n)
     reasons = [f"{persons.category} {i + 1} of {n} by {order}" for i in range(len(rows))]
     return Chosen(found[rows], pa.array(scores[rows]), reasons)
 
