@@ -163,6 +163,14 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
         "detector.precision: 'int8'",
         "auto, fp32 or bf16, as detector.name is rtdetr_r50vd",
     ),
+    "detector: {runtime: openvino, device: cuda}": (
+        "detector.runtime: 'openvino'",
+        "auto or torch, as detector.device is cuda",
+    ),
+    "detector: {runtime: openvino, precision: fp16}": (
+        "detector.precision: 'fp16'",
+        "auto, fp32, bf16 or int8, as detector.runtime is openvino",
+    ),
     "detector: {weights: ./config}": (
         "detector.weights: './config'",
         "a weights file that is there",

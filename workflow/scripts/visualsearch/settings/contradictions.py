@@ -106,6 +106,13 @@ def _detector_contradictions(detector: DetectorSettings, category: str) -> Itera
                     "int8",
                     f"auto, fp32 or bf16, as detector.{key} is {getattr(detector, key)}",
                 )
+    if detector.runtime == "openvino" and detector.device == "cuda":
+        yield not_allowed(
+            "detector.runtime", "openvino", "auto or torch, as detector.device is cuda"
+        )
+    if detector.runtime == "openvino" and detector.precision == "fp16":
+        expected = "auto, fp32, bf16 or int8, as detector.runtime is openvino"
+        yield not_allowed("detector.precision", "fp16", expected)
     if is_weights_file(weights) and not _is_file(weights):
         yield not_allowed("detector.weights", weights, "a weights file that is there")
 
