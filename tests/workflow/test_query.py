@@ -20,6 +20,8 @@ from running import Workspace, demo_config
 from visualsearch.__main__ import main
 from visualsearch.core.files import read_json, write_json
 from visualsearch.data.tables import BOX_COLUMNS, read_table, write_table
+from visualsearch.query import command
+from visualsearch.query.page import render_page
 
 # The command in a Python of its own, which then says what it has loaded.
 COMMAND = """
@@ -186,6 +188,20 @@ def test_boxes_by_hand_and_pages_that_are_there(
     assert "nobody.png: box by hand, box 100,0,100,75" in lines
     assert lines[-1].endswith("/query-nobody-2.html")
     assert (pictures / "query-nobody.html").read_text() == "mine"
+
+
+def test_a_page_that_another_query_writes_meanwhile_is_kept(
+    demo: Workspace, ask: Asking, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render_slowly(*given: Any) -> str:
+        (pictures / "query-same.html").write_text("of another")
+        return render_page(*given)
+
+    monkeypatch.setattr(command, "render_page", render_slowly)
+    shutil.copy(pictures / TWO, pictures / "same.png")
+    status, printed, _ = ask(demo.results, "same.png", "--box", BOX)
+    assert status == 0 and printed.endswith("/query-same-2.html\n")
+    assert (pictures / "query-same.html").read_text() == "of another"
 
 
 def test_hits_without_their_pictures_are_shown_without_crops(light: Path, ask: Asking) -> None:

@@ -12,6 +12,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,7 @@ def _query(options: argparse.Namespace) -> None:
     given = _given(options.pictures, options.box)
     # The results first: only then is it known that a page must not lie in that folder.
     finished = read_run(options.results, options.weights)
-    output = _output(options.output, options.results, given[0])
+    _check_output(options.output, options.results)
     # It is done while the network computes, which leaves a core free.
     is_outdated = ThreadPoolExecutor(1).submit(finished.is_outdated)
     found = search_pictures(finished, given, options.persons)
@@ -79,7 +81,7 @@ def _query(options: argparse.Namespace) -> None:
     manifest, folder = finished.files["manifest"], finished.pictures_folder
     stored = stored_pictures(manifest, image_ids, folder, finished.dataset)
     queries = shown_queries(query_rows, hit_rows, stored)
-    _write_page(output, render_page(finished, queries))
+    output = _write_page(options.output, given[0], render_page(finished, queries))
     lines = [_as_json(output, queries)] if options.json else _lines(output, queries)
     _print(lines)
 
@@ -108,34 +110,54 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _output(given: Path | None, results: Path, picture: str) -> Path:
-    """Return where the page is to be written: as given, or a name that is free in this folder."""
-    output = given
-    if output is None:
-        stem = Path(picture.partition(BOX)[0]).stem
-        name = re.sub(r"[^\w.-]+", "-", stem)[:LONGEST_NAME]
-        names = [f"query-{name}.html", *(f"query-{name}-{n}.html" for n in range(2, 10_000))]
-        output = next(path for path in map(Path, names) if not path.exists())
-    elif output.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--output: {output} must end in .html, so that no other file is replaced")
-    if output.resolve().is_relative_to(results.resolve()):
+def _check_output(given: Path | None, results: Path) -> None:
+    if given and given.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output: {given} must end in .html, so that no other file is replaced")
+    folder = given.parent if given else Path()
+    if folder.resolve().is_relative_to(results.resolve()):
         raise InputError(
-            f"{output} would lie in {results}, which stays as it is; give another place: "
-            "--output FILE"
+            f"{given or 'the page'} would lie in {results}, which stays as it is; give another "
+            "place: --output FILE"
         )
-    return output
 
 
-def _write_page(output: Path, page: str) -> None:
+def _write_page(given: Path | None, picture: str, page: str) -> Path:
+    """Write the page to the given file, or to a new one in this folder. Returns its path."""
+    names = _names(picture)
+    output = given or next(names)
     try:
+        # Created first, so that a query which runs at the same time takes another name.
+        while given is None and not _create(output):
+            output = next(names)
         write_text(output, page)
     except (InputError, OSError) as error:
+        if given is None:
+            with suppress(OSError):
+                output.unlink()
         # write_text's own advice is to move the results, which would not help here.
         cause = error.__cause__ or error
         reason = getattr(cause, "strerror", None) or cause
         raise InputError(
             f"{output} cannot be written ({reason}); give another place: --output FILE"
         ) from error
+    return output
+
+
+def _names(picture: str) -> Iterator[Path]:
+    stem = Path(picture.partition(BOX)[0]).stem
+    name = re.sub(r"[^\w.-]+", "-", stem)[:LONGEST_NAME]
+    yield Path(f"query-{name}.html")
+    for number in count(2):
+        yield Path(f"query-{name}-{number}.html")
+
+
+def _create(path: Path) -> bool:
+    """Create an empty file. Returns False if the name is taken."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _print(lines: Iterable[str]) -> None:
