@@ -26,7 +26,7 @@ def check(inputs: Iterable[str]) -> None:
             if _beside(path).read_bytes() != _line(path).encode():
                 raise InputError(
                     f"{path} is not what this run wrote there: it is damaged, of another run, or"
-                    " was changed by hand; delete it and run the same command again"
+                    " was changed by hand; delete it and run snakemake again"
                 )
 
 

@@ -46,7 +46,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the page, such as me.html; by default a new file query-NAME.html in this folder",
     )
-    parser.add_argument("--json", action="store_true", help="print the hits as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print the hits as JSON; the page is written too"
+    )
     parser.add_argument(
         "--weights",
         metavar="FILE",
