@@ -268,6 +268,27 @@ def test_results_that_do_not_belong_together_are_refused(light: Path, ask: Askin
     assert status == 1 and "the jobs of embed_persons had different settings" in line
 
 
+def test_a_detector_of_other_settings_than_the_embeddings_is_refused(
+    light: Path, ask: Asking
+) -> None:
+    """As after a run that was stopped, or parity, with another detector.precision."""
+    [record] = (light / "settings/fetch_weights").iterdir()
+    settings = read_json(record)
+    settings["detector"]["precision"] = "bf16"
+    write_json(record, settings)
+    status, printed, [line] = ask(light, TWO)
+    assert (status, printed) == (1, "")
+    assert "is not finished: its detections/detector.json is not of its embeddings; run" in line
+
+
+def test_a_search_set_that_holds_nobody_is_told(light: Path, ask: Asking) -> None:
+    """Such an index is exact, whatever index.backend is, in a file of the backend's name."""
+    path = without_checksum(light / "index/index.json")
+    write_json(path, read_json(path) | {"n_items": 0, "backend": "exact"})
+    status, _, [line] = ask(light, TWO)
+    assert status == 1 and f"the search set of the run in {light} holds nobody; lower" in line
+
+
 def test_a_run_of_another_version_is_told(light: Path, ask: Asking) -> None:
     [record] = (light / "settings/search_persons").iterdir()
     settings = read_json(record)

@@ -108,10 +108,21 @@ def read_run(results: Path, weights: str | None = None) -> FinishedRun:
     dataset = _settings_of(results, "fetch_annotations")["dataset"]
     shards = _settings_of(results, "fetch_images")["shards"]
     try:
+        if not sidecar["n_items"]:
+            raise InputError(
+                f"the search set of the run in {results} holds nobody; lower search_set.min_score "
+                "or search_set.min_height, or give more pictures, and run it again"
+            )
         files["index"] = str(results / "index" / index_file(sidecar["backend"]))
         embeddings = [str(results / f"embeddings/{shard}.parquet") for shard in range(shards)]
         for path in (files["index"], *embeddings):
             _require(results, path)
+        # A run stopped after a change of the detector, or the target parity with another precision.
+        if _settings_of(results, "fetch_weights")["detector"] != embed["detector"]:
+            raise InputError(
+                f"the run in {results} is not finished: its {FILES['detector']} is not of its "
+                f"embeddings; {FINISH}"
+            )
         weights = _weights(results, described, weights)
         return FinishedRun(
             results,
