@@ -14,6 +14,7 @@ from conftest import ROOT
 from helpers import one_line
 from made_weights import SMALL, random_state, unset_weights
 from visualsearch.core.errors import InputError
+from visualsearch.core.files import replacing_folder
 from visualsearch.detect import computing, describe, load_described, load_detector
 from visualsearch.detect.computing import Computing, Kept, resolve
 from visualsearch.detect.networks import FOLDER, Networks, openvino
@@ -162,6 +163,22 @@ def test_networks_are_kept_until_something_else_makes_them(tmp_path: Path) -> No
     assert len(made) == 3 and left != weights.parents[1]
     Networks("a", "sha", Kept()).load("twice", "fp32", convert)
     assert len(made) == 4 and list(tmp_path.glob(f"{FOLDER}/*")) == [left]
+
+
+def test_where_the_cache_cannot_be_written_a_network_serves_its_process(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> Any:
+        if path.is_relative_to(tmp_path):
+            raise InputError(f"{path} cannot be written (Read-only file system)")
+        return replacing_folder(path)
+
+    monkeypatch.setattr("visualsearch.detect.networks.replacing_folder", refuse)
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    [result] = Networks("a", "unkept", Kept(tmp_path)).load("twice", "fp32", doubled)(rows)
+    assert np.array_equal(result, 2 * rows)
+    assert f"{tmp_path / FOLDER} cannot be written, so a converted network is not" in caplog.text
+    assert not (tmp_path / FOLDER).exists()
 
 
 def test_what_cannot_be_had_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -26,6 +27,8 @@ from visualsearch.detect.computing import Kept
 
 if TYPE_CHECKING:
     from visualsearch.detect.calibration import InputOf
+
+log = logging.getLogger(__name__)
 
 # Within the cache of the results (data.row_cache.FOLDER), which may be deleted at any time.
 FOLDER = Path("cache", "networks")
@@ -112,20 +115,37 @@ class Networks:
         )
 
     def file(self, name: str, convert: Callable[[], Any]) -> Path:
-        """Return the file of a network, which `convert` makes if it is missing or damaged."""
+        """Return the file of a network, which `convert` makes if it is missing or damaged.
+
+        If the cache cannot be written, as in results on a read-only disk, the network is kept as
+        long as the process.
+        """
         folder = self._folder / name
-        files = [folder / "network.xml", folder / "network.bin"]
-        if not _intact(files):
+        if not _intact(_files(folder)):
             if self._kept.results is not None:
                 for other in self._folder.parent.glob("*"):
                     if other != self._folder:
                         shutil.rmtree(other, ignore_errors=True)
             model = convert()
-            with replacing_folder(folder) as new:
-                written = [str(new / file.name) for file in files]
-                openvino().serialize(model, *written)
-                checksums.write(written)
-        return files[0]
+            try:
+                _write(model, folder)
+            except InputError:
+                kept_in = self._folder.parent
+                log.warning("%s cannot be written, so a converted network is not kept", kept_in)
+                folder = Path(_of_this_process().name, self._folder.name, name)
+                _write(model, folder)
+        return _files(folder)[0]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / "network.xml", folder / "network.bin"]
+
+
+def _write(model: Any, folder: Path) -> None:
+    with replacing_folder(folder) as new:
+        written = [str(file) for file in _files(new)]
+        openvino().serialize(model, *written)
+        checksums.write(written)
 
 
 @cache
