@@ -150,6 +150,8 @@ def test_the_answers_are_those_of_a_run_and_its_results_stay_as_they_are(
     assert len(page.crops()) == len(asked) * 11
     assert all(crop["src"].startswith("data:image/jpeg;base64,") for crop in page.crops())
     assert HOSTILE in page.words and "MIT" in page.words and "near-duplicate" in page.words
+    # The user's own picture may show real people.
+    assert any("The people found are computer-generated" in words for words in page.words)
     assert not page.scripts and not [tag for tag in page.elements if "onerror" in tag[1]]
     [policy] = [meta for meta in page.all("meta") if "http-equiv" in meta]
     assert policy["content"].startswith("default-src 'none'; img-src data:;")

@@ -15,12 +15,19 @@ from visualsearch.report.numbers import decimals
 from visualsearch.report.page import data_url
 from visualsearch.report.wording import gallery
 from visualsearch.settings import ReportSettings
-from visualsearch.web.pages import PEOPLE_NOTES, category_nouns, picture_limit_note, render
+from visualsearch.web.pages import category_nouns, picture_limit_note, render
 
 log = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
 CROP_HEIGHT = ReportSettings().thumbnail_height
+# By source. The user's own picture may show real people.
+FOUND_PEOPLE_NOTES = {
+    "openpeople": (
+        "The people found are computer-generated: they look like photographs, and nobody among "
+        "them exists."
+    )
+}
 
 
 def render_page(run: FinishedRun, queries: Sequence[Query]) -> str:
@@ -30,7 +37,7 @@ def render_page(run: FinishedRun, queries: Sequence[Query]) -> str:
     results = one_line(str(run.results))
     nouns = category_nouns(run.dataset.category)
     notes = [
-        PEOPLE_NOTES.get(run.dataset.source),
+        FOUND_PEOPLE_NOTES.get(run.dataset.source),
         picture_limit_note(run.search.hits_per_image, nouns),
     ]
     return render(
