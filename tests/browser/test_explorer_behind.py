@@ -171,6 +171,8 @@ def test_found_by_name_image_and_person(visit: Visit, ids: list[int]) -> None:
     # 40 is an image with three persons, and no person.
     assert find("40", ids[39 * A_PICTURE]) == "Image 40, 39.png: 3 persons."
     assert find(HOSTILE[0].upper(), ids[0]) == f"{HOSTILE[0]}: 3 persons."
+    # A letter with its accent apart, as a Mac names files.
+    assert find("& u\u0308.p", ids[2 * A_PICTURE]) == f"{HOSTILE[2]}: 3 persons."
     # The same words find the next.
     several = [image for image in range(110) if "7.png" in file_of(image)]
     for place, image in enumerate([*several, several[0]]):

@@ -199,11 +199,16 @@ def test_search_by_id(visit: Visit, ids: list[int]) -> None:
     assert page.inner_text("#find-text") == ""
     page.click("#find button")
     until(page, "document.getElementById('find-text').innerText.includes('is the query now')")
-    for wrong in ("123", "<b>x</b>", "-5", ""):
+    said = "document.getElementById('find-text').innerText"
+    for wrong in ("123", "<b>x</b>", "-5"):
         page.fill("#find-id", wrong)
         page.click("#find button")
-        until(page, f"document.getElementById('find-text').innerText.includes('“{wrong}”')")
+        until(page, f"{said}.includes('“{wrong}”')")
         assert now(page) == ids[7]
+    page.fill("#find-id", " ")
+    page.click("#find button")
+    until(page, f"{said} === 'Type an id, or part of a file name.'")
+    assert now(page) == ids[7]
 
 
 def test_random(visit: Visit) -> None:

@@ -20,20 +20,18 @@ const filters = (() => {
   let pictures = null;
   let turn = 0;
 
-  const limit = (input, otherwise) =>
-    input.value === "" || !Number.isFinite(input.valueAsNumber)
-      ? otherwise
-      : input.valueAsNumber;
-
-  const asksForPictures = () => name.value.trim() !== "" || image.value !== "";
+  // What the field does not allow is marked, and no filter.
+  const isGiven = (input) => input.value.trim() !== "" && input.validity.valid;
+  const limit = (input, otherwise) => (isGiven(input) ? input.valueAsNumber : otherwise);
+  const asksForPictures = () => isGiven(name) || isGiven(image);
 
   // Leaves those of the pictures that are meant.
   const keepPictures = () => {
-    const text = name.value.trim().toLowerCase();
+    const text = words.folded(name.value.trim());
     const wanted = limit(image, null);
     for (const one of pictures) {
       const isMeant =
-        one.name.toLowerCase().includes(text) && (wanted === null || one.image === wanted);
+        words.folded(one.name).includes(text) && (wanted === null || one.image === wanted);
       if (!isMeant) passes.fill(0, one.row, one.row + one.many);
     }
   };
@@ -55,7 +53,7 @@ const filters = (() => {
     if (asksForPictures()) keepPictures();
     state.passing = passes.reduce((sum, one) => sum + one, 0);
     state.active = state.passing < count;
-    state.inOnePicture = image.value !== "";
+    state.inOnePicture = isGiven(image);
   };
 
   const tell = () => {
@@ -94,8 +92,8 @@ const filters = (() => {
   const values = () => {
     const given = { labels: {} };
     for (const [key, field] of Object.entries(fields)) {
-      const isFirst = field === score ? field.value === field.min : field.value.trim() === "";
-      if (!isFirst && field.validity.valid) given[key] = field.value.trim();
+      const isFirst = field === score && field.value === field.min;
+      if (!isFirst && isGiven(field)) given[key] = field.value.trim();
     }
     selects.forEach((select, i) => {
       const { kind, values: known } = facts.labels[i];

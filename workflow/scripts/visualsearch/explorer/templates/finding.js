@@ -6,9 +6,9 @@ const finding = (() => {
   let last = { text: null, place: -1 };
 
   const byName = async (text) => {
-    const part = text.toLowerCase();
+    const part = words.folded(text);
     const found = (await persons.pictures()).filter(({ name }) =>
-      name.toLowerCase().includes(part),
+      words.folded(name).includes(part),
     );
     if (!found.length) return null;
     const place = last.text === text ? (last.place + 1) % found.length : 0;
@@ -33,7 +33,8 @@ const finding = (() => {
         return { row: first, said: `Image ${text}, ${name}: ${words.count(there, [one, many])}.` };
       }
     }
-    const found = text === "" ? null : await byName(text);
+    if (text === "") return { row: null, said: "Type an id, or part of a file name." };
+    const found = await byName(text);
     if (found) return found;
     const said = `No ${one} here has the id, image id or file name “${text}”.`;
     return { row: null, said: `${said} An id is a number such as ${facts.first_ids[0]}.` };

@@ -18,7 +18,7 @@ const ownHits = (() => {
     const all = filters.state.active
       ? `nearest of the ${words.number(filters.state.passing)} that pass the filters`
       : facts.order;
-    const rounded = "by rounded vectors, which are off by up to 0.004";
+    const rounded = "by rounded vectors, which are off by up to 0.003";
     part("own-hits-text").textContent = hits.length
       ? `${all}, ${rounded}`
       : "Nobody passes the filters.";

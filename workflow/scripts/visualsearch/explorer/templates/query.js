@@ -30,7 +30,6 @@ const query = (() => {
   const hits = async (asked) => {
     const [{ row }] = asked.like;
     if (isStored(asked)) return persons.neighbours(row);
-    if (isStored(asked)) return persons.neighbours(row);
     const { passing, active, inOnePicture } = filters.state;
     if (passing === 0) return [];
     const found = await searching.find({
