@@ -152,7 +152,7 @@ def test_every_stage_sees_the_same_persons_in_it(
         item = PictureBoxes(picture, rows, xywh_to_xyxy(boxes_of(rows)))
         [alone] = embed_items(detector, [item], settings, "embed")
         [both] = embed_items_both_ways(detector, [item], settings, "embed both")
-        [thumbnail] = thumbnails._thumbnails(picture, boxes_of(rows), 64)
+        [thumbnail] = thumbnails._thumbnails(picture.read(), boxes_of(rows), 64)
         box = tuple(rows[name][0].as_py() for name in BOX_COLUMNS)
         shown = crops.crop_box(picture.read(), box, 64)
         whole = crops._whole(picture.read(), 200)
