@@ -65,7 +65,7 @@ def write_records(workspace: Workspace) -> None:
 
     Their records, and files that no later stage reads, are empty.
     """
-    targets = ("embed", "results/evaluation/distorted.parquet")
+    targets = ("detect", "embed", "results/evaluation/distorted.parquet")
     _, printed = workspace.run("--summary", *targets)
     for line in printed.splitlines():
         path = workspace.folder / line.partition("\t")[0]
@@ -90,6 +90,7 @@ def write_run(results: Path, pictures: Path, persons: int, shards: int) -> None:
         write_table(path, [rows.select(DETECTIONS.names).cast(DETECTIONS)], DETECTIONS)
         write_skipped(path.with_name(f"{shard}.skipped.tsv"), [])
     write_coco_results(results / "detections/persons.json", detections)
+    write_skipped(results / "detections/skipped.tsv", [])
     for shard, path in enumerate(embeddings):
         write_embeddings(path, shard_rows(persons, shard, shards), real)
     write_copies(results / "evaluation/distorted.parquet", embeddings)
