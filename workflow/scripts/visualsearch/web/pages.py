@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHARED_SCRIPTS = ("elements", "clipboard", "saving", "boxes")
+SHARED_SCRIPTS = ("elements", "clipboard", "saving", "boxes", "leafing")
 
 # By source: what readers must know about the people shown.
 PEOPLE_NOTES = {

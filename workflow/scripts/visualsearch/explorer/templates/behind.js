@@ -91,29 +91,10 @@ const behind = (() => {
     show(hit ? hit.rank : 0).catch(listeners.fail);
   };
 
-  const onKey = (event) => {
-    if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by) {
-      step(by);
-      event.preventDefault();
-    }
-  };
-
   // search: a person was chosen. fail: called with what could not be read.
   const bind = (given) => {
     Object.assign(listeners, given);
-    document.addEventListener("keydown", onKey);
-    part("back").addEventListener("click", () => step(-1));
-    part("next").addEventListener("click", () => step(1));
-    part("close").addEventListener("click", () => dialog.close());
-    dialog.addEventListener("click", (event) => {
-      // The dialog itself is hit beside its content only.
-      const { left, top, right, bottom } = dialog.getBoundingClientRect();
-      const { clientX: x, clientY: y } = event;
-      const isOutside = x < left || x > right || y < top || y > bottom;
-      if (event.target === dialog && isOutside) dialog.close();
-    });
+    leafing.bind(dialog, part, step);
     part("picture").addEventListener("error", () => {
       part("stage").hidden = true;
       part("missing").textContent =

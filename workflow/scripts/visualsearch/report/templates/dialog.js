@@ -53,20 +53,6 @@ const largeView = (() => {
     if (place !== undefined) show(query, place);
   };
 
-  const onKey = (event) => {
-    if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by) {
-      step(by);
-      event.preventDefault();
-    }
-  };
-
-  const isOutside = ({ clientX: x, clientY: y }) => {
-    const { left, top, right, bottom } = dialog.getBoundingClientRect();
-    return x < left || x > right || y < top || y > bottom;
-  };
-
   const bind = () => {
     galleries.each((view, crop, toQuery, toItem) => {
       crop.addEventListener("click", () => {
@@ -77,19 +63,7 @@ const largeView = (() => {
         dialog.scrollTop = 0;
       });
     });
-    // On the document: a click on the picture takes the focus out of the dialog.
-    document.addEventListener("keydown", onKey);
-    part("back").addEventListener("click", () => step(-1));
-    part("next").addEventListener("click", () => step(1));
-    part("close").addEventListener("click", () => dialog.close());
-    // Text may be selected to beyond the edge: only what begins outside, too, closes.
-    let begunOutside = false;
-    dialog.addEventListener("pointerdown", (event) => {
-      begunOutside = isOutside(event);
-    });
-    dialog.addEventListener("click", (event) => {
-      if (begunOutside && isOutside(event)) dialog.close();
-    });
+    leafing.bind(dialog, part, step);
     // The reader goes on from the crop seen last, which need not be the one opened first.
     dialog.addEventListener("close", () => crops[query][item].focus());
   };
