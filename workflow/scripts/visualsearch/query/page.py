@@ -45,6 +45,7 @@ def render_page(run: FinishedRun, queries: Sequence[Query]) -> str:
         "query",
         (),
         {"decimals": decimals},
+        shared_styles=("galleries",),
         title=f"Query: {', '.join(names)}",
         lead=(
             f"The {nouns[1]} most like {'it' if len(queries) == 1 else 'each'}, by falling cosine "

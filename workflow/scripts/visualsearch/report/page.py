@@ -47,6 +47,7 @@ def render_page(
         SCRIPTS,
         {"decimals": decimals, "together": together},
         (),
+        ("galleries",),
         results=results,
         report=results.settings.report,
         **WORDS,

@@ -65,13 +65,14 @@ def render(
     scripts: Sequence[str],
     filters: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
     styles: Sequence[str] = (),
+    shared_styles: Sequence[str] = (),
     **values: Any,
 ) -> str:
     """Render <name>.html.j2 of a folder of templates; all values but Markup are escaped.
 
-    The template also gets `theme`, a script that runs first; `style`, from the shared style,
-    <name>.css and then `styles`; and `script`, from the shared scripts and then `scripts`. All are
-    names of files in the folder, in their order.
+    The template also gets `theme`, a script that runs first; `style`, from base.css, the
+    `shared_styles`, <name>.css and then `styles`; and `script`, from the shared scripts and then
+    `scripts`. What is shared lies in this package, all else in the folder of templates.
     """
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -81,11 +82,12 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters.update(filters)
-    sheets = [templates / f"{style}.css" for style in (name, *styles)]
+    sheets = [TEMPLATES / f"{style}.css" for style in ("base", *shared_styles)]
+    sheets += [templates / f"{style}.css" for style in (name, *styles)]
     shared = [TEMPLATES / f"{script}.js" for script in SHARED_SCRIPTS]
     return environment.get_template(f"{name}.html.j2").render(
         theme=inline([TEMPLATES / "theme.js"]),
-        style=inline([TEMPLATES / "base.css", *sheets]),
+        style=inline(sheets),
         script=inline([*shared, *(templates / f"{script}.js" for script in scripts)]),
         **values,
     )
