@@ -25,9 +25,9 @@ from visualsearch.data.shown import shown_box, shown_score
 from visualsearch.query.page import render_page
 from visualsearch.query.run import read_run
 from visualsearch.query.searching import search_pictures
+from visualsearch.report.describing import marks
 from visualsearch.report.loading import shown_queries, stored_pictures
 from visualsearch.report.model import Person, Query
-from visualsearch.report.wording import gallery
 from visualsearch.settings.values import BOX, given_box
 
 log = logging.getLogger(__name__)
@@ -180,10 +180,10 @@ def _lines(output: Path, queries: Sequence[Query]) -> Iterator[str]:
         yield one_line(f"{query.person.picture.file}: {', '.join(facts)}")
         yield f"{'rank':>4}  {'cosine':>6}  {'person id':>15}  {'box':<28}  file"
         for hit in query.hits:
-            marks = f"  ({', '.join(gallery.marks(hit))})" if gallery.marks(hit) else ""
+            marked = f"  ({', '.join(marks(hit))})" if marks(hit) else ""
             yield one_line(
                 f"{hit.rank:>4}  {hit.shown_similarity:>6.3f}  {hit.person.person_id:>15}  "
-                f"{_shown(hit.person):<28}  {hit.person.picture.file}{marks}"
+                f"{_shown(hit.person):<28}  {hit.person.picture.file}{marked}"
             )
         yield ""
     yield f"Gallery  {output.resolve().as_uri()}"

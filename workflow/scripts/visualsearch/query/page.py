@@ -9,11 +9,11 @@ from pathlib import Path
 from visualsearch.core.errors import InputError
 from visualsearch.core.text import one_line
 from visualsearch.query.run import FinishedRun
+from visualsearch.report import describing
 from visualsearch.report.crops import Jpeg, Wanted, cut, wanted_crops
 from visualsearch.report.model import Query, ShownPicture
 from visualsearch.report.numbers import decimals
 from visualsearch.report.page import data_url
-from visualsearch.report.wording import gallery
 from visualsearch.settings import ReportSettings
 from visualsearch.web.pages import category_nouns, picture_limit_note, render
 
@@ -54,7 +54,7 @@ def render_page(run: FinishedRun, queries: Sequence[Query]) -> str:
         notes=[note for note in notes if note],
         queries=queries,
         crops=crops,
-        gallery=gallery,
+        words=describing,
         data_url=data_url,
         row=CROP_HEIGHT,
     )

@@ -154,6 +154,28 @@ def draw_components(path: str | Path, by_components: list[dict[str, Any]]) -> No
         (below[-1] if below else kept).set_xlabel("components")
 
 
+def draw_in_common(
+    path: str | Path, measures: list[tuple[str, float, list[float] | None, float]]
+) -> None:
+    """Draw what neighbours have in common beside chance.
+
+    measures: (title, value, ends of its interval or None, the same by chance), all from 0 to 1.
+    """
+    places = np.arange(len(measures))[::-1]
+    titles, values, intervals, chances = zip(*measures, strict=True)
+    with drawing(path, height=0.9 + 0.55 * len(measures)) as axes:
+        axes.barh(places, values, height=0.5, color=BLUE, label="neighbours")
+        axes.plot(chances, places, "D", color=ORANGE, markersize=8, label="by chance")
+        for place, ends in zip(places, intervals, strict=True):
+            if ends is not None:
+                axes.plot(ends, [place, place], color=INK, linewidth=2)
+        for text in axes.set_yticks(places, [_short(title) for title in titles]):
+            text.label1.set_parse_math(False)  # labels are the user's text
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.6, len(measures) - 0.4)
+        _legend_above(axes)
+
+
 def draw_recall(
     path: str | Path,
     points: list[tuple[float, float]],

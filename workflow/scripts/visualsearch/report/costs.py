@@ -1,13 +1,9 @@
-"""Time and memory of each stage, as Snakemake measured it: read, and as a table."""
+"""Reads time and memory of each stage, as Snakemake measured it."""
 
 import csv
 from dataclasses import dataclass
-from itertools import groupby
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
-
-from visualsearch.report.numbers import DASH, count, duration, percent, size
 
 # Rules by stage, each with what it does. The rules of report and explorer are not here: while the
 # report is drawn, their times are not known.
@@ -116,62 +112,3 @@ def _bytes(mebibytes: str | None) -> float | None:
     except ValueError:  # NA, if Snakemake could not read the memory
         return None
     return value * 2**20 if 0 < value < inf else None
-
-
-class Row(NamedTuple):
-    """A line of the table. share: its part of the time of all jobs, 0 to 1."""
-
-    step: str
-    jobs: str
-    seconds: str
-    share: float
-    longest: str
-    memory: str
-
-
-def table(costs: list[Cost]) -> list[tuple[str, list[Row]]]:
-    """Return each stage with its lines, one a rule."""
-    seconds = _together(costs).seconds
-    return [
-        (stage, [_row(cost, seconds) for cost in steps])
-        for stage, steps in groupby(costs, key=lambda cost: cost.stage)
-    ]
-
-
-def total(costs: list[Cost]) -> Row:
-    """Return the last line of the table: all jobs together."""
-    together = _together(costs)
-    return _row(together, together.seconds)
-
-
-def paragraphs(costs: list[Cost]) -> list[str]:
-    """Say which step took longest, and how exact the numbers are."""
-    together = _together(costs)
-    most = max(costs, key=lambda cost: cost.seconds)
-    share = most.seconds / together.seconds if together.seconds else 0
-    return [
-        f"{count(len(together.jobs), 'job')} took {duration(together.seconds)} one after "
-        f"another, less by the clock where several ran at once. {percent(share)} of it went into "
-        f"one step: {most.step}.",
-        "Time is from a job's start to its end, with the loading of its libraries; memory is the "
-        "most that it and the processes it started were seen to hold at once. Snakemake looks "
-        "every half second at first and every half minute later. So a job of under two seconds is "
-        "hardly seen, one of under a second is shown without memory, and short peaks of any job "
-        "may be missed. Each job's last run counts, whenever that was; drawing this report and "
-        "making the explorer have no part in it.",
-    ]
-
-
-def _together(costs: list[Cost]) -> Cost:
-    return Cost("", "all together", [job for cost in costs for job in cost.jobs])
-
-
-def _row(cost: Cost, all_seconds: float) -> Row:
-    return Row(
-        cost.step,
-        f"{len(cost.jobs):,}",
-        duration(cost.seconds),
-        cost.seconds / all_seconds if all_seconds else 0.0,
-        duration(cost.longest),
-        DASH if cost.memory is None else size(cost.memory),
-    )

@@ -9,11 +9,12 @@ from markupsafe import Markup
 
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import replacing
-from visualsearch.report.charts import draw_recall
+from visualsearch.report.charts import draw_in_common, draw_recall
 from visualsearch.report.colours import BLUE, GREEN, INK, ORANGE, PAPER
 from visualsearch.report.loading import ResultFiles
 from visualsearch.report.model import Results
-from visualsearch.report.wording import components, detector, index, vectors
+from visualsearch.report.sections import components, detections, index, reduction, summary
+from visualsearch.report.sections.measures import title_of
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -28,38 +29,40 @@ COLORS = {
 }
 
 
-def make_figures(files: ResultFiles, results: Results, folder: Path) -> dict[str, str]:
-    """Write each figure to <folder>/<name>.svg; return their alternative texts by name."""
+def make_figures(files: ResultFiles, results: Results, folder: Path) -> None:
+    """Write the SVG figures to `folder`: those that stages drew, and the report's own."""
     folder.mkdir(parents=True, exist_ok=True)  # the workflow expects it, even empty
-    drawn = {}
-    if results.reduction.is_fitted:
-        drawn["explained_variance"] = (files.variance_figure, vectors.variance_text(results))
-    if files.precision_recall_figure:
-        figure = (files.precision_recall_figure, detector.PRECISION_RECALL_TEXT)
-        drawn["precision_recall"] = figure
-    if results.search["by_components"]:
-        drawn["components"] = (files.components_figure, components.text(results))
-    texts = {}
-    for name, (source, text) in drawn.items():
-        texts[name] = text
-        with replacing(folder / f"{name}.svg") as temporary:
-            shutil.copyfile(source, temporary)
+    drawn = {
+        reduction.VARIANCE: files.variance_figure if results.reduction.is_fitted else None,
+        detections.PRECISION_RECALL: files.precision_recall_figure,
+        components.COMPONENTS: files.components_figure if results.search["by_components"] else None,
+    }
+    for name, source in drawn.items():
+        if source is not None:
+            with replacing(folder / name) as temporary:
+                shutil.copyfile(source, temporary)
+    if judged := summary.in_common(results):
+        draw_in_common(
+            folder / summary.IN_COMMON,
+            [
+                (title_of(one.name), one.found["value"], one.found["interval"], one.found["chance"])
+                for one in judged
+            ],
+        )
     curves = {
-        "index_work": (index.curve(results), index.WORK),
-        "index_clock": (index.clock_curve(results), "milliseconds a query"),
+        index.WORK_FIGURE: (index.curve(results), index.WORK),
+        index.CLOCK_FIGURE: (index.clock_curve(results), index.CLOCK),
     }
     for name, (curve, unit) in curves.items():
         if curve is not None:
-            texts[name] = index.curve_text(curve, unit)
             draw_recall(
-                folder / f"{name}.svg",
+                folder / name,
                 [(point.cost, point.recall) for point in curve.points],
                 [n for n, point in enumerate(curve.points) if point.chosen],
                 curve.exact,
                 curve.target,
                 unit,
             )
-    return texts
 
 
 def inline_svg(path: str | Path, prefix: str, text: str) -> Markup:
@@ -75,7 +78,7 @@ def inline_svg(path: str | Path, prefix: str, text: str) -> Markup:
             raise ET.ParseError(f"it starts with {root.tag}")
     except (OSError, ET.ParseError) as error:
         raise InputError(
-            f"the figure {Path(path).name} that a stage has drawn is no readable SVG ({error}); "
+            f"the figure {Path(path).name} that a stage has drawn is not valid SVG ({error}); "
             "delete it in the results and rerun"
         ) from error
     for parent in list(root.iter()):

@@ -1,10 +1,9 @@
 """Reads a run's results from the files of its stages."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
@@ -68,7 +67,6 @@ def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | 
         n_persons=n_persons,
         queries=queries,
         boxes=_boxes_by_image(files.persons, image_ids),
-        labels_of_hits=label_agreement(queries, label_counts(files.manifest)),
         skipped_queries=read_skipped(files.skipped_queries) if files.skipped_queries else [],
         skipped=read_skipped(files.skipped),
         detector=read_json(files.detector),
@@ -191,37 +189,6 @@ def _rows_of_images(
     with open_table(path, columns) as file:
         for batch in file.iter_batches(columns=list(columns)):
             yield from batch.filter(pc.is_in(batch["image_id"], ids)).to_pylist()
-
-
-def label_counts(manifest: str) -> dict[str, Counter[str]]:
-    """Count the pictures of the dataset by kind and value of their labels."""
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    with open_table(manifest, ["labels"]) as file:
-        for batch in file.iter_batches(columns=["labels"]):
-            for row in batch.filter(pc.is_valid(batch["labels"])).to_pylist():
-                for kind, value in labels_of(row).items():
-                    counts[kind][value] += 1
-    return counts
-
-
-def label_agreement(
-    queries: list[Query], counts: dict[str, Counter[str]]
-) -> dict[str, dict[str, float]]:
-    """By kind of label, the share of the shown hits that carry their query's label.
-
-    counts: as `label_counts` returns it. chance: the share of all other labelled pictures that
-    carry the query's label, as a mean over the queries.
-    """
-    agreement = {}
-    for kind in sorted(counts):
-        others = counts[kind].total() - 1
-        labelled = [(q, label) for q in queries for label in q.labels if label.kind == kind]
-        hits = [hit for query, _ in labelled for hit in query.hits]
-        same = [label.agrees for hit in hits for label in hit.labels if label.kind == kind]
-        if same and others:
-            chances = [(counts[kind][label.value] - 1) / others for _, label in labelled]
-            agreement[kind] = {"precision": fmean(same), "chance": fmean(chances)}
-    return agreement
 
 
 def _count_detections(path: str) -> int:

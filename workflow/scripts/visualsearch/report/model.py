@@ -133,7 +133,7 @@ class Results:
     """Everything a report shows.
 
     boxes: by image_id and person_id, every person of the search set in the pictures shown.
-    labels_of_hits: as loading.label_agreement returns it. search: evaluation/search.json.
+    search: evaluation/search.json.
     timing: index/timing.json; None if times are not shown or the search set is empty.
     costs: empty if times are not shown.
     """
@@ -144,7 +144,6 @@ class Results:
     n_persons: int
     queries: list[Query]
     boxes: dict[int, dict[int, Box]]
-    labels_of_hits: dict[str, dict[str, float]]
     skipped_queries: list[Skipped]
     skipped: list[Skipped]
     detector: dict[str, Any]

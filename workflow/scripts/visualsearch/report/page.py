@@ -1,17 +1,18 @@
 """The report as one HTML file that holds its style, scripts and pictures."""
 
 import base64
-import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from visualsearch.data.shown import shown_box
-from visualsearch.report import TEMPLATES
+from visualsearch.report import TEMPLATES, describing, numbers
+from visualsearch.report.blocks import Figure, Section, section_id
 from visualsearch.report.crops import Crops, Jpeg
+from visualsearch.report.html import inline, render_blocks
 from visualsearch.report.model import Hit, Label, Person, Results, ShownPicture
-from visualsearch.report.numbers import decimals
-from visualsearch.report.wording import WORDS, gallery
+from visualsearch.report.sections import GALLERIES, galleries
 from visualsearch.web.pages import render
 
 SCRIPTS = (
@@ -29,33 +30,38 @@ EXPLORER = "explorer/index.html"
 
 def render_page(
     results: Results,
+    sections: Sequence[Section],
     crops: Crops,
-    figures: dict[str, Markup],
-    comparison: Jpeg | None,
+    draw: Callable[[Figure], Markup | None],
     downloads: dict[str, Any],
     alone: bool,
 ) -> str:
     """Return the whole page.
 
-    figures: SVG elements by name. comparison: see `draw_comparison`. downloads: files that the page
+    draw: returns a figure's element, or None to leave it out. downloads: files that the page
     offers, by format. alone: whether the page lies in the report's folder, with the explorer beside
     it.
     """
+    summary, *others = sections
     return render(
         TEMPLATES,
         "report",
         SCRIPTS,
-        {"decimals": decimals, "together": together},
+        {"decimals": numbers.decimals, "inline": inline},
         (),
         ("galleries",),
         results=results,
         report=results.settings.report,
-        **WORDS,
+        summary=summary,
+        sections=others,
+        galleries=GALLERIES,
+        section_id=section_id,
+        html=lambda blocks: render_blocks(blocks, draw),
+        words=describing,
+        scale_marks=galleries.scale_marks(results),
         crops=crops,
         data_url=data_url,
         explorer=EXPLORER if alone and results.settings.report.explorer else None,
-        figures=figures,
-        comparison=comparison,
         ranges=_ranges(results),
         large_views=_large_views(results),
         pictures={
@@ -66,9 +72,11 @@ def render_page(
     )
 
 
-def together(text: str) -> str:
-    """Return text in which no line breaks between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|px|ms|kB|MB|GB)(?!\w))", "\u00a0", text)
+def image(jpeg: Jpeg, text: str) -> Markup:
+    """Return a picture as an element. text: alternative text."""
+    return Markup('<img src="{}" width="{}" height="{}" alt="{}">').format(
+        data_url(jpeg), jpeg.width, jpeg.height, text
+    )
 
 
 def data_url(jpeg: Jpeg) -> str:
@@ -110,10 +118,10 @@ def _large_views(results: Results) -> list[list[dict[str, Any]]]:
     views = []
     for query in results.queries:
         heading = f"Query {query.number}"
-        text = gallery.describe_query(query)
+        text = describing.describe_query(query)
         of_query = [_large_view(heading, text, query.person, query.labels)]
         for hit in query.hits:
-            text = gallery.describe_hit(query, hit)
+            text = describing.describe_hit(query, hit)
             of_query.append(
                 _large_view(f"{heading}, neighbour {hit.rank}", text, hit.person, hit.labels, hit)
             )
@@ -131,7 +139,7 @@ def _large_view(
         links.append(["licence", name, picture.license_url or ""])
     if picture.source_url:
         links.append(["source", picture.source_url, picture.source_url])
-    facts = [*(gallery.hit_facts(hit) if hit else []), *gallery.person_facts(person)]
+    facts = [*(describing.hit_facts(hit) if hit else []), *describing.person_facts(person)]
     return {
         "heading": heading,
         "text": text,
@@ -143,5 +151,5 @@ def _large_view(
         "facts": [list(fact) for fact in facts],
         "labels": [[label.kind, label.value, label.agrees] for label in labels],
         "links": links,
-        "marks": gallery.marks(hit) if hit else [],
+        "marks": describing.marks(hit) if hit else [],
     }

@@ -3,19 +3,26 @@
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from visualsearch.core.files import replacing, write_text
 from visualsearch.core.text import without_formulas
 from visualsearch.data.shown import shown_box, shown_score
-from visualsearch.report.comparison import draw_comparison
+from visualsearch.report.blocks import Figure
+from visualsearch.report.comparison import draw_comparison, draw_overview
 from visualsearch.report.crops import draw_gallery, lighter, make_crops, within_limit
 from visualsearch.report.figures import inline_svg, make_figures
 from visualsearch.report.loading import ResultFiles, load_results
 from visualsearch.report.markdown import gallery_file, render_markdown
 from visualsearch.report.model import Hit, Query, Results
-from visualsearch.report.page import render_page
+from visualsearch.report.page import image, render_page
+from visualsearch.report.sections import document
+from visualsearch.report.sections.embedding import LAST_MAP_ALONE
+from visualsearch.report.sections.summary import OVERVIEW, shown_in_overview
 from visualsearch.settings import Settings
 
 # The table of hits; columns of labels follow. Boxes are in pixels.
@@ -61,26 +68,42 @@ def write_report(
     data URL: Chromium opens none above 2 MB.
     """
     results = load_results(files, settings, pictures_folder)
+    sections = document(results)
     height = settings.report.thumbnail_height
     crops = within_limit(make_crops(results, height, settings.report.picture_side))
+    folder = Path(figures)
     for query in results.queries:
-        with replacing(Path(figures) / gallery_file(query.number)) as temporary:
-            temporary.write_bytes(draw_gallery(query, crops, height))
-    comparison = draw_comparison(results, height)
-    if comparison is not None:
-        with replacing(Path(figures) / "last_map_alone.jpg") as temporary:
-            temporary.write_bytes(comparison.data)
-    texts = make_figures(files, results, Path(figures))
-    drawn = {
-        name: inline_svg(Path(figures) / f"{name}.svg", f"{name}-", text)
-        for name, text in texts.items()
+        _write(folder / gallery_file(query.number), draw_gallery(query, crops, height))
+    make_figures(files, results, folder)
+    pictures = {
+        OVERVIEW: draw_overview(shown_in_overview(results), height),
+        LAST_MAP_ALONE: draw_comparison(results.queries, height),
     }
+    for name, picture in pictures.items():
+        if picture is not None:
+            _write(folder / name, picture.data)
+
+    def draw(figure: Figure, light: bool = False) -> Markup | None:
+        if figure.file not in pictures:
+            name = figure.file.removesuffix(".svg")
+            return inline_svg(folder / figure.file, f"{name}-", figure.text)
+        picture = pictures[figure.file]
+        return None if light or picture is None else image(picture, figure.text)
+
     table = hits_csv(results)
     downloads = {"csv": table, "rows": hit_rows(results)}
-    write_text(markdown, render_markdown(results, texts))
+    write_text(markdown, render_markdown(results, sections))
     write_text(hits, table)
-    write_text(index, render_page(results, crops, drawn, comparison, downloads, alone=True))
-    write_text(light, render_page(results, lighter(crops), drawn, None, downloads, alone=False))
+    write_text(index, render_page(results, sections, crops, draw, downloads, alone=True))
+    light_page = render_page(
+        results, sections, lighter(crops), partial(draw, light=True), downloads, alone=False
+    )
+    write_text(light, light_page)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def hits_csv(results: Results) -> str:

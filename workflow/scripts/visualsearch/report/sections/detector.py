@@ -1,110 +1,19 @@
-"""The detector, and how good its boxes are."""
+"""The detector: every detail of detections/detector.json."""
 
 from collections.abc import Iterable
 
+from visualsearch.report.blocks import Block, Facts
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import Facts, count, decimals
-
-# The 12 numbers of COCO's evaluation: https://cocodataset.org/#detection-eval
-PRECISION = (
-    ("AP", "mean over IoU 0.50 to 0.95"),
-    ("AP50", "at IoU 0.50"),
-    ("AP75", "at IoU 0.75"),
-    ("AP_small", "small: under 32² pixels"),
-    ("AP_medium", "medium: 32² to 96² pixels"),
-    ("AP_large", "large: over 96² pixels"),
-)
-
-RECALL = (
-    ("AR_1", "1 detection an image"),
-    ("AR_10", "10 detections an image"),
-    ("AR_100", "100 detections an image"),
-    ("AR_small", "small, 100 detections"),
-    ("AR_medium", "medium, 100 detections"),
-    ("AR_large", "large, 100 detections"),
-)
-
-PRECISION_RECALL_TEXT = "Precision of the detections against recall, at three measures of overlap"
-
-PRECISION_RECALL_CAPTION = (
-    "How many of the boxes found are right (precision), as more and more of the annotated ones "
-    "are found (recall). The further a line stays up and goes right, the better."
-)
+from visualsearch.report.numbers import Facts as Pairs
+from visualsearch.report.numbers import count
 
 
-def is_training_set(results: Results) -> bool | None:
-    """Whether AP was measured on the detector's training set; None if that is unknown."""
-    if results.settings.dataset.source != "coco-minitrain":
-        return False
-    return True if results.detector["trained_on"] == "COCO train2017" else None
+def blocks(results: Results) -> list[Block]:
+    """Return the details as a list."""
+    return [Facts(facts(results))]
 
 
-def ap_title(results: Results) -> str:
-    """Return the heading of the 12 numbers."""
-    kind = {True: "Training-set AP", None: "AP, perhaps on the training set", False: "AP"}
-    return f"{kind[is_training_set(results)]} of the detections"
-
-
-def ap_notes(results: Results) -> list[str]:
-    """Say how to read the 12 numbers, or why there are none."""
-    numbers = results.detection_numbers
-    dataset = results.settings.dataset
-    if numbers is None:
-        return [
-            "No average precision: these pictures come without annotated boxes to compare the "
-            "detections with."
-        ]
-    notes = []
-    if note := numbers.get("AP_note"):
-        beginning = "AP is not known: " if numbers["AP"] is None else "Beware: "
-        notes.append(f"{beginning}{note}{'' if note.endswith('?') else '.'}")
-    notes += [
-        f"Measured by pycocotools for the category {numbers['category']} over all "
-        f"{count(numbers['images'], 'picture')} ({numbers['images_with_category']:,} show it): "
-        f"{count(numbers['detections'], 'detection')} against "
-        f"{count(numbers['annotated'], 'annotated box', 'annotated boxes')} and "
-        f"{count(numbers['annotated_crowds'], 'crowd')}, "
-        "before any detection was left out of the search set."
-    ]
-    if is_training_set(results):
-        notes.append(
-            "This is AP on the training set. COCO minitrain is part of train2017, on which the "
-            "published weights were trained, so the numbers are higher than the detector deserves; "
-            "the source coco-val2017 measures honestly."
-        )
-    elif is_training_set(results) is None:
-        notes.append(
-            "COCO minitrain is part of train2017. Whether these weights were trained on it is not "
-            "known; if so, this is training-set AP and too high."
-        )
-    if dataset.source.startswith("coco-"):
-        if dataset.only_with_category:
-            notes.append(
-                f"Only pictures annotated with {numbers['category']} are in the set. False finds "
-                "in other pictures do not count, which is kinder than the published way."
-            )
-        if dataset.max_images is not None:
-            notes.append("The set was cut to its first pictures, so the numbers scatter.")
-    if results.detector["published_box_ap"] is not None:
-        notes.append(
-            f"The detector's published AP of {results.detector['published_box_ap']} "
-            f"({results.detector['published_on']}) is another measure; one category's differs."
-        )
-    return notes
-
-
-def ap_table(results: Results) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return (heading, [(name, meaning, value)]) for precision and recall."""
-    numbers = results.detection_numbers
-    if numbers is None or numbers["AP"] is None:
-        return []
-    return [
-        (heading, [(name, meaning, decimals(numbers[name], 3)) for name, meaning in names])
-        for heading, names in (("Average precision", PRECISION), ("Average recall", RECALL))
-    ]
-
-
-def detector_facts(results: Results) -> Facts:
+def facts(results: Results) -> Pairs:
     """Return every value of detector.json in readable words; unknown keys are shown unchanged."""
     details = dict(results.detector)
     take = details.pop
@@ -115,7 +24,7 @@ def detector_facts(results: Results) -> Facts:
     mean, deviation = _values(take("normalise_mean")), _values(take("normalise_std"))
     overlap = take("nms_iou_threshold")
     take("versions")
-    facts = [
+    told = [
         ("name", take("name")),
         ("built by", f"{take('builder')} ({library})"),
         ("weights", f"{take('weights')} ({library if library == 'bundled' else kind})"),
@@ -140,8 +49,8 @@ def detector_facts(results: Results) -> Facts:
         ("computed by", _computing(take("runtime"), take("precision"), take("vector_precision"))),
     ]
     if sample := take("calibrated_on", None):
-        facts.append(("calibrated on", f"{count(sample['images'], 'picture')} of this run"))
-    return facts + [(key.replace("_", " "), str(value)) for key, value in details.items()]
+        told.append(("calibrated on", f"{count(sample['images'], 'picture')} of this run"))
+    return told + [(key.replace("_", " "), str(value)) for key, value in details.items()]
 
 
 def _operations(at_800: float | None, at_640: float | None) -> str:

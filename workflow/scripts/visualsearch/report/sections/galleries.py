@@ -1,199 +1,134 @@
-"""The galleries: what was searched, each query, and its neighbours."""
+"""The galleries, each with its finding; and what a similarity means in this set."""
 
-from collections.abc import Iterable
+from typing import Any
 
-from visualsearch.data.shown import BOX_DIGITS, SCORE_DIGITS
-from visualsearch.report.model import Hit, Label, Person, Query, Results
-from visualsearch.report.numbers import Facts, count, decimals, ordinal
-from visualsearch.web.pages import PEOPLE_NOTES, picture_limit_note
+from visualsearch.report.blocks import Block, Gallery, Paragraph, Part, Table
+from visualsearch.report.model import Query, Results
+from visualsearch.report.numbers import decimals
+from visualsearch.report.sections.measures import LABEL
+from visualsearch.web.pages import picture_limit_note
 
-
-def lead(results: Results) -> str:
-    """Say what was searched for, in one sentence."""
-    one, many = results.nouns
-    neighbours, n = results.settings.search.neighbours, len(results.queries)
-    if not results.n_persons:
-        chosen = results.settings.search_set
-        why = (
-            f"of {count(results.n_detections, 'detection')}, none has a score of "
-            f"{chosen.min_score:g} or more and a height of {chosen.min_height:g} px or more"
-            if results.n_detections
-            else "the detector found none"
-        )
-        return f"No {many} to search among: in {count(results.n_pictures, 'picture')}, {why}."
-    if not n:
-        return (
-            f"No query: nothing was searched for among the {results.n_persons:,} {many} that a "
-            f"pretrained detector found in {count(results.n_pictures, 'picture')}."
-        )
-    wanted = one if neighbours == 1 else f"{neighbours:,} {many}"
-    if any(len(query.hits) < neighbours for query in results.queries):
-        wanted = f"{many} (up to {neighbours:,})"
-    elsewhere = "" if results.settings.search.same_image else " in other pictures"
-    return (
-        f"For {'one query' if n == 1 else f'each of {n:,} queries'}, the {wanted} most like it"
-        f"{elsewhere}, among {results.n_persons:,} that a pretrained detector found in "
-        f"{count(results.n_pictures, 'picture')} and describes by its own features."
-    )
+# Fewer random pairs say nothing of their 99th percentile.
+FEWEST_PAIRS = 200
 
 
-def totals(results: Results) -> Facts:
-    """Return the four numbers at the top."""
-    threshold = decimals(results.detector["score_threshold"])
-    return [
-        ("pictures", f"{results.n_pictures:,}"),
-        (f"detections of score {threshold} or more", f"{results.n_detections:,}"),
-        (f"{results.nouns[1]} in the search set", f"{results.n_persons:,}"),
-        ("queries", f"{len(results.queries):,}"),
-    ]
+def blocks(results: Results) -> list[Block]:
+    """Return how to read a gallery, the galleries, and pictures that gave no query."""
+    made: list[Block] = [Paragraph(text) for text in reading(results)]
+    made += [Gallery(query, finding(query)) for query in results.queries]
+    if results.skipped_queries:
+        rows = [[entry.file.rsplit("/", 1)[-1], entry.reason] for entry in results.skipped_queries]
+        title = "Pictures of yours without a query"
+        made.append(Part(title, [Table(title, ["picture", "why"], rows)]))
+    return made
 
 
-def people_note(results: Results) -> str | None:
-    """Return what readers must know about the people shown."""
-    return PEOPLE_NOTES.get(results.settings.dataset.source)
-
-
-def hint(results: Results) -> str:
+def reading(results: Results) -> list[str]:
     """Say how to read a gallery."""
     if not results.n_persons:
-        many = results.nouns[1]
-        return (
-            f"The search set holds no {many}, so there is nothing to show. Lower "
-            "search_set.min_score or search_set.min_height, or give more pictures."
-        )
+        return ["There is nobody to show."]
     if not results.queries:
-        return "No query: the settings under queries gave none, so there is no gallery."
+        return ["There is no query, so there is no gallery."]
+    told = [_order(results), _scale(results), *_limits(results)]
+    return [" ".join(text for text in told if text)]
+
+
+def _order(results: Results) -> str:
     search = results.settings.search
-    order = "its neighbours follow by falling cosine similarity"
-    if search.rerank:
-        depth = max(search.rerank, search.neighbours)
-        order += (
-            f" of the full-length vectors, as a second look at the {depth:,} nearest has it; where "
-            "the index had another order, its rank is told"
-        )
-    text = f"The query stands at the left, {order}."
-    if results.n_persons == 1:
-        text += (
-            f" A single {results.nouns[0]} has no neighbours: lower search_set.min_score or "
-            "search_set.min_height, or give more pictures."
-        )
-    elif results.reduction.n_persons == 2:
-        text += (
-            " Two persons differ from their mean by the same in opposite directions, so their "
-            "cosine is −1 whoever they are."
-        )
-    text += _picture_limit(results)
-    least = f"{search.near_duplicate:g}"
-    if search.exclude_near_duplicates:
-        text += (
-            " Near-duplicates of a query, whose full-length vectors have a cosine of "
-            f"{least} or more with its own, are left out."
-        )
-    elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
-        text += (
-            f" The full-length vector of a near-duplicate has a cosine of {least} or more with its "
-            "query's, whatever the cosine shown."
-        )
-    return text
-
-
-def _picture_limit(results: Results) -> str:
-    """Say how many of a picture may be hits, and that some galleries are shorter for it."""
-    search = results.settings.search
-    note = picture_limit_note(search.hits_per_image, results.nouns)
-    if not note or results.n_persons < 2:
-        return ""
-    if any(len(query.hits) < search.neighbours for query in results.queries):
-        note += (
-            f" A gallery has fewer than {search.neighbours:,} neighbours where too few other "
-            "pictures are there; search.hits_per_image: null allows more of each of these."
-        )
-    return f" {note}"
-
-
-def no_neighbours(results: Results) -> str:
-    """Say why a query has no neighbours."""
-    if results.n_persons < 2:
-        return "Nothing else is in the search set."
-    search = results.settings.search
-    left_out = [
-        *([] if search.same_image else ["in another picture"]),
-        *(["no near-duplicate"] if search.exclude_near_duplicates else []),
-    ]
-    return f"Nothing else in the search set is {' and '.join(left_out)}."
-
-
-def reason(query: Query) -> str:
-    """Say why a query was chosen, without its role, which stands before it."""
-    text = query.reason.removeprefix(query.role)
-    return text[2:] if text != query.reason and text[:2] in (", ", ": ") else query.reason
-
-
-def rerank_effect(query: Query) -> str | None:
-    """Say how reranking changed a gallery; None if it changed nothing or was off."""
-    ranks = [(hit.rank, hit.index_rank) for hit in query.hits]
-    new = sum(before > len(ranks) for _, before in ranks)
-    moved = sum(before <= len(ranks) and before != rank for rank, before in ranks)
-    if not new and not moved:
-        return None
-    return f"The second look brought in {new:,} of these {len(ranks):,} and moved {moved:,}."
-
-
-def marks(hit: Hit) -> list[str]:
-    """Return warnings about a hit that may be trivial."""
-    return [
-        *(["same image"] if hit.same_image else []),
-        *(["near-duplicate"] if hit.near_duplicate else []),
-    ]
-
-
-def rank_before(hit: Hit) -> str | None:
-    """Return a hit's rank before reranking, if reranking changed it."""
-    return None if hit.index_rank == hit.rank else f"was {ordinal(hit.index_rank)}"
-
-
-def hit_facts(hit: Hit) -> Facts:
-    """Return a hit's similarities, for the large view."""
-    if hit.full_similarity is None:
-        return [("cosine similarity", decimals(hit.similarity, 3))]
-    return [
-        ("cosine, full-length", decimals(hit.full_similarity, 3)),
-        ("cosine, reduced", decimals(hit.similarity, 3)),
-        ("rank by the index", f"{hit.index_rank:,}"),
-    ]
-
-
-def person_facts(person: Person) -> Facts:
-    """Return the facts of a detection, for the large view."""
-    x, y, w, h = (decimals(side, BOX_DIGITS) for side in person.box)
-    picture = person.picture
-    facts: Facts = []
-    if person.score is not None:
-        facts.append(("detector score", decimals(person.score, SCORE_DIGITS)))
-    if person.person_id is not None:
-        facts.append(("person id", str(person.person_id)))
-    if picture.image_id is not None:
-        facts.append(("image id", str(picture.image_id)))
-    facts.append(("file", picture.file if picture.stored else picture.name))
-    facts.append(("box", f"{w} × {h} px at {x}, {y}"))
-    return facts
-
-
-def describe_labels(labels: Iterable[Label]) -> str:
-    """Return labels for alternative texts: `, view studio portrait, person P001`."""
-    return "".join(f", {label.kind} {label.value}" for label in labels)
-
-
-def describe_query(query: Query) -> str:
-    """Return the alternative text of a query's picture."""
-    return f"Query {query.number}: {query.person.picture.name}" + describe_labels(query.labels)
-
-
-def describe_hit(query: Query, hit: Hit) -> str:
-    """Return the alternative text of a hit's picture."""
-    warnings = "".join(f", {mark}" for mark in marks(hit))
+    if not search.rerank:
+        return "Left: the query. Then its neighbours, by falling cosine similarity."
+    depth = max(search.rerank, search.neighbours)
     return (
-        f"Neighbour {hit.rank} of query {query.number}: cosine similarity "
-        f"{decimals(hit.shown_similarity, 3)}, {hit.person.picture.name}{warnings}"
-        + describe_labels(hit.labels)
+        f"Left: the query. Then the {depth:,} nearest by the index, re-ranked by the cosine of "
+        "their full-length vectors; where the index had another order, its rank is shown."
     )
+
+
+def scale_marks(results: Results) -> dict[str, float]:
+    """Return where the similarities of random pairs lie: median and 99th percentile.
+
+    Empty where there were too few.
+    """
+    pairs = results.search.get("random_pairs")
+    if pairs is None or pairs["pairs"] < FEWEST_PAIRS:
+        return {}
+    return {name: pairs[name] for name in ("median", "percentile_99")}
+
+
+def _scale(results: Results) -> str:
+    marks = scale_marks(results)
+    if not marks:
+        return ""
+    return (
+        f"Of random pairs of {results.nouns[1]}, half have a cosine of "
+        f"{decimals(marks['median'])} or less, and 99 % have {decimals(marks['percentile_99'])} "
+        "or less."
+    )
+
+
+def _limits(results: Results) -> list[str]:
+    """Say who is left out of galleries, and what a near-duplicate is."""
+    search = results.settings.search
+    if results.n_persons == 1:
+        return [
+            f"A single {results.nouns[0]} has no neighbours: lower `search_set.min_score` or "
+            "`search_set.min_height`, or give more pictures."
+        ]
+    told = [picture_limit_note(search.hits_per_image, results.nouns)]
+    if told[0] and any(len(query.hits) < search.neighbours for query in results.queries):
+        told.append(
+            f"Where other pictures are too few, a gallery has fewer than {search.neighbours:,}; "
+            "`search.hits_per_image: null` allows more of each."
+        )
+    if results.reduction.n_persons == 2:
+        told.append("Two persons differ from their mean in opposite ways: their cosine is −1.")
+    duplicate = f"a cosine of full-length vectors of {search.near_duplicate:g} or more"
+    if search.exclude_near_duplicates:
+        told.append(f"Near-duplicates of the query ({duplicate}) are left out.")
+    elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
+        told.append(f"A near-duplicate has {duplicate} with its query.")
+    return told
+
+
+def finding(query: Query) -> str | None:
+    """Say what a query and its hits have in common, beside what chance would give.
+
+    Box height and cut-off are told where nothing better is known. None where nothing is, as for
+    the user's own pictures.
+    """
+    if query.alike is None:
+        return None
+    known = query.alike["measures"]
+    labels = {name: found for name, found in known.items() if name.startswith(LABEL)}
+    # What most of the hits share comes first.
+    ordered = sorted(labels.items(), key=lambda item: (-item[1]["value"], item[0]))
+    told = [f"the {name.removeprefix(LABEL)} of {_counts(found)}" for name, found in ordered]
+    text = f"They share {_and(told)}" if told else ""
+    means = []
+    for name, words in (("pose", "similarity of pose"), ("context", "overlap of surroundings")):
+        if name in known:
+            found = known[name]
+            some = "" if found["hits"] == len(query.hits) else f" for {found['hits']:,} of them"
+            means.append(
+                f"{words} {decimals(found['value'])}{some} (by chance {decimals(found['chance'])})"
+            )
+    if means:
+        text = f"{text}; {_and(means)}" if text else f"Mean {_and(means)}"
+    if not text and {"height", "cut_off"} <= known.keys():
+        where = "cut off at an edge" if query.alike["cut_off"] else "away from the edges"
+        text = (
+            f"About as high as the query (within a factor of 1.5): {_counts(known['height'])}; "
+            f"{where}, as the query is: {_counts(known['cut_off'])}"
+        )
+    return f"{text}." if text else None
+
+
+def _and(parts: list[str]) -> str:
+    return " and ".join(parts) if len(parts) < 3 else ", ".join(parts)
+
+
+def _counts(found: dict[str, Any]) -> str:
+    """8 of 10 (by chance 1.5): how many hits share something, and how many random persons would."""
+    hits = found["hits"]
+    by_chance = decimals(found["chance"] * hits, 1)
+    return f"{round(found['value'] * hits):,} of {hits:,} (by chance {by_chance})"

@@ -1,82 +1,63 @@
-"""How many of the nearest are found, in two stages: by the index, and by the reduced vectors."""
+"""How many of the nearest are lost, in two stages: by the index, and by the reduced vectors."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from visualsearch.report.blocks import Block, Cell, Number, Paragraph, Table, Term
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import DASH, decimals, interval, percent
 
 
-class RecallRow(NamedTuple):
-    """A row of the table of recall."""
-
-    name: str
-    meaning: str
-    recall_at_1: str
-    interval_at_1: str
-    recall_at_10: str
-    interval_at_10: str
-    persons: str
-
-
-def stages(results: Results) -> list[RecallRow]:
-    """Return the table of recall: of the index, and of the reduction."""
+def blocks(results: Results) -> list[Block]:
+    """Return both stages in a table, and how to read it."""
     exact = results.sidecar["backend"] == "exact"
-    return [
-        _recall_row(
+    by_index = "of the nearest reduced vectors, those that the index finds"
+    rows = [
+        _row(
             "index",
-            "exact search is the index, and misses nothing"
-            if exact
-            else "nearest reduced vectors that the index finds",
+            "exact search, which misses nothing" if exact else by_index,
             results.sidecar["recall"],
         ),
-        _recall_row(
+        _row(
             "reduction",
-            "nearest full-length vectors that exact search of the reduced ones finds",
+            "of the nearest full-length vectors, those nearest after reduction too",
             results.search["reduced_against_full_length"],
         ),
     ]
+    head = ["stage", Number("of the nearest"), Number("95 % interval")]
+    head += [Number("of the ten nearest"), Number("95 % interval"), Number("persons")]
+    return [Paragraph(_reading(results)), Table("Share of the nearest that is found", head, rows)]
 
 
-def _recall_row(name: str, meaning: str, recall: dict[str, Any]) -> RecallRow:
+def _row(name: str, meaning: str, recall: dict[str, Any]) -> list[Cell]:
+    head = Term(name, meaning)
     if not recall["persons_sampled"]:
-        return RecallRow(name, meaning, DASH, DASH, DASH, DASH, "0")
-    return RecallRow(
-        name,
-        meaning,
-        decimals(recall["recall@1"], 3),
-        interval(recall["recall@1_interval"]),
-        decimals(recall["recall@10"], 3),
-        interval(recall["recall@10_interval"]),
-        f"{recall['persons_sampled']:,}",
-    )
+        return [head, DASH, DASH, DASH, DASH, "0"]
+    found: list[Cell] = []
+    for k in (1, 10):
+        found += [decimals(recall[f"recall@{k}"], 3), interval(recall[f"recall@{k}_interval"])]
+    return [head, *found, f"{recall['persons_sampled']:,}"]
 
 
-def paragraphs(results: Results) -> list[str]:
-    """Say how to read the two stages."""
-    first = (
-        "A neighbour can be lost in two places: the index may not come across it, and the "
-        "shortened vectors may put others before it. Each is measured by itself, against exact "
-        "search, and neither says whether neighbours are alike; that is the next table."
-    )
+def _reading(results: Results) -> str:
     reduction = results.reduction
     if not reduction.is_fitted:
-        return [first, "With fewer than two persons there is no neighbour to be lost."]
-    kept = f"the {reduction.n_components:,} components"
-    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
+        return "With fewer than two persons there is no neighbour to lose."
     power = reduction.whiten_power
-    whitened = f" and whitening (power {power:g}) weighs the directions anew" if power else ""
-    second = (
-        f"The second stage is not meant to reach 1: the mean is taken away{whitened}, which "
-        "changes the order on purpose."
+    causes = "the mean is taken away"
+    if power:
+        causes += f" and whitening (power {power:g}) weighs the directions anew"
+    text = (
+        "Each stage is compared with exact search. The reduction is not meant to reach 1: "
+        f"{causes}, which changes the order on purpose."
     )
-    but = "Shortening alone, without whitening," if power else "Shortening alone"
+    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     if alone is not None and not keeps_all(results, reduction.n_components):
-        second += (
-            f" {but} keeps {percent(alone, 1)} of the ten nearest with {kept} (compared with "
-            "full-length vectors less their mean). The PCA was fitted on the very persons searched "
-            "for; of persons it has not seen, less may be kept."
+        text += (
+            f" The {reduction.n_components:,} components alone, without whitening, keep "
+            f"{percent(alone, 1)} of the ten nearest (after the mean is taken away). The PCA was "
+            "fitted on these persons; it may keep less of others."
         )
-    return [first, second]
+    return text
 
 
 def keeps_all(results: Results, n_components: int) -> bool:

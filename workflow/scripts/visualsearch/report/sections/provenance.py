@@ -1,64 +1,30 @@
-"""The inputs of a run: pictures, configuration, versions."""
+"""What made the results: configuration and versions."""
 
 from dataclasses import asdict
 
 import yaml
 
-from visualsearch.data.skipped import by_reason
+from visualsearch.report.blocks import Block, Code, Details, Facts
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import Facts, count
 from visualsearch.settings.dataset import HOW_TO_FETCH
 
 # Keys that do not affect what is found.
 HOW_IT_RUNS = {
     "dataset": HOW_TO_FETCH,
     "detector": ("device",),
-    # It only adds the times.
+    # It only adds what may differ between runs.
     "report": ("timings",),
 }
 
-SOURCES = {
-    "coco-minitrain": "COCO minitrain, 25,000 images of COCO train2017",
-    "coco-val2017": "COCO val2017",
-    "folder": "a folder of pictures",
-    "openpeople": "openpeople, 60 generated pictures of ten people who do not exist",
-}
 
-
-def dataset_facts(results: Results) -> Facts:
-    """Return the facts of the dataset and the search set."""
-    dataset = results.settings.dataset
-    facts = [
-        ("source", SOURCES.get(dataset.source, dataset.source)),
-        ("category", dataset.category),
-    ]
-    if dataset.source.startswith("coco-"):
-        kept = "with the category only" if dataset.only_with_category else "all of the set"
-        facts.append(("pictures kept", kept))
-    if dataset.max_images is not None:
-        facts.append(("limit", f"the first {count(dataset.max_images, 'picture')} by id"))
-    left_out = sum(entry.files for entry in results.skipped if entry.counts)
-    chosen = results.settings.search_set
+def blocks(results: Results) -> list[Block]:
+    """Return the versions, and the configuration, folded."""
+    versions = results.detector["versions"] | results.sidecar["versions"]
     return [
-        *facts,
-        ("pictures", f"{results.n_pictures:,}"),
-        ("left out", f"{left_out:,}" if left_out else "none"),
-        ("detections", f"{results.n_detections:,}"),
-        (
-            "in the search set",
-            f"{results.n_persons:,}: score at least {chosen.min_score:g} and height at least "
-            f"{chosen.min_height:g} px",
+        Facts(sorted(versions.items())),
+        Details(
+            "Configuration", [Code(configuration_yaml(results), "yaml", "Configuration as YAML")]
         ),
-    ]
-
-
-def skipped_reasons(results: Results) -> list[tuple[str, int]]:
-    """Return (reason, files left out for it), the most frequent first; then what does not count."""
-    pictures = [entry for entry in results.skipped if entry.counts]
-    others = [entry for entry in results.skipped if not entry.counts]
-    return [
-        (f"{group.reason}: {group.kinds}" if group.kinds else group.reason, group.files)
-        for group in by_reason(pictures) + by_reason(others)
     ]
 
 
@@ -86,8 +52,3 @@ _Dumper.add_representer(
         "tag:yaml.org,2002:seq", values, flow_style=True
     ),
 )
-
-
-def versions(results: Results) -> Facts:
-    """Return the versions of the packages that computed the results."""
-    return sorted((results.detector["versions"] | results.sidecar["versions"]).items())
