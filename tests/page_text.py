@@ -46,8 +46,8 @@ class Page(HTMLParser):
         return (attrs for name, attrs in self.elements if name == tag)
 
     def crops(self) -> list[dict[str, str]]:
-        """The attributes of each picture that the page itself shows."""
-        return [attrs for attrs in self.all("img") if "src" in attrs]
+        """The attributes of the picture of each query and hit that the page itself shows."""
+        return [attrs for attrs in self.all("img") if "src" in attrs and "class" not in attrs]
 
     def shape(self) -> Counter[tuple[str, ...]]:
         """How many elements there are of each name and names of attributes."""

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from visualsearch.data.manifest import FetchedImage, ListedImage
-from visualsearch.report.wording import detector
+from visualsearch.report.sections import detections
 
 SIDE = 160
 # A box of a colour of its own in a grey picture; stored without loss, whatever the file's name.
@@ -57,7 +57,7 @@ DETECTOR = {
     "versions": {"torch": "2.14.1", "torchvision": "0.29.1"},
     "a_new_detail": "shown <as> it is",
 }
-AP = {name: 0.5 for name, _ in (*detector.PRECISION, *detector.RECALL)} | {
+AP = {name: 0.5 for name, _ in (*detections.PRECISION, *detections.RECALL)} | {
     "AP_small": None,
     "category": "person",
     "images": 14,

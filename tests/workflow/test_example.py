@@ -34,7 +34,7 @@ def skeleton(markdown: str) -> list[str]:
 def test_the_example_is_the_demo_of_today(demo: Workspace) -> None:
     example = (EXAMPLE / "report.md").read_text(encoding="utf-8")
     today = (demo.results / "report/report.md").read_text(encoding="utf-8")
-    assert "<!-- clock -->" not in example
+    assert "<!-- may differ -->" not in example
     assert skeleton(example) == skeleton(CLOCK.sub("", today)), AGAIN
     assert len(skeleton(example)) > 30
 

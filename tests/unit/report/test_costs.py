@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
-import pytest
-
+from blocks_text import table_of, text_of
 from conftest import ROOT
 from report_run import Run
-from visualsearch.report import costs, numbers
+from visualsearch.report import numbers, sections
 from visualsearch.report.costs import STAGES, Job, read_costs
 
 
@@ -43,14 +42,15 @@ def test_every_rule_of_a_stage_has_a_name_in_the_table_of_costs() -> None:
 
 
 def test_costs_are_told(run: Run) -> None:
-    results = run.results()
-    embedding, reduction, searching = costs.table(results.costs)
-    (row,) = embedding[1]
-    assert row[:3] == ("describe the detections", "2", "2 min 31 s")
-    assert row.longest == "1 min 20 s" and row.memory == "1.0 GB"
-    assert row.share == pytest.approx(151 / 152.91)
-    assert reduction[1][0].memory == searching[1][0].memory == numbers.DASH
-    assert costs.total(results.costs)[1:3] == ("4", "2 min 33 s")
-    text = " ".join(costs.paragraphs(results.costs))
+    blocks = sections.costs.blocks(run.results())
+    embedding, reduction, searching, together = table_of(
+        blocks, "Time and memory of each step"
+    ).rows
+    assert embedding == [
+        "Embedding: describe the detections", "2", "2 min 31 s", "99 %", "1 min 20 s", "1.0 GB",
+    ]  # fmt: skip
+    assert reduction[-1] == searching[-1] == numbers.DASH
+    assert together[:3] == ["all together", "4", "2 min 33 s"]
+    text = text_of(blocks)
     assert "4 jobs took 2 min 33 s" in text
     assert "99 % of it went into one step: describe the detections" in text

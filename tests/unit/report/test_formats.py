@@ -12,8 +12,8 @@ from visualsearch.data.attribution import license_name, web_address
 from visualsearch.report import colours, numbers
 from visualsearch.report.charts import draw_components, draw_recall
 from visualsearch.report.figures import COLORS, inline_svg
-from visualsearch.report.markdown import escaped, fenced, link
-from visualsearch.report.page import together
+from visualsearch.report.html import together
+from visualsearch.report.markdown import escaped, fenced
 from visualsearch.report.writing import cell
 
 
@@ -97,8 +97,6 @@ def test_decimals(value: float | None, text: str) -> None:
 
 def test_markdown_escapes() -> None:
     assert escaped("a|b *c*\n<d> [e]") == r"a\|b \*c\* \<d\> \[e\]"
-    assert link("a]", "javascript:x") == r"a\]"
-    assert link("a", "https://x.org/b c>") == "[a](<https://x.org/b%20c%3E>)"
     assert fenced("```\nx", "yaml").splitlines()[0] == "````yaml"
 
 

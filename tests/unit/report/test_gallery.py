@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -10,13 +11,17 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from blocks_text import text_of
 from page_text import Page, page_of, picture_of
 from report_inputs import BOX, HOSTILE_LABEL, OWN, SECOND, SIDE, color_of
-from report_run import Run
+from report_run import Run, with_numbers
 from visualsearch.data.tables import HITS, read_table, write_table
 from visualsearch.report import numbers
 from visualsearch.report.crops import DENSITY, WIDEST
-from visualsearch.report.wording import gallery
+from visualsearch.report.describing import marks, reason, rerank_effect
+from visualsearch.report.model import Results
+from visualsearch.report.sections import galleries
+from visualsearch.report.sections import summary as top
 
 
 def test_galleries_show_the_hits_in_order(run: Run, page: Page) -> None:
@@ -121,7 +126,7 @@ def test_the_explorer_is_linked_where_it_is_made(run: Run, report: Path, tmp_pat
     ]
     assert "snakemake explorer" not in "".join(page.words)
     for path in (out / "light.html", report / "index.html"):
-        assert "explorer/" not in path.read_text(encoding="utf-8")
+        assert 'href="explorer/' not in path.read_text(encoding="utf-8")
     assert "snakemake explorer" in "".join(Page((report / "index.html").read_text("utf-8")).words)
 
 
@@ -174,7 +179,7 @@ def test_a_box_by_hand_in_a_phones_picture(run: Run, tmp_path: Path) -> None:
     assert view["score"] is None and "detector score" not in dict(view["facts"])
     assert "score None" not in page.words and "score –" not in page.words
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "\nme.heic: your own picture" in markdown
+    assert "\nyour own picture" in markdown and "| me.heic |" in markdown
 
 
 def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
@@ -186,10 +191,10 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     files = run.files(hits=tmp_path / "hits.parquet")
     results = run.results(files)
     least = results.settings.search.near_duplicate
-    assert f"of a near-duplicate has a cosine of {least:g} or more" in gallery.hint(results)
+    assert f"a cosine of full-length vectors of {least:g} or more with its" in read(results)
     assert [query.role for query in results.queries] == ["own picture", "named", "named"]
-    marks = [gallery.marks(hit) for hit in results.queries[0].hits[1:3]]
-    assert marks == [["same image", "near-duplicate"], []]
+    shown = [marks(hit) for hit in results.queries[0].hits[1:3]]
+    assert shown == [["same image", "near-duplicate"], []]
     page = page_of(run.report(tmp_path, files=files))
     assert page.words.count("near-duplicate") == page.words.count("same image") == 2
     assert page.data("large-views")[0][1]["marks"] == ["same image", "near-duplicate"]
@@ -204,7 +209,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     assert {row["query_role"] for row in rows} == {"own picture", "named"}
     assert {row["full_similarity"] for row in rows} == {""}
     excluded = run.results(search={"exclude_near_duplicates": True, "near_duplicate": 0.95})
-    assert "have a cosine of 0.95 or more with its own, are left out" in gallery.hint(excluded)
+    assert "vectors of 0.95 or more) are left out" in read(excluded)
 
 
 @pytest.mark.parametrize(
@@ -218,30 +223,120 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
 )
 def test_a_reason_does_not_repeat_the_role(run: Run, role: str, told: str, shown: str) -> None:
     query = dataclasses.replace(run.results().queries[0], role=role, reason=told)
-    assert gallery.reason(query) == shown
+    assert reason(query) == shown
+
+
+def read(results: Results) -> str:
+    return " ".join(galleries.reading(results))
 
 
 def test_the_limit_for_each_picture_is_told(run: Run) -> None:
     """14 persons in 14 pictures: ten neighbours are there, and twenty are not."""
     one = "Of each picture, only the most similar person is among the neighbours."
-    shorter = "A gallery has fewer than 20 neighbours where too few other pictures are there"
-    assert one in gallery.hint(run.results()) and shorter not in gallery.hint(run.results())
-    assert shorter in gallery.hint(run.results(search={"neighbours": 20}))
-    two = gallery.hint(run.results(search={"hits_per_image": 2}))
+    shorter = "Where other pictures are too few, a gallery has fewer than 20;"
+    assert one in read(run.results()) and shorter not in read(run.results())
+    assert shorter in read(run.results(search={"neighbours": 20}))
+    two = read(run.results(search={"hits_per_image": 2}))
     assert "Of each picture, at most 2 persons are among the neighbours." in two
-    assert "Of each picture" not in gallery.hint(run.results(search={"hits_per_image": None}))
+    assert "Of each picture" not in read(run.results(search={"hits_per_image": None}))
 
 
 def test_a_run_without_queries_reads_well(run: Run, tmp_path: Path) -> None:
     files = run.files_without_queries(tmp_path)
     run.report(tmp_path, files=files)
     results = run.results(files)
-    assert gallery.lead(results) == (
-        "No query: nothing was searched for among the 14 persons that a pretrained detector found "
-        "in 14 pictures."
+    assert "14 persons, of 14 detections in 14 pictures. The settings under queries gave no" in (
+        text_of(top.blocks(results))
     )
-    assert gallery.hint(results).startswith("No query: ") and results.labels_of_hits == {}
     for name in ("index.html", "report.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
-        assert gallery.hint(results) in text and "each of 0" not in text
-        assert "Open any of them" not in text and "Beneath each neighbour" not in text
+        assert "There is no query, so there is no gallery." in text and "each of 0" not in text
+        assert "Open a picture" not in text and "Each query, left" not in text
+
+
+def known(hits: int, value: float, chance: float) -> dict[str, Any]:
+    return {"hits": hits, "value": value, "chance": chance}
+
+
+SCALE = {"height": known(10, 0.6, 0.31), "cut_off": known(10, 0.1, 0.72)}
+VIEW, PERSON = known(10, 0.8, 0.2), known(7, 1 / 7, 0.1)
+
+
+@pytest.mark.parametrize("cut_off", [True, False])
+@pytest.mark.parametrize(
+    ("measures", "said"),
+    [
+        (
+            {"label:person": PERSON, "label:view": VIEW, **SCALE},
+            "Same view in 8 of 10 (by chance 2.0) and same person in 1 of 7 (by chance 0.7).",
+        ),
+        (
+            {"pose": known(4, 0.42, 0.31), "context": known(10, 0.305, 0.12), **SCALE},
+            "Mean similarity of pose 0.42 for 4 of them (by chance 0.31) and mean overlap of "
+            "surroundings 0.30 (by chance 0.12).",
+        ),
+        (
+            SCALE,
+            "About as high as the query (within a factor of 1.5): 6 of 10 (by chance 3.1); EDGE, "
+            "as the query is: 1 of 10 (by chance 7.2).",
+        ),
+        ({}, None),
+    ],
+)
+def test_each_gallery_has_its_finding(
+    run: Run, measures: dict[str, Any], said: str | None, cut_off: bool
+) -> None:
+    found = {"query": 1, "cut_off": cut_off, "measures": measures}
+    query = dataclasses.replace(run.results().queries[1], alike=found)
+    edge = "cut off at an edge" if cut_off else "away from the edges"
+    assert galleries.finding(query) == (said and said.replace("EDGE", edge))
+
+
+def test_the_report_shows_the_findings(run: Run, page: Page) -> None:
+    """Nothing is said of one's own picture; the number is that of the marks at the hits."""
+    own, *others = run.results().queries
+    assert galleries.finding(own) is None
+    for query in others:
+        said = galleries.finding(query)
+        same = sum(label.agrees for hit in query.hits for label in hit.labels)
+        assert said is not None and f"{same} of 10" in said and said in page.words
+
+
+def with_pairs(run: Run, **changes: Any) -> Results:
+    scale = {"pairs": 1000, "median": 0.014, "percentile_99": 0.356} | changes
+    return with_numbers(run.results(), random_pairs=scale)
+
+
+def test_what_a_similarity_means(run: Run) -> None:
+    half = "Of random pairs of persons, half have a cosine of 0.01 or less, and 99 % have 0.36 or"
+    assert half in read(with_pairs(run))
+    assert galleries.scale_marks(with_pairs(run)) == {"median": 0.014, "percentile_99": 0.356}
+    assert "−0.20 or less" in read(with_pairs(run, median=-0.2))
+    for few in ({"pairs": 199}, {"pairs": 0, "median": None, "percentile_99": None}):
+        assert "random pairs" not in read(with_pairs(run, **few))
+        assert galleries.scale_marks(with_pairs(run, **few)) == {}
+
+
+def test_each_bar_is_marked(tmp_path_factory: pytest.TempPathFactory) -> None:
+    run = Run(tmp_path_factory.mktemp("marked"), two_persons_in_some=True)
+    out = run.report(run.folder / "out")
+    hits = sum(len(query.hits) for query in run.results().queries)
+    marked = [mark["class"] for mark in page_of(out).all("b") if "class" in mark]
+    assert marked.count("median") == marked.count("percentile_99") == hits
+
+
+def test_reranking_is_told_at_each_gallery(reranked: Run, run: Run) -> None:
+    results = reranked.results()
+    told = []
+    for query in results.queries:
+        new = [hit for hit in query.hits if hit.index_rank > 10]
+        moved = [hit for hit in query.hits if hit.index_rank not in (hit.rank, 11, 12, 13)]
+        told.append(len(new))
+        effect = f"Re-ranking brought in {len(new)} of these 10 and moved {len(moved)}."
+        assert rerank_effect(query) == effect
+        assert [hit.shown_similarity for hit in query.hits] == sorted(
+            (hit.full_similarity for hit in query.hits), reverse=True
+        )
+    assert any(told) and "the 13 nearest by the index, re-ranked" in read(results)
+    assert "re-ranked" not in read(run.results())
+    assert all(rerank_effect(query) is None for query in run.results().queries)

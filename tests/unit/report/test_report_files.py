@@ -15,7 +15,7 @@ from report_inputs import BOX, HOSTILE, HOSTILE_LABEL, OWN
 from report_run import Run
 from running import CLOCK
 from visualsearch.data.tables import BOX_COLUMNS, read_table
-from visualsearch.report.wording import settings
+from visualsearch.report.sections import provenance
 
 TITLE = {"title": "<b>Title</b> & more", "thumbnail_height": 64}
 
@@ -71,18 +71,17 @@ def test_ids_are_unique(page: Page) -> None:
 def test_sections_come_in_the_same_order_in_both(report: Path) -> None:
     order = (
         "Galleries",
-        "How good the detections are",
-        "How good the search is",
+        "What was asked, and where it is",
+        "How good it is",
         "How it was made",
         "What it does not show",
-        "Licences of the pictures shown",
-        "Versions and parameters",
-        "Time and memory of each stage",
+        "Licences of the pictures",
+        "Provenance",
     )
     html = (report / "index.html").read_text(encoding="utf-8")
     markdown = (report / "report.md").read_text(encoding="utf-8")
     assert tuple(re.findall(r'<h2 id="[\w-]+-title">(.*?)</h2>', html)) == order
-    assert tuple(re.findall(r"^## (.*)$", markdown, re.M)) == order
+    assert tuple(re.findall(r"^## (.*)$", markdown, re.M)) == ("Summary", *order)
 
 
 def test_second_run_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path) -> None:
@@ -91,6 +90,8 @@ def test_second_run_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path)
     assert [str(f) for f in files if f.parts[0] == "figures"] == [
         "figures/components.svg",
         "figures/explained_variance.svg",
+        "figures/in_common.svg",
+        "figures/overview.jpg",
         "figures/precision_recall.svg",
         "figures/query-001.jpg",
         "figures/query-002.jpg",
@@ -101,7 +102,7 @@ def test_second_run_gives_the_same_bytes(run: Run, report: Path, tmp_path: Path)
 
 
 def test_report_does_not_depend_on_how_the_run_went(run: Run) -> None:
-    plain = settings.configuration_yaml(run.results())
+    plain = provenance.configuration_yaml(run.results())
     given = run.settings()
     other = dataclasses.replace(
         given,
@@ -109,7 +110,7 @@ def test_report_does_not_depend_on_how_the_run_went(run: Run) -> None:
         dataset=dataclasses.replace(given.dataset, connections=3),
         detector=dataclasses.replace(given.detector, device="cpu"),
     )
-    assert settings.configuration_yaml(run.results(settings=other)) == plain
+    assert provenance.configuration_yaml(run.results(settings=other)) == plain
     assert "n_components: 6" in plain and "size: [256, 128]" in plain
     assert "annotations_sha256" not in plain
 
@@ -118,14 +119,14 @@ def test_markdown_keeps_its_tables_and_links(report: Path) -> None:
     text = (report / "report.md").read_text(encoding="utf-8")
     for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
         assert (report / figure).is_file()
-    assert text.count("](figures/") == 6
+    assert text.count("](figures/") == 8
     columns = 0
     for line in text.splitlines():
         here = len(re.split(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert not (columns and here) or here == columns, line
         columns = here
-    outside = re.sub(r"```.*?```|<!-- /?clock -->", "", text, flags=re.S)
-    tags = set(re.findall(r"(?<!\\)<(?!https?:)/?(\w+)", outside))
+    outside = re.sub(r"```.*?```|<!-- /?may differ -->", "", text, flags=re.S)
+    tags = set(re.findall(r"(?<!\\)<(?!https?:|#)/?(\w+)", outside))
     assert tags == {"details", "summary"}
     assert "](<javascript" not in text and "](javascript" not in outside.replace("\\]", "")
     assert "\\<b\\>Title\\</b\\> &amp; more" in text
@@ -190,9 +191,9 @@ def test_the_clock_is_told_in_marked_places(
     for name in ("index.html", "light.html", "report.md"):
         text = (with_times / name).read_text(encoding="utf-8")
         parts = CLOCK.findall(text)
-        assert len(parts) == (2 if name == "report.md" else 3)
+        assert len(parts) == 2
         assert "ms a query" in parts[-2] and "not measured" in parts[-2]
-        assert "Time and memory of each stage" in parts[-1] and "2 min 31 s" in parts[-1]
+        assert "Time and memory of each step" in parts[-1] and "2 min 31 s" in parts[-1]
         rest = CLOCK.sub("", text)
         # Markdown ends with such a part.
         assert rest.rstrip() == (without / name).read_text(encoding="utf-8").rstrip(), name

@@ -1,6 +1,6 @@
 """What a report is made of. Sections build these blocks; `html` and `markdown` render them.
 
-Text is plain and not yet escaped; what stands between backticks is shown as code.
+Text is plain and not yet escaped. Between backticks, CODE is shown as code.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from visualsearch.report.model import Query
+
+# Only characters that no renderer escapes: a user's label between backticks does no harm.
+CODE = re.compile(r"`([\w .:,/=-]+)`")
 
 
 class Number(str):

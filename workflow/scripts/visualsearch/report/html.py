@@ -24,10 +24,12 @@ def render_blocks(blocks: Sequence[b.Block], draw: Callable[[b.Figure], Markup |
         match block:
             case b.Paragraph(text):
                 return Markup("<p>{}</p>").format(inline(text))
-            case b.Findings(items):
-                return _pairs("verdicts", [(inline(title), inline(text)) for title, text in items])
+            case b.Findings(findings):
+                return _listed(
+                    "verdicts", [(inline(title), inline(text)) for title, text in findings]
+                )
             case b.Facts(facts):
-                return _pairs("facts long", [(escape(term), _linked(text)) for term, text in facts])
+                return _listed("facts", [(escape(term), _linked(text)) for term, text in facts])
             case b.Table():
                 return _table(block)
             case b.Figure(_, _, caption):
@@ -61,12 +63,9 @@ def render_blocks(blocks: Sequence[b.Block], draw: Callable[[b.Figure], Markup |
 
 def inline(text: str) -> Markup:
     """Return text with its code between backticks; no line breaks between a number and its unit."""
-    parts = together(text).split("`")
-    if len(parts) % 2 == 0:
-        return escape(together(text))
     return NOTHING.join(
         Markup("<code>{}</code>").format(part) if n % 2 else escape(part)
-        for n, part in enumerate(parts)
+        for n, part in enumerate(b.CODE.split(together(text)))
     )
 
 
@@ -75,9 +74,9 @@ def together(text: str) -> str:
     return re.sub(r"(?<=\d) (?=(?:%|px|ms|kB|MB|GB)(?!\w))", "\u00a0", text)
 
 
-def _pairs(kind: str, pairs: Sequence[tuple[Markup, Markup]]) -> Markup:
-    rows = [Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in pairs]
-    return Markup('<dl class="{}">\n{}\n</dl>').format(kind, Markup("\n").join(rows))
+def _listed(kind: str, rows: Sequence[tuple[Markup, Markup]]) -> Markup:
+    items = [Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*row) for row in rows]
+    return Markup('<dl class="{}">\n{}\n</dl>').format(kind, Markup("\n").join(items))
 
 
 def _table(table: b.Table) -> Markup:

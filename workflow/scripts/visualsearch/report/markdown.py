@@ -1,5 +1,6 @@
 """The report as Markdown for code hosts (GitHub's flavour), with its figures in files."""
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
@@ -50,7 +51,9 @@ def _markdown(block: b.Block, results: Results) -> str:
         case b.Part(title, inner):
             return "\n\n".join([f"### {escaped(title)}", *_all(inner, results)])
         case b.Details(summary, inner):
-            head = f"<details>\n<summary>{escaped(summary)}</summary>"
+            # Between elements of HTML, Markdown's escapes do not count.
+            line = html.escape(" ".join(summary.split()))
+            head = f"<details>\n<summary>{line}</summary>"
             return "\n\n".join([head, *_all(inner, results), "</details>"])
         case b.MayDiffer(inner):
             return "\n\n".join(
@@ -120,16 +123,15 @@ def _cell(cell: b.Cell) -> str:
         case b.Term(name, meaning):
             return f"{escaped(name)}: {escaped(meaning)}"
         case b.File():
-            return f"`{escaped(cell)}`"
+            return f"`{cell}`"
     return escaped(cell)
 
 
 def inline(text: str) -> str:
     """Return text with its code between backticks and all else escaped."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escaped(text)
-    return "".join(f"`{part}`" if n % 2 else escaped(part) for n, part in enumerate(parts))
+    return "".join(
+        f"`{part}`" if n % 2 else escaped(part) for n, part in enumerate(b.CODE.split(text))
+    )
 
 
 def escaped(value: str) -> str:

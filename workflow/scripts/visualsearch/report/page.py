@@ -48,7 +48,7 @@ def render_page(
         "report",
         SCRIPTS,
         {"decimals": numbers.decimals, "inline": inline},
-        (),
+        ("report_galleries", "report_print"),
         ("galleries",),
         results=results,
         report=results.settings.report,
@@ -74,7 +74,7 @@ def render_page(
 
 def image(jpeg: Jpeg, text: str) -> Markup:
     """Return a picture as an element. text: alternative text."""
-    return Markup('<img src="{}" width="{}" height="{}" alt="{}">').format(
+    return Markup('<img class="sheet" src="{}" width="{}" height="{}" alt="{}">').format(
         data_url(jpeg), jpeg.width, jpeg.height, text
     )
 

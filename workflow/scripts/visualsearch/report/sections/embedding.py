@@ -59,7 +59,7 @@ def _pooled(results: Results) -> str:
     text = f"The last map was {POOLING[embedding.pooling]} over all places"
     if embedding.mirrored:
         text += ", and averaged with that of the mirrored picture"
-    text += f": {lengths['vector']:,} values, the column `vector` of `embeddings/*.parquet`."
+    text += f": {lengths['vector']:,} values, the column `vector` of `embeddings/`."
     if "before" in lengths:
         stripes = embedding.stripes
         where = f"in {stripes} horizontal stripes" if stripes > 1 else "as a whole"

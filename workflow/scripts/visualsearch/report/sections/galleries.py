@@ -4,7 +4,7 @@ from typing import Any
 
 from visualsearch.report.blocks import Block, Gallery, Paragraph, Part, Table
 from visualsearch.report.model import Query, Results
-from visualsearch.report.numbers import decimals
+from visualsearch.report.numbers import decimals, listed
 from visualsearch.report.sections.measures import LABEL
 from visualsearch.web.pages import picture_limit_note
 
@@ -102,29 +102,24 @@ def finding(query: Query) -> str | None:
     labels = {name: found for name, found in known.items() if name.startswith(LABEL)}
     # What most of the hits share comes first.
     ordered = sorted(labels.items(), key=lambda item: (-item[1]["value"], item[0]))
-    told = [f"the {name.removeprefix(LABEL)} of {_counts(found)}" for name, found in ordered]
-    text = f"They share {_and(told)}" if told else ""
+    told = [f"same {name.removeprefix(LABEL)} in {_counts(found)}" for name, found in ordered]
     means = []
     for name, words in (("pose", "similarity of pose"), ("context", "overlap of surroundings")):
         if name in known:
             found = known[name]
             some = "" if found["hits"] == len(query.hits) else f" for {found['hits']:,} of them"
             means.append(
-                f"{words} {decimals(found['value'])}{some} (by chance {decimals(found['chance'])})"
+                f"mean {words} {decimals(found['value'])}{some} (by chance "
+                f"{decimals(found['chance'])})"
             )
-    if means:
-        text = f"{text}; {_and(means)}" if text else f"Mean {_and(means)}"
+    text = listed([*told, *means])
     if not text and {"height", "cut_off"} <= known.keys():
         where = "cut off at an edge" if query.alike["cut_off"] else "away from the edges"
         text = (
-            f"About as high as the query (within a factor of 1.5): {_counts(known['height'])}; "
+            f"about as high as the query (within a factor of 1.5): {_counts(known['height'])}; "
             f"{where}, as the query is: {_counts(known['cut_off'])}"
         )
-    return f"{text}." if text else None
-
-
-def _and(parts: list[str]) -> str:
-    return " and ".join(parts) if len(parts) < 3 else ", ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else None
 
 
 def _counts(found: dict[str, Any]) -> str:

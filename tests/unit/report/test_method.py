@@ -1,0 +1,256 @@
+"""What the report says of its method: detector, AP, embedding, reduction, index, limits."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from blocks_text import table_of, text_of
+from page_text import Page
+from report_inputs import AP, DETECTOR
+from report_run import Run, with_sidecar
+from visualsearch.core.files import read_json, write_json
+from visualsearch.report import numbers
+from visualsearch.report.blocks import Table, walk
+from visualsearch.report.loading import ResultFiles
+from visualsearch.report.model import Results
+from visualsearch.report.sections import (
+    asked,
+    detections,
+    detector,
+    embedding,
+    index,
+    limits,
+    reduction,
+)
+from visualsearch.report.sections import summary as top
+
+
+def test_every_detail_of_the_detector_is_shown(page: Page) -> None:
+    text = " ".join(page.words)
+    for part in (
+        "FasterRCNN_ResNet50_FPN_Weights.COCO_V1 (published)",
+        "https://download.example.org/fasterrcnn-258fb6c6.pth",
+        DETECTOR["weights_sha256"],
+        "167.5\u00a0MB",
+        "COCO train2017",
+        "37.0 (COCO val2017, mean over 80 categories)",
+        "references/detection",
+        "134.38 billion at 800 × 800\u00a0px",
+        "41,755,286",
+        "shorter side 800\u00a0px, longer side at most 1333\u00a0px",
+        "minus 0.485, 0.456, 0.406, divided by 0.229, 0.224, 0.225",
+        "IoU over 0.5",
+        "32; 64; 128; 256; 512 (5 levels)",
+        "0.5, 1, 2 (each of 5 levels)",
+        "C5: stride 32, after ReLU",
+        "2,048",
+        "a new detail",
+        "shown <as> it is",
+    ):
+        assert str(part) in text, part
+
+
+def test_a_detector_without_anchors_and_suppression_says_so() -> None:
+    details = {name: value for name, value in DETECTOR.items() if name != "gmacs_at_800"}
+    details |= {"gmacs_at_640": 68, "nms_iou_threshold": None, "anchor_sizes": []}
+    details |= {"anchor_aspect_ratios": [], "image_min_size": [640], "image_max_size": 640}
+    facts = dict(detector.facts(SimpleNamespace(detector=details)))  # type: ignore[arg-type]
+    assert facts["multiply-adds"] == "68 billion at 640 × 640 px"
+    assert facts["non-maximum suppression"] == "none: the network gives each object once"
+    assert facts["anchor sizes"] == "none: the network has no anchors"
+    assert facts["size of its input"] == "640 × 640 px"
+
+
+def test_reduction_is_told_with_the_numbers_of_the_run(run: Run) -> None:
+    text = text_of(reduction.blocks(run.results()))
+    found = run.reduction
+    kept = found.explained_variance_ratio[:6].sum()
+    ratio = np.sqrt(found.explained_variance[0] / found.explained_variance[5])
+    assert "fitted on 14 persons, turned 24 values into 6 (as asked)" in text
+    assert f"They hold {100 * kept:.1f} % of the variance" in text
+    assert f"{ratio:,.1f} times as much" in text and "Jégou and Chum" in text
+    assert f"a factor of {np.sqrt(ratio):,.1f}" in text
+    many = run.results(reduction={"n_components": 500})
+    assert "500 were asked for" in text_of(reduction.blocks(many))
+    share = run.results(reduction={"n_components": 0.9})
+    assert "explain 90 % of the variance" in text_of(reduction.blocks(share))
+
+
+def test_ap_says_what_it_was_measured_on(run: Run, tmp_path: Path) -> None:
+    def told(files: ResultFiles | None = None, **dataset: Any) -> tuple[str, str]:
+        results = run.results(files, dataset=dataset)
+        said = " ".join([detections.title(results), text_of(detections.blocks(results))])
+        return said, text_of(top.blocks(results))
+
+    trained, line = told(source="coco-minitrain")
+    assert trained.startswith("Training-set AP") and "so the numbers are too high" in trained
+    assert "as they are in published AP" in trained
+    assert "on the detector's own training pictures, so too high" in line
+    honest, line = told(source="coco-val2017", only_with_category=False)
+    assert "raining" not in honest + line and "published AP." not in honest
+    assert "AP is 0.500 and AP50 0.500, against 20 annotated boxes." in line
+    without, line = told(run.files(annotated=False), source="openpeople")
+    assert "no annotated boxes to compare" in without and "AP is unknown" in line
+    unknown = DETECTOR | {"trained_on": "unknown: weights given as a file"}
+    write_json(tmp_path / "detector.json", unknown)
+    given = run.files(detector=tmp_path / "detector.json")
+    perhaps, line = told(given, source="coco-minitrain")
+    assert "perhaps on the training set" in perhaps and "so perhaps too high" in line
+
+
+def test_ap_that_is_not_known_or_wrong_is_told_so(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "detections.json"
+    unknown = dict.fromkeys(AP, None) | {key: AP[key] for key in AP if not key.startswith("A")}
+    note = "no person is annotated (21 are crowds)"
+    write_json(path, unknown | {"annotated": 0, "annotated_crowds": 21, "AP_note": note})
+    results = run.results(run.files(detection_numbers=path))
+    (said,) = detections.blocks(results)
+    assert text_of([said]).startswith(f"AP is unknown: {note}.")
+    assert f"AP is unknown: {note}." in text_of(top.blocks(results))
+    write_json(path, AP | {"AP_note": "61 of 82 annotated boxes leave their picture"})
+    text = text_of(detections.blocks(run.results(run.files(detection_numbers=path))))
+    assert "Beware: 61 of 82 annotated boxes leave their picture. Measured by" in text
+    # The results of an earlier version say nothing of it.
+    assert "Beware" not in text_of(detections.blocks(run.results()))
+
+
+STRIPES = {"vector": 1280, "before": 6 * 576}
+EMBEDDINGS: list[tuple[dict[str, Any], dict[str, int], list[str]]] = [
+    ({}, {"vector": 24}, ["resized to 256 × 128 px", "last map was averaged over all places"]),
+    ({}, {"vector": 2048}, ["2,048 values, the column vector of embeddings/. No other"]),
+    ({"fit": "pad"}, {"vector": 24}, ["grey fills the rest"]),
+    ({"fit": "surroundings"}, {"vector": 24}, ["the surrounding picture fills the rest"]),
+    ({"margin": 0.1}, {"vector": 24}, ["grown by 10 % of its width and height on each side, was"]),
+    ({"region": "roi_align_last"}, {"vector": 24}, ["backbone. Each box", "was read by RoIAlign"]),
+    ({"region": "roi_align_before"}, {"vector": 24}, ["went through the last stage by itself."]),
+    (
+        {"maps": "both"},
+        STRIPES,
+        ["in 6 horizontal stripes: 3,456 values, the column before", "at length 1: 4,736 values"],
+    ),
+    ({"maps": "both", "stripes": 1}, STRIPES, ["was pooled as a whole: 3,456 values"]),
+    ({"pooling": "gem"}, {"vector": 24}, ["generalised mean (GeM, power 3)"]),
+    ({"pooling": "max"}, {"vector": 24}, ["the largest value of each channel"]),
+    ({"mirrored": True}, {"vector": 24}, ["averaged with that of the mirrored picture"]),
+]
+
+
+@pytest.mark.parametrize(("settings", "columns", "told"), EMBEDDINGS)
+def test_every_way_to_describe_a_person_has_words(
+    run: Run, settings: dict[str, Any], columns: dict[str, int], told: list[str]
+) -> None:
+    results = run.results(embedding=settings)
+    results = replace(results, search=results.search | {"columns": columns})
+    text = text_of(embedding.blocks(results))
+    for part in told:
+        assert part in text
+
+
+def test_what_was_asked_is_answered_for_the_run_at_hand(run: Run) -> None:
+    def row(results: Results, start: str) -> tuple[str, ...]:
+        rows = table_of(asked.blocks(results), "What was asked, and where it is").rows
+        return next(tuple(map(str, row[1:4])) for row in rows if str(row[0]).startswith(start))
+
+    results = run.results()
+    boxes = row(results, "inference JSON")
+    assert boxes[1:] == ("detections/persons.json", "14")
+    length = row(results, "a vector of 2,048")
+    assert length[0].startswith("24 values") and "a ResNet-50 has 2,048" in length[0]
+    asked_for = replace(results, search=results.search | {"columns": {"vector": 2048}})
+    real = row(asked_for, "a vector of 2,048")[0]
+    assert real.startswith("2,048 values") and "ResNet-50 has" not in real
+    assert row(results, "similarity search")[2] == "30"
+    # Its links lead to sections that are there.
+    titles = {"Dataset", "Detector", "Embedding", "Reduction", "Galleries", "Provenance"}
+    (table,) = (block for block in walk(asked.blocks(results)) if isinstance(block, Table))
+    assert {cell.text for cell in (row[-1] for row in table.rows)} == titles  # type: ignore[union-attr]
+
+
+def test_times_and_projection_are_those_measured(reranked: Run) -> None:
+    timing = read_json(reranked.folder / "timing.json")
+    blocks = index.blocks(reranked.results())
+    caption = "Projected: this set, ten and a hundred times as many persons"
+    rows = table_of(blocks, caption).rows
+    assert [row[0] for row in rows] == ["14", "140", "1,400"]
+    assert rows[0][2] == numbers.milliseconds(timing["chosen_milliseconds"])
+    assert rows[2][4] == numbers.milliseconds(timing["projection"][2]["exact_milliseconds"])
+    text = text_of(blocks)
+    assert timing["advice_text"] in text and timing["projection_basis"] in text
+
+
+def test_the_choice_of_the_index_is_explained(reranked: Run, run: Run) -> None:
+    text = text_of(index.blocks(reranked.results()))
+    assert "The target is 0.99 of the ten nearest (index.target_recall)." in text
+    assert "is the least tried that reached it" in text and "% of the 14." in text
+    assert "On 7 other persons recall is" in text and "the target is reached." in text
+    missed = with_sidecar(reranked.results(), target_reached=False)
+    assert "the target is not reached." in text_of(index.blocks(missed))
+    given = reranked.results(index={"backend": "annoy", "n_trees": 12, "search_k": 50})
+    said = text_of(index.blocks(given))
+    assert "The configuration sets n_trees: " in said and "least tried" not in said
+    exact = text_of(index.blocks(run.results()))
+    assert "The target" not in exact and index.curve(run.results()) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "told"),
+    [
+        (0.991, "is the least tried that reached it on 7 persons, with a margin for chance."),
+        (0.989, "search_k: 20 is the least tried that reached it on 7 persons."),
+        (None, "search_k: 20 is the least tried that reached it on 7 persons."),
+    ],
+)
+@pytest.mark.parametrize("compared", [12.7, 12.5])
+def test_a_margin_is_told_where_there_is_one(
+    reranked: Run, low: float | None, told: str, compared: float
+) -> None:
+    curve: list[dict[str, Any]] = [
+        {"n_trees": 10, "search_k": 10, "recall@10": 0.9, "compared": 5.0, "low": 0.85},
+        {"n_trees": 10, "search_k": 20, "recall@10": 0.995, "compared": compared},
+    ]
+    if low is not None:
+        curve[1]["low"] = low
+    tuning = {"persons_sampled": 7, "curve": curve, "chosen": {}, "builds": []}
+    results = with_sidecar(reranked.results(), search_k=20, tuning=tuning)
+    text = text_of(index.blocks(results))
+    assert told in text
+    # 12.6 of 14 are nine tenths.
+    assert ("index.backend: exact does the same work" in text) == (compared > 12.6)
+    # What reaches the target later than another is not the least.
+    curve[0] |= {"recall@10": 0.999, "low": 0.998}
+    text = text_of(index.blocks(results))
+    assert "search_k: 20 was taken." in text and "margin" not in text
+
+
+def test_an_index_of_codes_is_told(run: Run) -> None:
+    curve = [
+        {"candidates": 5, "recall@10": 0.9, "compared": 5.9},
+        {"candidates": 10, "recall@10": 0.995, "compared": 10.9},
+    ]
+    results = with_sidecar(
+        run.results(),
+        backend="faiss",
+        candidates=10,
+        tuning={"persons_sampled": 7, "curve": curve, "chosen": {}, "builds": [{}]},
+    )
+    blocks = index.blocks(replace(results, timing=None))
+    assert table_of(blocks, "Searches tried, by vectors compared").rows == [
+        ["5", "0.900", "6", ""],
+        ["10", "0.995", "11", "chosen"],
+        ["exact search", "1.000", "14", ""],
+    ]
+    text = text_of(blocks)
+    assert "a short code of every vector (faiss" in text and "candidates 10" in text
+    assert "A query compares 11 vectors on average, 78 % of the 14." in text
+    assert "candidates: 10 is the least tried that reached it on 7 persons." in text
+
+
+def test_limits_are_those_of_the_category(run: Run) -> None:
+    assert "do not take them for the same person" in text_of(limits.blocks(run.results()))
+    dogs = run.results(dataset={"category": "dog"})
+    assert "do not take them for the same thing" in text_of(limits.blocks(dogs))
+    assert "It does not identify people" not in text_of(top.blocks(dogs))
