@@ -38,7 +38,7 @@ def test_lines_mark_persons_that_the_other_side_does_not_have(run: Run) -> None:
     same, fewer = compared(results, hits), compared(results, hits[:1])
     assert orange(same) == 0 < orange(fewer)
     text = embedding.comparison_text(fewer)
-    assert text.endswith(f"the last map alone: query {results.queries[0].number}: 1 of {len(hits)}")
+    assert text.endswith(f"the last map alone, by query: 1 of {len(hits)}")
 
 
 def test_no_figure_where_the_search_uses_no_other_map(run: Run, tmp_path: Path) -> None:

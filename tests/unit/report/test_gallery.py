@@ -179,7 +179,7 @@ def test_a_box_by_hand_in_a_phones_picture(run: Run, tmp_path: Path) -> None:
     assert view["score"] is None and "detector score" not in dict(view["facts"])
     assert "score None" not in page.words and "score –" not in page.words
     markdown = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "\nyour own picture" in markdown and "| me.heic |" in markdown
+    assert "\nYour own picture" in markdown and "| me.heic |" in markdown
 
 
 def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:

@@ -64,8 +64,10 @@ def _markdown(block: b.Block, results: Results) -> str:
 
 
 def _gallery(query: Query, finding: str | None, results: Results) -> b.Part:
-    said = " ".join(filter(None, (finding, f"{reason(query)}.", rerank_effect(query))))
-    text = f"Query {query.number} at the left, and its neighbours by rank"
+    why = reason(query)
+    why = f"{why[:1].upper()}{why[1:]}."
+    said = " ".join(filter(None, (finding, why, rerank_effect(query))))
+    text = f"Query {query.number} and its neighbours"
     blocks: list[b.Block] = [b.Paragraph(said), b.Figure(gallery_file(query.number), text, "")]
     if not query.hits:
         blocks.append(b.Paragraph(no_neighbours(results)))
@@ -75,8 +77,7 @@ def _gallery(query: Query, finding: str | None, results: Results) -> b.Part:
     head += [b.Number("person"), "picture", "marks", b.Number("score"), "licence"]
     head += ["labels"] if query.labels else []
     rows = [_row(query, hit, reranked) for hit in (None, *query.hits)]
-    summary = f"Query {query.number} and its neighbours as a table"
-    blocks.append(b.Details(summary, [b.Table(summary, head, rows)]))
+    blocks.append(b.Details("As a table", [b.Table(text, head, rows)]))
     return b.Part(f"Query {query.number}: {query.role}", blocks)
 
 

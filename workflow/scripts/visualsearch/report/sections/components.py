@@ -6,7 +6,6 @@ from visualsearch.evaluate.relevance import above_chance
 from visualsearch.report.blocks import Block, Figure, Paragraph
 from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, interval, listed, percent, signed
-from visualsearch.report.sections.losses import keeps_all
 from visualsearch.report.sections.measures import measured, summary_of, title_of
 
 COMPONENTS = "components.svg"
@@ -16,12 +15,9 @@ def blocks(results: Results) -> list[Block]:
     """Return the figure, and what it means; nothing for fewer than two persons."""
     if not results.search["by_components"]:
         return []
-    caption = (
-        "Above: the variance held, the ten nearest full-length vectors kept (without whitening), "
-        "and the moved and mirrored copies found first."
-    )
+    caption = "Above: variance held, ten nearest kept (without whitening), copies found first."
     if any(not name.startswith("self") for name in measured(results)):
-        caption += " Below: what neighbours have in common above chance, with its 95 % interval."
+        caption += " Below: shared by ten neighbours, above chance, with the 95 % interval."
     sentences = [_enough(results), _preferred(results)]
     return [
         Figure(COMPONENTS, _text(results), caption),
@@ -32,10 +28,7 @@ def blocks(results: Results) -> list[Block]:
 def _text(results: Results) -> str:
     rows = results.search["by_components"]
     ends = [f"{row['n_components']} hold {percent(row['explained_variance'])}" for row in rows]
-    return (
-        f"Measures against the number of components: {ends[0]} of the variance, {ends[-1]} of the "
-        "variance"
-    )
+    return f"Variance and measures by number of components: {ends[0]} of the variance, {ends[-1]}"
 
 
 def fewest_without_loss(results: Results) -> dict[str, int]:
@@ -75,26 +68,11 @@ def _enough(results: Results) -> str:
         f"{'; '.join(parts)}."
     )
     if needed == kept:
-        second = (
-            f"{rows[-2]['n_components']:,} are shown to lose something; more than {kept:,} were "
-            "not compared."
-        )
-    else:
-        second = (
-            f"By these measures `reduction.n_components: {needed}` may serve as well, with vectors "
-            f"{kept / needed:.1f} times shorter."
-        )
-    return f"{first} {second} {_kept_by(results, needed)}"
-
-
-def _kept_by(results: Results, number: int) -> str:
-    rows = results.search["by_components"]
-    row = next(row for row in rows if row["n_components"] == number)
-    text = f"{number:,} components hold {percent(row['explained_variance'])} of the variance"
-    recall = row["recall_without_whitening"]["recall@10"]
-    if recall is None or keeps_all(results, number):
-        return f"{text}."
-    return f"{text} and keep {percent(recall)} of the ten nearest full-length vectors."
+        return f"{first} More were not compared."
+    return (
+        f"{first} By these measures `reduction.n_components: {needed}` may serve as well, with "
+        f"vectors {kept / needed:.1f} times shorter."
+    )
 
 
 def _preferred(results: Results) -> str | None:
@@ -127,13 +105,13 @@ def _preferred(results: Results) -> str | None:
         for name in found["measures_counted"]
         if (one := summary_of(measures, name)) is not None
     ]
-    return f"{text} {listed(instead)}: {listed(differences)}. {_how_surely(found)}"
+    return f"{text} {listed(instead)}, {_how_surely(found)}: {listed(differences)}."
 
 
 def _how_surely(found: dict[str, Any]) -> str:
     if found["sure"]:
-        return f"This is sure by {listed([title_of(name) for name in found['surely_better']])}."
+        return f"surely by {listed([title_of(name) for name in found['surely_better']])}"
     if found["surely_worse"]:
         worse = listed([title_of(name) for name in found["surely_worse"]])
-        return f"This is not sure, as {worse} is worse."
-    return "This is not sure: no interval but that of copies lies above 0."
+        return f"not surely, as {worse} is worse"
+    return "not surely, as no interval but that of copies lies above 0"

@@ -1,15 +1,14 @@
 """How a box became a vector."""
 
-from visualsearch.report.blocks import Block, Figure, Paragraph
+from visualsearch.report.blocks import Block, Cell, Details, Figure, Number, Paragraph, Table
 from visualsearch.report.model import COMPARED_HITS, Results
-from visualsearch.report.numbers import decimals, interval, listed, percent, signed
+from visualsearch.report.numbers import decimals, interval, percent, signed
 from visualsearch.report.sections.measures import title_of
 
 LAST_MAP_ALONE = "last_map_alone.jpg"
 CAPTION = (
-    f"Left: the first {COMPARED_HITS} hits of this run. Right: those of the column vector alone, "
-    "less its mean, without reduction. A line marks a person who is not among the ten of the "
-    "other side."
+    f"Left: the first {COMPARED_HITS} hits of this run. Right: those by `vector` alone, "
+    "unreduced. A line marks who is not among the ten of the other side."
 )
 POOLING = {
     "average": "averaged",
@@ -21,10 +20,12 @@ POOLING = {
 def blocks(results: Results) -> list[Block]:
     """Return the steps, what each part of a vector gives, and the figure that compares."""
     made: list[Block] = [Paragraph(f"{_region(results)} {_pooled(results)}")]
-    if parts := _parts(results):
-        made.append(Paragraph(parts))
     if text := comparison_text(results):
         made.append(Figure(LAST_MAP_ALONE, text, CAPTION))
+    if rows := _parts(results):
+        caption = "What each column gives alone, without reduction"
+        head = ["column", "measure", *map(Number, ("value", "against both", "95 % interval"))]
+        made.append(Details(caption, [Table(caption, head, rows)]))
     return made
 
 
@@ -32,19 +33,16 @@ def _region(results: Results) -> str:
     embedding = results.settings.embedding
     height, width = embedding.size
     grid = f"{height} × {width} px (height × width)"
-    box = "Each box of the search set"
+    box = "Each box"
     if embedding.margin:
         box += f", grown by {percent(embedding.margin)} of its width and height on each side,"
     if embedding.region == "crop":
         fit = {
             "stretch": f"resized to {grid} whatever its shape",
-            "pad": f"scaled to fit into {grid}; grey fills the rest",
-            "surroundings": f"scaled to fit into {grid}; the surrounding picture fills the rest",
+            "pad": f"scaled to fit into {grid} (grey fills the rest)",
+            "surroundings": f"scaled to fit into {grid} (the surrounding picture fills the rest)",
         }[embedding.fit]
-        return (
-            f"{box} was cut out of its picture and {fit}. The crop went through the detector's own "
-            "backbone."
-        )
+        return f"{box} was cut out, {fit} and sent through the detector's own backbone."
     place = f"read by RoIAlign in as many places as a crop of {grid} would have"
     if embedding.region == "roi_align_last":
         return f"Each picture went through the detector's own backbone. {box} was {place}."
@@ -56,39 +54,34 @@ def _region(results: Results) -> str:
 
 def _pooled(results: Results) -> str:
     embedding, lengths = results.settings.embedding, results.search["columns"]
-    text = f"The last map was {POOLING[embedding.pooling]} over all places"
+    text = f"The last map, {POOLING[embedding.pooling]} over all places"
     if embedding.mirrored:
-        text += ", and averaged with that of the mirrored picture"
-    text += f": {lengths['vector']:,} values, the column `vector` of `embeddings/`."
+        text += " and averaged with that of the mirrored picture"
+    text += f", is the column `vector`: {lengths['vector']:,} values."
     if "before" in lengths:
         stripes = embedding.stripes
         where = f"in {stripes} horizontal stripes" if stripes > 1 else "as a whole"
         text += (
-            f" The map before it, which sees smaller parts of a person, was pooled {where}: "
-            f"{lengths['before']:,} values, the column `before`. The search joins both, each at "
-            f"length 1: {sum(lengths.values()):,} values."
+            f" The map before it sees smaller parts; pooled {where}, it is the column `before`: "
+            f"{lengths['before']:,} values. The search joins both, each at length 1."
         )
-    return f"{text} No other network was used, and nothing was trained."
+    return f"{text} Nothing was trained."
 
 
-def _parts(results: Results) -> str:
-    """Say what each part of the description gives by itself, by this run's own measures."""
-    told = []
-    for name, measures in results.search["parts"].items():
-        known = [
-            f"{title_of(measure)} {decimals(found['value'], 3)} ({signed(found['difference'])}; "
-            f"{interval(found['difference_interval'])})"
-            for measure, found in measures.items()
-            if found.get("difference_interval") is not None
+def _parts(results: Results) -> list[list[Cell]]:
+    """What each part of the description gives by itself, by this run's own measures."""
+    return [
+        [
+            name,
+            title_of(measure),
+            decimals(found["value"], 3),
+            signed(found["difference"]),
+            interval(found["difference_interval"]),
         ]
-        if known:
-            told.append(f"`{name}` alone gives {listed(known)}")
-    if not told:
-        return ""
-    return (
-        f"By cosines without reduction, {'; '.join(told)}. In brackets: the difference from both "
-        "joined, with its 95 % interval."
-    )
+        for name, measures in results.search["parts"].items()
+        for measure, found in measures.items()
+        if found.get("difference_interval") is not None
+    ]
 
 
 def comparison_text(results: Results) -> str:
@@ -102,7 +95,7 @@ def comparison_text(results: Results) -> str:
         if others:
             theirs = {hit.person.person_id for hit in query.by_last_map}
             shared = sum(hit.person.person_id in theirs for hit in query.hits)
-            lines.append(f"query {query.number}: {shared} of {len(query.hits)}")
+            lines.append(f"{shared} of {len(query.hits)}")
     if not lines:
         return ""
-    return f"Hits that the search shares with the last map alone: {', '.join(lines)}"
+    return f"Hits shared with the last map alone, by query: {', '.join(lines)}"

@@ -31,9 +31,8 @@ WORK_FIGURE, CLOCK_FIGURE = "index_work.svg", "index_clock.svg"
 WORK, CLOCK = "vectors compared", "milliseconds a query"
 HOW_IT_WORKS = {
     "annoy": (
-        "Annoy builds trees that split the set by random planes. A query goes down every tree and "
-        "is compared with the vectors of the leaves it reaches, at least `search_k` of them. "
-        "Angular distance orders unit vectors as the cosine does."
+        "Annoy builds trees that split the set by random planes. A query is compared with the "
+        "vectors of the leaves it reaches, at least `search_k` of them."
     ),
     "faiss": (
         "The index has a short code of every vector (faiss, product quantisation with 4 bits). A "
@@ -89,10 +88,7 @@ def blocks(results: Results) -> list[Block]:
     made: list[Block] = []
     drawn = curve(results)
     if drawn is not None:
-        caption = (
-            f"Recall of the ten nearest against {WORK}. Dashed: `index.target_recall`. Filled: the "
-            "choice. Square: exact search."
-        )
+        caption = "Filled: the choice. Square: exact search. Dashed: `index.target_recall`."
         made.append(Figure(WORK_FIGURE, curve_text(drawn, WORK), caption))
     made.append(Paragraph(HOW_IT_WORKS[results.sidecar["backend"]]))
     if effort_of(results) is not None:
@@ -143,13 +139,15 @@ def facts(results: Results) -> Pairs:
         ("metric", sidecar["metric"]),
     ]
     rows += [(term, f"{sidecar[key]:,}") for key, term in SETTINGS.items() if key in sidecar]
-    return [*rows, ("file", size(sidecar["index_bytes"]))]
+    return [
+        *rows,
+        ("file", size(sidecar["index_bytes"])),
+        ("recall of the ten nearest", _recall(results)),
+    ]
 
 
 def _choice(results: Results, tried: Curve | None) -> Iterator[str]:
-    """Say which settings were taken, why, and whether the target is reached."""
-    sidecar, recall = results.sidecar, results.sidecar["recall"]
-    yield f"The target is {sidecar['target_recall']:g} of the ten nearest (`index.target_recall`)."
+    """Say which settings were taken, why, and how much work they are."""
     yield from _chosen(results, tried)
     point = next((point for point in tried.points if point.chosen), None) if tried else None
     if point is not None:
@@ -160,15 +158,22 @@ def _choice(results: Results, tried: Curve | None) -> Iterator[str]:
         )
         if share >= NEARLY_ALL:
             yield "At this size `index.backend: exact` does the same work and misses nothing."
+
+
+def _recall(results: Results) -> str:
+    """Recall of the ten nearest, and whether it reaches the target."""
+    sidecar, recall = results.sidecar, results.sidecar["recall"]
     if not recall["persons_sampled"]:
-        yield "Nobody is left to measure recall on."
-        return
-    reached = "" if sidecar["target_reached"] else " not"
-    yield (
-        f"On {count(recall['persons_sampled'], 'other person')} recall is "
+        return "not measured: nobody is left for it"
+    text = (
         f"{decimals(recall['recall@10'], 3)} (95 % interval "
-        f"{interval(recall['recall@10_interval'])}): the target is{reached} reached."
+        f"{interval(recall['recall@10_interval'])}) on "
+        f"{count(recall['persons_sampled'], 'person')}"
     )
+    if effort_of(results) is None:
+        return text
+    reached = "reached" if sidecar["target_reached"] else "not reached"
+    return f"{text}; target {sidecar['target_recall']:g}, {reached}"
 
 
 def _chosen(results: Results, tried: Curve | None) -> Iterator[str]:
@@ -195,8 +200,8 @@ def _chosen(results: Results, tried: Curve | None) -> Iterator[str]:
     safe = next((p for p in points if p.low is not None and p.low >= target), None)
     reached = next((p for p in points if p.recall >= target), None)
     least = (
-        f"`{effort}: {settings[effort]}` is the least tried that reached it on "
-        f"{count(tuning['persons_sampled'], 'person')}"
+        f"`{effort}: {settings[effort]}` is the least tried that reached the target on "
+        f"{count(tuning['persons_sampled'], 'other person')}"
     )
     if safe is not None and safe.chosen:
         yield f"{least}, with a margin for chance."
@@ -210,9 +215,8 @@ def curve_text(drawn: Curve, unit: str) -> str:
     """Return the alternative text of a curve."""
     first, last = drawn.points[0], drawn.points[-1]
     return (
-        f"Recall of the ten nearest against {unit}: {decimals(first.recall, 3)} at "
-        f"{first.cost:,.3g}, {decimals(last.recall, 3)} at {last.cost:,.3g}; exact search takes "
-        f"{drawn.exact:,.3g}"
+        f"Recall against {unit}: {decimals(first.recall, 3)} at {first.cost:,.3g}, "
+        f"{decimals(last.recall, 3)} at {last.cost:,.3g}; exact search: {drawn.exact:,.3g}"
     )
 
 
@@ -235,8 +239,7 @@ def _clock(results: Results, timing: dict[str, Any]) -> list[Block]:
     made: list[Block] = []
     drawn = clock_curve(results)
     if drawn is not None:
-        caption = f"Recall of the ten nearest against {CLOCK}. Square: exact search."
-        made.append(Figure(CLOCK_FIGURE, curve_text(drawn, CLOCK), caption))
+        made.append(Figure(CLOCK_FIGURE, curve_text(drawn, CLOCK), "Square: exact search."))
     made.append(
         Paragraph(
             f"{timing['advice_text']} Times are medians on this machine with one thread, the index "

@@ -43,19 +43,16 @@ def _reading(results: Results) -> str:
     if not reduction.is_fitted:
         return "With fewer than two persons there is no neighbour to lose."
     power = reduction.whiten_power
-    causes = "the mean is taken away"
-    if power:
-        causes += f" and whitening (power {power:g}) weighs the directions anew"
+    whitens = f" and whitens (power {power:g})" if power else ""
     text = (
-        "Each stage is compared with exact search. The reduction is not meant to reach 1: "
-        f"{causes}, which changes the order on purpose."
+        "Each stage is compared with exact search. The reduction changes the order on purpose: it "
+        f"takes the mean away{whitens}."
     )
     alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     if alone is not None and not keeps_all(results, reduction.n_components):
         text += (
-            f" The {reduction.n_components:,} components alone, without whitening, keep "
-            f"{percent(alone, 1)} of the ten nearest (after the mean is taken away). The PCA was "
-            "fitted on these persons; it may keep less of others."
+            f" Without whitening it keeps {percent(alone, 1)} of the ten nearest, of the persons "
+            "it was fitted on."
         )
     return text
 

@@ -8,10 +8,7 @@ from visualsearch.report.model import Results
 from visualsearch.report.numbers import count, percent
 
 VARIANCE = "explained_variance.svg"
-CAPTION = (
-    "The variance that the first components hold together. A curve that bends early means that the "
-    "vectors differ in few ways. The dashed line is where they were cut."
-)
+CAPTION = "The variance that the first components hold together. Dashed: where they were cut."
 
 
 def blocks(results: Results) -> list[Block]:
@@ -27,13 +24,11 @@ def blocks(results: Results) -> list[Block]:
     return [
         Figure(VARIANCE, _variance_text(reduction), CAPTION),
         Paragraph(
-            "Features come after a rectifier, so no value is negative and all cosines crowd near "
-            "1. So each vector was brought to length 1 and the mean of all was taken away: what "
-            "is left is how a person differs from the average, and cosines spread between −1 and "
-            "1."
+            "Features after a rectifier are never negative, so all cosines crowd near 1. Without "
+            "the mean of all, they spread between −1 and 1."
         ),
         Paragraph(_components(results)),
-        Paragraph(f"{_whitening(reduction)} Last, each vector was brought to length 1 again."),
+        Paragraph(_whitening(reduction)),
     ]
 
 
@@ -52,8 +47,8 @@ def _components(results: Results) -> str:
             why = f"{asked} were asked for; more than half as many as persons would add noise"
     return (
         f"An incremental PCA, fitted on {count(reduction.n_persons, 'person')}, turned {length:,} "
-        f"values into {kept:,} ({why}). They hold {percent(explained, 1)} of the variance, and "
-        f"make vectors {length / kept:,.1f} times shorter, so the index is smaller and searches "
+        f"values into {kept:,} ({why}). They hold {percent(explained, 1)} of the variance. "
+        f"Vectors are {length / kept:,.1f} times shorter, so the index is smaller and searches "
         "are faster."
     )
 
@@ -66,10 +61,10 @@ def _whitening(reduction: Reduction) -> str:
         return "Whitening was off (power 0), so the strongest directions weigh most."
     ratio = float(np.sqrt(reduction.explained_variance[0] / reduction.explained_variance[kept - 1]))
     return (
-        "A few strong directions, often light and framing, would decide alone: the first component "
-        f"deviates {ratio:,.1f} times as much as the last. So each was divided by its standard "
-        f"deviation to the power {power:g}, which leaves a factor of {ratio ** (1 - power):,.1f} "
-        "(partial whitening, Jégou and Chum, ECCV 2012)."
+        f"The first component deviates {ratio:,.1f} times as much as the last, and would decide "
+        f"alone. So each was divided by its standard deviation to the power {power:g}, which "
+        f"leaves a factor of {ratio ** (1 - power):,.1f} (partial whitening, Jégou and Chum, ECCV "
+        "2012)."
     )
 
 
@@ -77,6 +72,6 @@ def _variance_text(reduction: Reduction) -> str:
     shares = np.cumsum(reduction.explained_variance_ratio)
     kept = reduction.n_components
     return (
-        f"Variance explained by the first components: {percent(float(shares[0]))} by one, "
+        f"Variance explained: {percent(float(shares[0]))} by the first component, "
         f"{percent(float(shares[kept - 1]), 1)} by the {kept} kept"
     )

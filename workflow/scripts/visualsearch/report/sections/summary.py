@@ -42,11 +42,8 @@ def blocks(results: Results) -> list[Block]:
             f"{amount(one.name, one.found['chance'])}"
             for one in judged
         ]
-        caption = (
-            f"What ten neighbours have in common with their query, over "
-            f"{count(max(one.found['persons'] for one in judged), 'person')}. The bar is the 95 % "
-            "interval."
-        )
+        persons = count(max(one.found["persons"] for one in judged), "person")
+        caption = f"Shared by ten neighbours, over {persons}, with the 95 % interval."
         lines.append(Figure(IN_COMMON, "; ".join(parts), caption))
     return lines
 
@@ -133,13 +130,12 @@ def _is_copy(one: Verdict) -> bool:
 
 
 def _told(one: Verdict) -> str:
-    """view (80 % of neighbours share it, 19 % by chance)."""
-    value = amount(one.name, one.found["value"])
-    what = "of neighbours share it" if one.name.startswith(LABEL) else "for neighbours"
-    chance = one.found["chance"]
-    beside = "" if chance is None else f", {amount(one.name, chance)} by chance"
+    """same view (80 % of neighbours, 19 % by chance)."""
+    value, chance = amount(one.name, one.found["value"]), one.found["chance"]
+    text = f"{value} of neighbours" if one.name.startswith(LABEL) else value
+    text += "" if chance is None else f", {amount(one.name, chance)} by chance"
     shape = "; not shown beyond box shape" if one.seen and one.beyond_shape is False else ""
-    return f"{title_of(one.name)} ({value} {what}{beside}{shape})"
+    return f"{title_of(one.name)} ({text}{shape})"
 
 
 def _lost(results: Results) -> str:
@@ -161,11 +157,11 @@ def _lost(results: Results) -> str:
 
 def _use(results: Results) -> str:
     explorer = (
-        "`explorer/index.html` makes everybody a query."
+        "in `explorer/index.html` everybody is a query"
         if results.settings.report.explorer
-        else "`snakemake explorer` makes a page in which everybody is a query."
+        else "`snakemake explorer` makes everybody a query"
     )
     return (
-        "`visualsearch query RESULTS me.jpg` searches for your own picture; "
-        f"{explorer} All hits are in `hits.csv`, all boxes in `detections/persons.json`."
+        f"`visualsearch query RESULTS me.jpg` searches for your own picture; {explorer}. Hits are "
+        "in `hits.csv`, all boxes in `detections/persons.json`."
     )
