@@ -202,12 +202,9 @@ def test_the_choice_of_the_index_is_explained(reranked: Run, run: Run) -> None:
 @pytest.mark.parametrize(
     ("low", "told"),
     [
-        (
-            0.991,
-            "is the least tried that reached the target on 7 other persons, with a margin for chance.",
-        ),
-        (0.989, "search_k: 20 is the least tried that reached the target on 7 other persons."),
-        (None, "search_k: 20 is the least tried that reached the target on 7 other persons."),
+        (0.991, ", with a margin for chance."),
+        (0.989, "."),
+        (None, "."),
     ],
 )
 @pytest.mark.parametrize("compared", [12.7, 12.5])
