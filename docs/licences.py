@@ -92,20 +92,21 @@ def license_of(package: str) -> str:
 HEAD = """\
 # Licences
 
-Made by `make lock`, from what the packages' metadata and licence files state. The code of this
-project is [MIT](../LICENSE).
+`make lock` makes this page from the packages' metadata and licence files. The code of this project
+is [MIT](../LICENSE).
 
 ## Weights
 
 | weights | licence |
 |---|---|
-| `ssdlite_mobilenet_v2_person`, which comes along | MIT |
+| `ssdlite_mobilenet_v2_person`, part of this repository | MIT |
 | torchvision's detectors, downloaded by a run that names one | none stated |
+| RT-DETR, downloaded by a run that names it | Apache-2.0 |
 
-The first is MIT [as its package states](../resources/ssdlite_mobilenet_v2_person); on what pictures
-it was trained, its author does not say. Of torchvision the code is BSD-3-Clause; its README says
-that models may have terms derived from the data they were trained on, and that to find out is the
-user's task. Its detectors were trained on COCO train2017, from backbones trained on ImageNet-1k.
+The first is MIT [as its package states](../resources/ssdlite_mobilenet_v2_person); its author does
+not say on what pictures it was trained. torchvision's code is BSD-3-Clause. Its README says that
+models may have terms derived from their training data, and that users must find these out. Its
+detectors were trained on COCO train2017, their backbones on ImageNet-1k.
 
 ## What runs in a browser
 
@@ -113,28 +114,26 @@ user's task. Its detectors were trained on COCO train2017, from backbones traine
 |---|---|---|
 | onnxruntime-web, which comes along | 1.30.0 | MIT |
 
-Only explorers with `explorer.own_pictures` hold it, with its licence and those of what it is built
-from. [Hashes, and where it comes from](../resources/onnxruntime_web).
+It is part of explorers made with `explorer.own_pictures`, with its licence and those of what it is
+built from. [Hashes and origin](../resources/onnxruntime_web).
 
 ## Pictures and annotations
 
 | data | licence |
 |---|---|
 | COCO's annotations | CC BY 4.0 |
-| COCO's pictures, minitrain's among them | each its own, which the report shows beside it |
+| COCO's pictures, also in minitrain | each its own; most forbid commercial use |
 | openpeople, the demo's pictures | MIT; generated, of nobody |
-
-Most of COCO's pictures are not for commercial use.
 """
 
 TAIL = """
-The packages of NVIDIA come with torch on Linux, under NVIDIA's terms; a build of torch for CPUs
-only does without them. `colorama` and `pyreadline3` come on Windows only, and
-`cython` on Linux on aarch64 only. What
-`requirements-faiss.txt`, `requirements-int8.txt`, `requirements-notebook.txt`,
-`requirements-onnx.txt`, `requirements-rtdetr.txt` and `requirements-test.txt` add is not in the
-lock. nncf, onnx, transformers and the weights of RT-DETR are Apache-2.0, faiss and onnxscript are
-MIT."""
+NVIDIA's packages come with torch on Linux, under NVIDIA's terms; builds of torch for CPUs only do
+without them. `colorama` and `pyreadline3` are for Windows only, `cython` for Linux on aarch64 only.
+
+The lock does not hold what the optional files add: `requirements-faiss.txt` (faiss: MIT),
+`requirements-int8.txt` (nncf: Apache-2.0), `requirements-onnx.txt` (onnx: Apache-2.0, onnxscript:
+MIT), `requirements-rtdetr.txt` (transformers: Apache-2.0), `requirements-notebook.txt` and
+`requirements-test.txt`."""
 
 
 def table(title: str, packages: dict[str, list[str]]) -> str:
