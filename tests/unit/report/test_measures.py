@@ -49,9 +49,9 @@ def test_no_more_is_promised_than_the_interval_says(
 ) -> None:
     results = of(run, {"pose": summary(value, ends, 0.2)})
     row = shown(results, "pose")
-    assert row[:2] == [verdict, f"{value:.3f}"] and row[3] == "0.200"
+    assert row[:3] == [verdict, f"{value:.3f}", "0.200"]
     lift = numbers.signed(value - 0.2)
-    assert row[4] == (f"{lift} ({numbers.interval(ends)})" if ends else lift)
+    assert row[3] == (f"{lift} ({numbers.interval(ends)})" if ends else lift)
     assert f"{line}: pose ({value:.3f}, 0.200 by chance)." in text_of(top.blocks(results))
 
 
@@ -111,16 +111,16 @@ def test_the_search_is_set_against_box_shape_alone(
     assert pose.text == "seen weakly" and pose.beyond_shape is None
     less = "" if beyond else ", but not shown beyond box shape"
     assert in_one_scale.text == f"seen weakly{less}"
-    assert shown(results, "pose")[5:7] == ["–", "–"]
+    assert shown(results, "pose")[4:6] == ["–", "–"]
     by_shape = ["0.200", f"+0.030 ({numbers.interval(ends)})"]
-    assert shown(results, "pose in COCO's scale")[5:7] == by_shape
+    assert shown(results, "pose in COCO's scale")[4:6] == by_shape
     assert ("; not shown beyond box shape)" in text_of(top.blocks(results))) != beyond
 
 
 def test_raw_cosines_are_compared_person_by_person(run: Run) -> None:
     raw = {"pose": summary(0.21, [0.005, 0.015], 0.2) | paired(0.02, [0.01, 0.03])}
     results = of(run, {"pose": summary(0.23, [0.0, 0.06], 0.2)}, raw_cosine=raw)
-    assert shown(results, "pose")[7:9] == ["0.210", "+0.020 (0.010 to 0.030)"]
+    assert shown(results, "pose")[6:8] == ["0.210", "+0.020 (0.010 to 0.030)"]
 
 
 def test_the_table_has_what_was_measured(run: Run) -> None:
@@ -136,13 +136,13 @@ def test_the_table_has_what_was_measured(run: Run) -> None:
     # A copy of one of 14 persons finds it first by chance once in 14.
     lift = numbers.signed(found["value"] - 1 / 14)
     assert mirrored[0] == f"{found['value']:.3f}" and mirrored[-1] == "14"
-    assert mirrored[2] == f"{1 / 14:.3f}" and str(mirrored[3]).startswith(f"{lift} (")
-    assert ranks[2] == "7.5"
+    assert mirrored[1] == f"{1 / 14:.3f}" and str(mirrored[2]).startswith(f"{lift} (")
+    assert ranks[1] == "7.5"
     mean = results.search["mean_average_precision"]["view"]
     assert ranking[0] == f"{mean['value']:.3f}" and ranking[-3] == "–"
     beside = results.search["box_shape"]["label:view"]["value"]
     # A copy has a box of its own shape.
-    assert view[4] == f"{beside:.3f}" and mirrored[4] == ranking[4] == "–"
+    assert view[3] == f"{beside:.3f}" and mirrored[3] == ranking[3] == "–"
     assert picture[0] == "0.000"  # no two are of one picture
     assert "Pose needs annotated keypoints." in text_of(blocks)
     without = of(run, {}, same_image=summary(None, None))
@@ -161,7 +161,7 @@ def test_measures_are_shown_by_height(run: Run) -> None:
     assert [(row[1], row[-2]) for row in rows] == [
         ("under 96 px", "–"), ("96 px to under 192 px", "0.170"), ("192 px or more", "–"),
     ]  # fmt: skip
-    assert {(row[0], row[5], row[-1]) for row in rows} == {
+    assert {(row[0], row[4], row[-1]) for row in rows} == {
         ("surroundings", "+0.050 (0.100 to 0.300)", "9")
     }
 

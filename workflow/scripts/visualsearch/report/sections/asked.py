@@ -13,9 +13,9 @@ def blocks(results: Results) -> list[Block]:
     source = results.settings.dataset.source
     lengths, reduction = results.search["columns"], results.reduction
     hits = sum(len(query.hits) for query in results.queries)
-    length = f"{lengths['vector']:,} values a box, from {results.detector['featurizer']}"
+    length = f"{lengths['vector']:,} values a box, from the last map of the detector's backbone"
     if lengths["vector"] != ASKED_LENGTH:
-        length += f"; a detector with a ResNet-50 has {ASKED_LENGTH:,}"
+        length += f", as it is no ResNet-50, which has {ASKED_LENGTH:,}"
     reduced = (
         f"{len(reduction.mean):,} values to {reduction.n_components:,}, by PCA and whitening"
         if reduction.is_fitted

@@ -49,19 +49,15 @@ def blocks(results: Results) -> list[Block]:
     rows = relevance(results)
     if not rows:
         return [Paragraph(how)]
-    head = ["measure", "verdict", *map(Number, ("value", "95 % interval", "by chance"))]
-    beside = ("above chance", "box shape", "above box shape", "raw cosine", "above raw cosine")
     caption = "What neighbours have in common"
-    made: list[Block] = [
-        Paragraph(f"{how} {COLUMNS}"),
-        Table(caption, [*head, *map(Number, (*beside, "persons"))], rows),
-    ]
+    numbers = ("value", "by chance", "above chance")
+    beside = ("box shape", "above box shape", "raw cosine", "above raw cosine", "persons")
+    head = ["measure", "verdict", *map(Number, (*numbers, *beside))]
+    made: list[Block] = [Paragraph(f"{how} {COLUMNS}"), Table(caption, head, rows)]
     if strata := by_height(results):
         caption = "The same by height of the box"
-        numbers = ("value", "95 % interval", "by chance", "above chance", "box shape", "persons")
-        made.append(
-            Details(caption, [Table(caption, ["measure", "height", *map(Number, numbers)], strata)])
-        )
+        head = ["measure", "height", *map(Number, (*numbers, "box shape", "persons"))]
+        made.append(Details(caption, [Table(caption, head, strata)]))
     return made
 
 
@@ -114,7 +110,6 @@ def _row(found: Summary, *others: Summary | None) -> list[Cell]:
 def _values(found: Summary) -> list[str]:
     return [
         decimals(found["value"], 3),
-        interval(found["interval"]),
         decimals(found.get("chance"), 3),
         _above(found.get("lift"), found.get("lift_interval")),
     ]
@@ -127,9 +122,10 @@ def _above(difference: float | None, ends: list[float] | None) -> str:
 def _rank_row(
     ranks: dict[str, Any], raw: dict[str, Any] | None, found: Summary, n_persons: int
 ) -> list[Cell]:
-    middle = [DASH, f"{(n_persons + 1) / 2:g}", DASH, DASH, DASH]
+    by_chance = f"{(n_persons + 1) / 2:g}"
     by_raw = DASH if raw is None else f"{raw['median_rank']:g}"
-    return [f"{ranks['median_rank']:g}", *middle, by_raw, DASH, f"{found['persons']:,}"]
+    ranked = [f"{ranks['median_rank']:g}", by_chance, DASH, DASH, DASH, by_raw, DASH]
+    return [*ranked, f"{found['persons']:,}"]
 
 
 def by_height(results: Results) -> list[list[Cell]]:
