@@ -56,7 +56,7 @@ def test_examples_and_counter_examples(
     assert "2 examples and 1 counter-example" in page.inner_text("#announce")
     # Neither they nor others of the examples' pictures are found.
     assert found[:10] != expected_hits(made, [start, second])[:10]
-    assert "Near-duplicates are not known" in page.inner_text("#hits-note")
+    assert "Near-duplicates of several examples are not marked" in page.inner_text("#hits-note")
 
     other = visit(page.url, width=1000)
     wait_for(other, start)
@@ -90,7 +90,7 @@ def test_each_part_can_be_taken_out(visit: Visit, made: Made, start: int, ids: l
     page.get_by_label(f"Take the counter-example {third} out of the query").click()
     until(page, "document.getElementById('parts').hidden")
     assert has_focus(page)
-    assert page.inner_text("#hits-text").startswith("nearest first, by")
+    assert page.inner_text("#hits-text").startswith("most similar first, by")
     assert page.evaluate("location.hash") == f"#person={second}"
 
 
@@ -164,7 +164,7 @@ def test_the_focus_never_falls_to_the_body(width: int, visit: Visit, start: int)
         press("#filter-open")
         assert has_focus(page)
     page.fill("#filter-low", "90")
-    until(page, "document.getElementById('hits-text').textContent.includes('that pass')")
+    until(page, "document.getElementById('hits-text').textContent.includes('that match')")
     press("#filter-reset")
     until(page, "document.getElementById('filter-reset').disabled")
     assert has_focus(page)

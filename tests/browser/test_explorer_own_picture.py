@@ -27,7 +27,7 @@ for package in PACKAGES:
 ASKED = 6
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 SAID = "document.getElementById('own-said').textContent"
-DONE = f"/described|draw a box|not a picture/i.test({SAID})"
+DONE = f"/Searched|draw a box|not a picture/i.test({SAID})"
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +257,7 @@ def test_by_keyboard_alone(page: Page, pictures: dict[int, Path]) -> None:
     page.evaluate("document.getElementById('own-said').textContent = ''")
     page.keyboard.press("Enter")
     until(page, DONE)
-    assert "described" in said(page)
+    assert "Searched" in said(page)
     assert page.evaluate("document.activeElement.id") == "own-height"
     assert page.locator("#own-drawn").is_visible()
 
@@ -278,18 +278,18 @@ def test_a_picture_is_dropped(page: Page, pictures: dict[int, Path]) -> None:
 def test_what_is_no_picture_and_who_is_not_found(page: Page) -> None:
     text = {"name": HOSTILE, "mimeType": "image/png", "buffer": b"no picture"}
     assert give(page, text) == (
-        f"“{HOSTILE}” is not a picture that this browser can read. JPEG, PNG and WebP are."
+        f"“{HOSTILE}” is not a picture that this browser can read. It reads JPEG, PNG and WebP."
     )
     assert page.locator("#own-work").is_hidden()
     answer = give(page, png(Image.new("RGB", (200, 150), "grey"), HOSTILE))
-    assert answer.startswith(f"No persons were found in “{HOSTILE}”: draw a box")
+    assert answer.startswith(f"No persons were found in “{HOSTILE}”. Draw a box")
     page.fill("#own-left", "250")
     page.click("#own-form button")
     until(page, "document.getElementById('own-said').textContent.includes('200 px wide')")
     for side, value in (("left", 20), ("top", 10), ("width", 60), ("height", 100)):
         page.fill(f"#own-{side}", str(value))
     page.click("#own-form button")
-    until(page, "document.getElementById('own-said').textContent.includes('described')")
+    until(page, "document.getElementById('own-said').textContent.includes('Searched')")
 
 
 def test_a_box_drawn_while_persons_are_looked_for_stays(
@@ -308,13 +308,13 @@ def test_a_box_drawn_while_persons_are_looked_for_stays(
         page.fill(f"#own-{side}", "50")
     page.click("#own-form button")
     until(page, DONE)
-    assert said(page).startswith("The box was described")
+    assert said(page).startswith("Searched for the box")
     page.evaluate("window.let.resolve()")
     page.wait_for_selector("#own-found button", state="attached")
     assert page.input_value("#own-left") == "50"
     assert page.locator("#own-drawn").is_visible()
     assert page.locator("#own-found [aria-pressed=true]").count() == 0
-    assert said(page).startswith("The box was described")
+    assert said(page).startswith("Searched for the box")
 
 
 def test_the_focus_is_never_lost_and_one_picture_is_taken(
@@ -325,17 +325,17 @@ def test_the_focus_is_never_lost_and_one_picture_is_taken(
     page.focus("#own-found button")
     page.evaluate("document.getElementById('own-file').multiple = true")
     page.set_input_files("#own-file", files)
-    until(page, f"/One picture at a time: these are 2/.test({SAID})")
+    until(page, f"/one picture at a time; these are 2/.test({SAID})")
     assert page.evaluate("document.activeElement.className") == "own-box"
     give(page, files[1])
     assert page.evaluate("document.activeElement.id") == "own-file"
     page.fill("#filter-low", "65535")
-    until(page, "document.getElementById('own-hits-text').textContent.startsWith('Nobody')")
+    until(page, "document.getElementById('own-hits-text').textContent.startsWith('No person matches')")
     assert page.locator("#own-hits li").count() == 0
     page.click("#filter-reset")
     until(page, "document.querySelectorAll('#own-hits > li').length === 10")
     page.fill("#filter-low", "65535")
-    until(page, "document.getElementById('own-hits-text').textContent.startsWith('Nobody')")
+    until(page, "document.getElementById('own-hits-text').textContent.startsWith('No person matches')")
     until(page, "location.hash.includes('low=65535')")
     page.go_back()
     until(page, "document.querySelectorAll('#own-hits > li').length === 10")

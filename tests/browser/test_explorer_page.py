@@ -161,7 +161,7 @@ def test_a_missing_file_is_named(
 
 def test_nobody(visit: Visit, tmp_path: Path) -> None:
     page = visit((make(tmp_path, 0).build() / "index.html").as_uri(), ready=False)
-    assert "The search set holds nobody" in page.inner_text("main")
+    assert "The search set is empty" in page.inner_text("main")
     assert page.locator("main a").get_attribute("href") == "../index.html"
     assert page.messages == []
 
@@ -170,7 +170,7 @@ def test_one_person_alone(visit: Visit, tmp_path: Path) -> None:
     made = make(tmp_path, 1)
     page = visit((made.build() / "index.html").as_uri())
     wait_for(page, made.table["person_id"][0].as_py())
-    assert "nobody else" in page.inner_text("#hits-text")
+    assert "no other person" in page.inner_text("#hits-text")
     page.click("#random")
     assert page.messages == []
 

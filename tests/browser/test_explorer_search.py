@@ -178,7 +178,7 @@ def test_unknown_steps_of_a_trail_are_left_out_in_words(visit: Visit, ids: list[
     page = visit(hash=f"#person={ids[5]}&trail={ids[1]},7,{ids[2]}")
     wait_for_steps(page, 3)
     assert trail_of(page) == [ids[1], ids[2], ids[5]]
-    assert "1 step" in page.inner_text("#notice")
+    assert "1 trail step" in page.inner_text("#notice")
 
 
 def test_a_long_trail_shows_its_end(visit: Visit, ids: list[int]) -> None:

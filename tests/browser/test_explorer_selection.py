@@ -96,7 +96,7 @@ def test_a_rectangle_selects_who_is_in_it(visit: Visit, made: Made, ids: list[in
     # A drag in this mode does not move the map.
     assert (places(made, page) == place).all()
     assert page.inner_text("#selected-text") == f"{mask.sum()} of {PERSONS} persons"
-    assert page.inner_text("#announce") == f"{mask.sum()} chosen. Selected: {mask.sum()} persons"
+    assert page.inner_text("#announce") == f"{mask.sum()} chosen. Now selected: {mask.sum()} persons"
     rows = page.locator("#selected-persons canvas").evaluate_all(
         "all => all.map((one) => +one.dataset.row)"
     )

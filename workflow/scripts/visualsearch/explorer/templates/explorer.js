@@ -71,41 +71,6 @@
     }
   };
 
-  // {id, row} of those ids that are in the set.
-  const known = async (ids) => {
-    const rows = await Promise.all(ids.map(persons.rowOf));
-    return ids.map((id, i) => ({ id, row: rows[i] })).filter(({ row }) => row !== null);
-  };
-
-  // What the address asks for: {like, unlike, trail: ids, filters, trouble to tell}.
-  const read = async () => {
-    const said = address.read(location.hash);
-    const start = {
-      like: [{ row: facts.start }],
-      unlike: [],
-      trail: [],
-      filters: { labels: {} },
-      trouble: "",
-    };
-    const instead = "so the explorer starts where it always does.";
-    if (said === null) return start;
-    if (said === undefined) {
-      return { ...start, trouble: `The address could not be understood, ${instead}` };
-    }
-    const { id, filters } = said;
-    if (id === null) return { ...start, filters };
-    const row = await persons.rowOf(id);
-    if (row === null) {
-      return { ...start, trouble: `No ${one} of this set has the id ${id} of the address, ${instead}` };
-    }
-    const more = said.like.filter((other) => other !== id);
-    const [like, unlike] = await Promise.all([
-      known(more),
-      known(said.unlike.filter((other) => other !== id && !more.includes(other))),
-    ]);
-    return { like: [{ id, row }, ...like], unlike, trail: said.trail, filters, trouble: "" };
-  };
-
   const ready = () => {
     const { dataset } = document.documentElement;
     if (dataset.state === "ready") return;
@@ -127,7 +92,7 @@
   };
 
   const show = async (isCurrent) => {
-    const wanted = await read();
+    const wanted = await asking.read(location.hash);
     if (!isCurrent()) return;
     const before = JSON.stringify(filters.values());
     const unknown = filters.put(wanted.filters);
@@ -137,21 +102,22 @@
     const isOther = before !== JSON.stringify(filters.values());
     if (facts.own_pictures && isOther) ownPicture.refresh();
     asked = { like: wanted.like, unlike: wanted.unlike };
-    say(wanted.trouble);
+    const troubles = wanted.troubles;
+    if (unknown.length) {
+      troubles.push(`The address filters by labels that are not in this set: ${unknown.join(", ")}.`);
+    }
+    say(troubles.join(" "));
     part("find-text").textContent = found;
     found = "";
     if (!(await look())) return;
     const [{ row }] = asked.like;
-    const [details, steps] = await Promise.all([persons.details(row), known(wanted.trail)]);
+    const [details, steps] = await Promise.all([persons.details(row), asking.known(wanted.trail)]);
     if (!isCurrent()) return;
     asked.like[0].id = details.id;
     gallery.showDetails(details);
     document.title = `${details.id} · Explorer · ${facts.title}`;
-    if (steps.length < wanted.trail.length) {
-      const lost = words.count(wanted.trail.length - steps.length, ["step", "steps"]);
-      say(`The trail in the address lost ${lost} to ids that are not in this set.`);
-    }
-    if (unknown.length) say(`The address filters by labels that are not in this set: ${unknown.join(", ")}.`);
+    troubles.push(...asking.missing(wanted.trail.length - steps.length, ["trail step", "trail steps"]));
+    say(troubles.join(" "));
     current = { ...asked, row, id: details.id, steps };
     for (const name of ["copy-link", "copy-id", "query-behind"]) part(name).disabled = false;
     const more = query.isAlone(current)
@@ -199,13 +165,13 @@
     const bar = part("progress");
     bar.hidden = done === files;
     bar.querySelector("progress").value = done / files;
-    if (done === 0) announce("Reading the vectors of all, once");
+    if (done === 0) announce("Loading the vectors. This happens once.");
   };
 
   const random = () => {
     const row = filters.random(current?.row ?? facts.start);
-    if (row === null) announce("No other passes the filters.");
-    else search(row);
+    part("find-text").textContent = row === null ? `No other ${one} matches the filters.` : "";
+    if (row !== null) search(row);
   };
 
   const find = async (event) => {
@@ -252,6 +218,13 @@
     searching.onProgress(showProgress);
     addEventListener("hashchange", arrive);
     part("random").addEventListener("click", random);
+    for (const link of document.querySelectorAll(".skips a")) {
+      link.addEventListener("click", (event) => {
+        // The address is the query's.
+        event.preventDefault();
+        document.querySelector(link.hash).focus();
+      });
+    }
     part("find").addEventListener("submit", find);
     part("copy-link").addEventListener("click", () =>
       copy(part("copy-link"), location.href.split("#")[0] + addressNow()),

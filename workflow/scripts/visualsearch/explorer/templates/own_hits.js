@@ -16,12 +16,11 @@ const ownHits = (() => {
       part("own-hits").replaceChildren(...now.map(({ item }) => item));
     }, part("own-file"));
     const all = filters.state.active
-      ? `nearest of the ${words.number(filters.state.passing)} that pass the filters`
+      ? `most similar of the ${words.number(filters.state.passing)} that match the filters`
       : facts.order;
-    const rounded = "by rounded vectors, which are off by up to 0.003";
     part("own-hits-text").textContent = hits.length
-      ? `${all}, ${rounded}`
-      : "Nobody passes the filters.";
+      ? `${all}. Similarities are off by up to 0.003, as the vectors are rounded.`
+      : `No ${facts.things[0]} matches the filters.`;
     await Promise.all([...drawn, ...now.map((slot) => slot.tell())]);
   };
 
