@@ -220,9 +220,9 @@ def test_a_bad_filter_in_the_address_says_so(hash: str, visit: Visit, start: int
 
 
 def test_unknown_labels_of_an_address_are_told(visit: Visit, start: int) -> None:
-    page = visit(hash="#label:who=nobody&label:%3Cb%3E=x&low=31")
+    page = visit(hash="#label:who=nobody&label:%3Cb%3E=x&label:__proto__=x&low=31")
     wait_for(page, start)
-    assert "who, <b>" in page.inner_text("#notice")
+    assert "who, <b>, __proto__" in page.inner_text("#notice")
     assert page.input_value("#filter-low") == "31"
     assert page.messages == []
 

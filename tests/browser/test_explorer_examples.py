@@ -98,7 +98,8 @@ def test_an_example_may_become_a_counter_example(visit: Visit, made: Made, ids: 
     first, second = ids[0], ids[9]
     page = visit(hash=f"#person={first}&like={second},7,{first}&unlike={second},{ids[30]}")
     wait_for(page, first)
-    # Nobody is named twice; who is not in the set is left out.
+    # Nobody is named twice; who is not in the set is left out, in words.
+    assert "lists 1 example that this set does not have" in page.inner_text("#notice")
     until(page, "document.querySelectorAll('#parts li').length === 3")
     assert parts_of(page)[1:] == [f"example, id {second}", f"counter-example, id {ids[30]}"]
     wait_for_hits(page, expected_hits(made, [first, second], [ids[30]])[:10])

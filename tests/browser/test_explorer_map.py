@@ -81,14 +81,21 @@ def test_where_no_neighbour_passes_it_says_so(visit: Visit) -> None:
     page = visit()
     page.fill("#filter-low", "60000")
     assert passing(page) == f"0 of {PERSONS} match"
-    until(page, "document.getElementById('hits-text').textContent === 'No person matches the filters.'")
+    until(
+        page,
+        "document.getElementById('hits-text').textContent === 'No person matches the filters.'",
+    )
     assert rows_of_hits(page) == []
     before = now(page)
     page.click("#random")
+    assert page.inner_text("#find-text") == "No other person matches the filters."
     painted(page)
     assert now(page) == before
     page.click("#hits-reset")
     until(page, "document.querySelectorAll('#hits .hit').length === 10")
+    page.click("#random")
+    wait_for_other(page, before)
+    assert page.inner_text("#find-text") == ""
 
 
 @in_both

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from browsing import WIDTHS, accessibility_problems, open_again, open_page, until
-from explorer_page import serving, wait_until_ready
+from explorer_page import in_both, painted_pixels_of, serving, style_of, wait_until_ready
 from running import Workspace, sampled
 from visualsearch.data.images import decode_image
 from visualsearch.data.tables import read_table
@@ -129,6 +129,7 @@ def compare(page: Page, persons: Any, pictures: dict[int, Path], many: int) -> N
     assert np.mean(agreed) >= 0.9
 
 
+@in_both
 def test_vectors_and_hits_are_those_of_the_run(
     page: Page, persons: Any, pictures: dict[int, Path]
 ) -> None:
@@ -330,12 +331,16 @@ def test_the_focus_is_never_lost_and_one_picture_is_taken(
     give(page, files[1])
     assert page.evaluate("document.activeElement.id") == "own-file"
     page.fill("#filter-low", "65535")
-    until(page, "document.getElementById('own-hits-text').textContent.startsWith('No person matches')")
+    until(
+        page, "document.getElementById('own-hits-text').textContent.startsWith('No person matches')"
+    )
     assert page.locator("#own-hits li").count() == 0
     page.click("#filter-reset")
     until(page, "document.querySelectorAll('#own-hits > li').length === 10")
     page.fill("#filter-low", "65535")
-    until(page, "document.getElementById('own-hits-text').textContent.startsWith('No person matches')")
+    until(
+        page, "document.getElementById('own-hits-text').textContent.startsWith('No person matches')"
+    )
     until(page, "location.hash.includes('low=65535')")
     page.go_back()
     until(page, "document.querySelectorAll('#own-hits > li').length === 10")
@@ -362,6 +367,42 @@ def test_networks_that_are_missing_are_told(page_file: Path, tab: Page, tmp_path
     )
 
 
+def test_where_colours_are_forced(
+    browser: Browser, page_file: Path, pictures: dict[int, Path]
+) -> None:
+    page = open_page(browser, page_file, forced_colors="active")
+    wait_until_ready(page)
+    give(page, pictures[min(pictures)])
+
+    def is_seen(selector: str) -> None:
+        before = painted_pixels_of(page, "#own-panel")
+        page.evaluate("one => document.querySelector(one).classList.add('unseen')", selector)
+        after = painted_pixels_of(page, "#own-panel")
+        page.evaluate("one => document.querySelector(one).classList.remove('unseen')", selector)
+        assert (before != after).any(axis=2).sum() > 100, selector
+
+    box = "#own-found button"
+    is_seen(box)
+    chosen = [style_of(page, box, f"borderTop{name}") for name in ("Color", "Width")]
+    for side in ("left", "top", "width", "height"):
+        page.fill(f"#own-{side}", "60")
+    page.evaluate(f"{SAID} = ''")
+    page.click("#own-form button")
+    until(page, DONE)
+    is_seen("#own-drawn")
+    is_seen(box)
+    other = [style_of(page, box, f"borderTop{name}") for name in ("Color", "Width")]
+    assert chosen[0] != other[0] and chosen[1] != other[1]
+    page.evaluate(
+        "() => { const transfer = new DataTransfer();"
+        "  transfer.items.add(new File([], 'a.png'));"
+        "  document.body.dispatchEvent("
+        "    new DragEvent('dragover', { dataTransfer: transfer, bubbles: true })); }"
+    )
+    assert style_of(page, "body", "outlineStyle") == "solid"
+    page.context.close()
+
+
 @pytest.mark.parametrize("width", sampled(WIDTHS, [360]))
 def test_axe_finds_nothing_and_nothing_overflows(
     width: int, browser: Browser, page_file: Path, pictures: dict[int, Path]
@@ -371,5 +412,5 @@ def test_axe_finds_nothing_and_nothing_overflows(
     wait_until_ready(page)
     give(page, pictures[min(pictures)])
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    assert accessibility_problems(page) == []
+    assert accessibility_problems(page, target_size=True) == []
     page.context.close()

@@ -161,6 +161,8 @@ def test_an_address_can_be_shared(
         ("#person=1000000000000000", "could not be understood"),
         ("#<img src=x onerror=alert(1)>", "could not be understood"),
         ("#person=1000&trail=1,,2", "could not be understood"),
+        ("#like=1000", "has no person to start with"),
+        ("#trail=1000", "has no person to start with"),
     ],
 )
 def test_a_bad_address_says_so_and_starts(hash: str, said: str, visit: Visit, start: int) -> None:

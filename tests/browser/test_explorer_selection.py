@@ -96,7 +96,9 @@ def test_a_rectangle_selects_who_is_in_it(visit: Visit, made: Made, ids: list[in
     # A drag in this mode does not move the map.
     assert (places(made, page) == place).all()
     assert page.inner_text("#selected-text") == f"{mask.sum()} of {PERSONS} persons"
-    assert page.inner_text("#announce") == f"{mask.sum()} chosen. Now selected: {mask.sum()} persons"
+    assert (
+        page.inner_text("#announce") == f"{mask.sum()} chosen. Now selected: {mask.sum()} persons"
+    )
     rows = page.locator("#selected-persons canvas").evaluate_all(
         "all => all.map((one) => +one.dataset.row)"
     )
@@ -412,28 +414,3 @@ def test_the_first_view_cuts_nothing_off(
     # And all of it is there: the map reaches near to two of its sides.
     there = np.argwhere((pixels[6:-6, 6:-6] < 245).any(axis=2))
     assert np.ptp(there, axis=0).max() > 0.6 * min(pixels.shape[:2])
-
-
-def test_where_colours_are_forced(visit: Visit) -> None:
-    page = visit(forced_colors="active")
-    page.click("#choose-lasso")
-
-    def background(selector: str) -> str:
-        return page.evaluate(
-            "one => getComputedStyle(document.querySelector(one)).backgroundColor", selector
-        )
-
-    assert background("#choose-lasso") != background("#choose-move")
-    # Points keep the colours that their legend has.
-    swatches = page.locator("#map-legend .swatch").evaluate_all(
-        "all => all.map((one) => getComputedStyle(one).backgroundColor)"
-    )
-    assert len(set(swatches)) == len(swatches) > 3
-    colours = {tuple(pixel) for pixel in painted_pixels_of(page).reshape(-1, 3)}
-    for swatch in swatches:
-        wanted = np.array([int(part) for part in swatch[4:-1].split(",")])
-        assert min(np.abs(np.array(list(colours)) - wanted).max(axis=1)) < 30
-    page.keyboard.press("Tab")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    current = "getComputedStyle(document.querySelector('[aria-current] .step')).outlineStyle"
-    assert page.evaluate(current) == "solid"

@@ -70,8 +70,8 @@ PROJECTIONS = {
     ),
     "pca": (
         "PCA",
-        "The map shows the two directions in which the vectors differ most. Points far apart differ; "
-        "points close together may still differ in the other directions.",
+        "The map shows the two directions in which the vectors differ most. Points far apart "
+        "differ; points close together may still differ in the other directions.",
     ),
 }
 
