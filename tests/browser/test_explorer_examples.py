@@ -94,6 +94,38 @@ def test_each_part_can_be_taken_out(visit: Visit, made: Made, start: int, ids: l
     assert page.evaluate("location.hash") == f"#person={second}"
 
 
+def test_a_reader_may_be_quicker_than_the_search(
+    visit: Visit, made: Made, start: int, ids: list[int]
+) -> None:
+    page = visit()
+    page.evaluate(
+        "() => { const { data } = chunks; window.let = Promise.withResolvers();"
+        "  chunks.data = async (...asked) => {"
+        "    if (asked[0].startsWith('vectors')) await window.let.promise;"
+        "    return data(...asked); }; }"
+    )
+    second, third, fourth = (ids[row] for row in rows_of_hits(page)[:3])
+    for place in range(3):
+        act(page, place, "+")
+    until(page, f"location.hash === '#person={start}&like={second},{third},{fourth}'")
+    # The filter holds for the query that is on its way, and the address for both.
+    page.fill("#filter-low", "31")
+    until(page, "location.hash.endsWith('&low=31')")
+    page.evaluate("window.let.resolve()")
+    passes = made.table["h"].to_numpy().round() >= 31
+    found = expected_hits(made, [start, second, third, fourth], passes=passes)
+    wait_for_hits(page, found[:10])
+    until(page, "document.querySelectorAll('#parts li').length === 4")
+    assert page.evaluate("location.hash").endswith(f"={second},{third},{fourth}&low=31")
+    page.evaluate(
+        "() => [...document.querySelectorAll('#parts button')].slice(1, 3)"
+        ".forEach((one) => one.click())"
+    )
+    until(page, "document.querySelectorAll('#parts li').length === 2")
+    assert parts_of(page) == [f"example, id {start}", f"example, id {fourth}"]
+    assert page.messages == []
+
+
 def test_an_example_may_become_a_counter_example(visit: Visit, made: Made, ids: list[int]) -> None:
     first, second = ids[0], ids[9]
     page = visit(hash=f"#person={first}&like={second},7,{first}&unlike={second},{ids[30]}")

@@ -9,6 +9,8 @@
   let asked = null;
   // What the page shows all of: {row, id, like, unlike, steps}.
   let current = null;
+  // Whether `current` is what the address asks for.
+  let isShown = false;
   let arrivals = 0;
   let looks = 0;
   let written = null;
@@ -32,8 +34,17 @@
   // like, unlike, trail: ids; the first of like is the one shown large.
   const addressOf = ([id, ...like], unlike, trail) =>
     address.write({ id, like, unlike, trail, filters: filters.values() });
-  const addressNow = () =>
-    addressOf(idsOf(current.like), idsOf(current.unlike), idsOf(current.steps));
+  // The ids asked for, which are on their way if the reader was quicker than the search.
+  const wantedIds = () => {
+    const said = isShown && location.hash === written ? null : address.read(location.hash);
+    if (Number.isInteger(said?.id)) return { ...said, like: [said.id, ...said.like] };
+    const { like, unlike, steps } = current;
+    return { like: idsOf(like), unlike: idsOf(unlike), trail: idsOf(steps) };
+  };
+  const addressNow = () => {
+    const { like, unlike, trail } = wantedIds();
+    return addressOf(like, unlike, trail);
+  };
 
   // The address changes when all is there that a gallery needs.
   const search = async (row) => {
@@ -53,19 +64,20 @@
     location.hash = addressOf([steps[place].id], [], idsOf(steps.slice(0, place)));
   };
 
-  const change = (like, unlike) => {
-    location.hash = addressOf(idsOf(like), idsOf(unlike), idsOf(current.steps));
+  // Takes a person out of the query. to: the list that it goes to, if any.
+  const change = (id, to = null) => {
+    const wanted = wantedIds();
+    const like = wanted.like.filter((other) => other !== id);
+    const unlike = wanted.unlike.filter((other) => other !== id);
+    if (to !== null) ({ like, unlike })[to].push(id);
+    if (like.length) location.hash = addressOf(like, unlike, wanted.trail);
   };
 
   // A person becomes an example or a counter-example, and stops being the other.
-  const add = async ({ row }, isLike) => {
+  const add = async ({ row }, to) => {
     if (!current) return;
     try {
-      const added = { row, id: (await persons.details(row)).id };
-      const others = (list) => list.filter((other) => other.row !== row);
-      const [like, unlike] = [others(current.like), others(current.unlike)];
-      (isLike ? like : unlike).push(added);
-      change(like, unlike);
+      change((await persons.details(row)).id, to);
     } catch (error) {
       fail(error);
     }
@@ -109,7 +121,7 @@
     say(troubles.join(" "));
     part("find-text").textContent = found;
     found = "";
-    if (!(await look())) return;
+    await look();
     const [{ row }] = asked.like;
     const [details, steps] = await Promise.all([persons.details(row), asking.known(wanted.trail)]);
     if (!isCurrent()) return;
@@ -119,6 +131,7 @@
     troubles.push(...asking.missing(wanted.trail.length - steps.length, ["trail step", "trail steps"]));
     say(troubles.join(" "));
     current = { ...asked, row, id: details.id, steps };
+    isShown = true;
     for (const name of ["copy-link", "copy-id", "query-behind"]) part(name).disabled = false;
     const more = query.isAlone(current)
       ? ""
@@ -133,6 +146,7 @@
   const arrive = async () => {
     if (location.hash === written) return;
     written = location.hash;
+    isShown = false;
     clearTimeout(writing);
     arrivals += 1;
     const own = arrivals;
@@ -146,6 +160,8 @@
 
   // The filters changed: the same query among others. Its address is a step to go back to.
   const refresh = async () => {
+    // The first query, on its way, will be searched for among these.
+    if (!asked) return;
     map.draw();
     if (facts.own_pictures) ownPicture.refresh();
     clearTimeout(writing);
@@ -205,8 +221,8 @@
     gallery.bind({
       search,
       fail,
-      like: (hit) => add(hit, true),
-      unlike: (hit) => add(hit, false),
+      like: (hit) => add(hit, "like"),
+      unlike: (hit) => add(hit, "unlike"),
       open: behind.open,
       point: map.point,
       draw: map.show,
