@@ -138,6 +138,21 @@ def test_a_picture_that_has_moved_is_told(visit: Visit, tmp_path: Path) -> None:
     assert page.locator("#behind-stage").is_hidden()
 
 
+def test_a_long_name_takes_three_lines(visit: Visit, tmp_path: Path) -> None:
+    name = "long " * 80 + ".png"
+    folder = make(tmp_path, 12).build()
+    path = folder / "data/pictures-0000.js"
+    path.write_text(path.read_text(encoding="ascii").replace("3.png", name), encoding="ascii")
+    page = visit((folder / "index.html").as_uri(), hash="#person=4000")
+    wait_for(page, 4000)
+    shown = page.locator("#query-facts dd").first
+    assert shown.bounding_box()["height"] < 70
+    assert shown.locator("span").get_attribute("title") == name
+    page.click("#query-behind")
+    heading(page, "Query")
+    assert page.locator("#behind-facts").get_by_text(name.strip()).bounding_box()["height"] > 70
+
+
 @in_both
 def test_search_from_the_whole_picture(visit: Visit, made: Made, ids: list[int]) -> None:
     page = visit()

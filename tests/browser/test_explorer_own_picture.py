@@ -212,6 +212,7 @@ def test_turned_and_transparent_pictures_are_read_as_the_run_reads_them(
         assert (shown[..., 3] == 255).all()
 
 
+@in_both
 def test_a_box_drawn_by_hand(page: Page, pictures: dict[int, Path]) -> None:
     give(page, pictures[min(pictures)])
     panel = page.locator("#own-panel").bounding_box()
@@ -231,6 +232,7 @@ def test_a_box_drawn_by_hand(page: Page, pictures: dict[int, Path]) -> None:
     assert page.locator("#own-found [aria-pressed=true]").count() == 0
 
 
+@in_both
 def test_by_keyboard_alone(page: Page, pictures: dict[int, Path]) -> None:
     page.focus("#copy-link")
     page.keyboard.press("Tab")
@@ -263,6 +265,7 @@ def test_by_keyboard_alone(page: Page, pictures: dict[int, Path]) -> None:
     assert page.locator("#own-drawn").is_visible()
 
 
+@in_both
 def test_a_picture_is_dropped(page: Page, pictures: dict[int, Path]) -> None:
     data = base64.b64encode(pictures[min(pictures)].read_bytes()).decode()
     page.evaluate(
