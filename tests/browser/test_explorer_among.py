@@ -142,7 +142,10 @@ def test_all_persons_of_one_picture(visit: Visit, made: Made, start: int) -> Non
         found = expected_hits(made, [start], passes=passes, in_one_picture=True)
         wait_for_hits(page, found)
         assert len(found) == A_PICTURE - (wanted == image)
-    assert "however many of this picture" in page.inner_text("#hits-text")
+    text = page.inner_text("#hits-text")
+    assert text == "most similar first, of the 3 of this picture that match the filters"
+    page.fill("#filter-low", "120")
+    until(page, f"{TEXT} === 'the only person that matches the filters'")
 
 
 @in_both

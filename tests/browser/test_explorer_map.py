@@ -192,6 +192,21 @@ def test_map_dims_who_does_not_pass(visit: Visit, made: Made) -> None:
 
 
 @in_both
+def test_the_map_is_never_black_when_its_size_changes(visit: Visit) -> None:
+    page = visit()
+    for width in (300, 200):
+        colour = page.evaluate(
+            "(width) => new Promise((done) => {"
+            "  stage.panel.style.width = `${width}px`;"
+            "  new ResizeObserver(() => { const { base } = stage;"
+            "    done([base.width, ...base.getContext('2d').getImageData(2, 2, 1, 1).data]);"
+            "  }).observe(stage.panel); })",
+            width,
+        )
+        assert abs(colour[0] - width) < 5 and min(colour[1:]) > 245
+
+
+@in_both
 def test_map_colours_have_a_legend(visit: Visit) -> None:
     page = visit()
     for choice in ("score", "n", "who"):

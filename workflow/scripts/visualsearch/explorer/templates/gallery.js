@@ -26,8 +26,10 @@ const gallery = (() => {
         : `All other ${many} are in the same picture.`;
     }
     if (isStored) return facts.order;
-    const of = active ? `the ${words.number(passing)} that match the filters` : "all";
-    return `most similar first, of ${of}${inOnePicture ? ", with all of this picture" : ""}`;
+    if (passing === 1) return `the only ${one} that matches the filters`;
+    if (!active) return "most similar first, of all";
+    const which = inOnePicture ? " of this picture" : "";
+    return `most similar first, of the ${words.number(passing)}${which} that match the filters`;
   };
 
   // What a search in the page does not know, or does otherwise.

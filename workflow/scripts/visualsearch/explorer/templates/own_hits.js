@@ -15,8 +15,9 @@ const ownHits = (() => {
     focus.during(() => {
       part("own-hits").replaceChildren(...now.map(({ item }) => item));
     }, part("own-file"));
-    const all = filters.state.active
-      ? `most similar of the ${words.number(filters.state.passing)} that match the filters`
+    const { active, passing } = filters.state;
+    const all = active
+      ? `most similar first, of ${words.number(passing)} that match${passing === 1 ? "es" : ""} the filters`
       : facts.order;
     part("own-hits-text").textContent = hits.length
       ? `${all}. Similarities are off by up to 0.003, as the vectors are rounded.`
