@@ -36,7 +36,7 @@ const gallery = (() => {
   const note = () => {
     if (shown.isStored || !shown.hits.length) return "";
     const marks = query.isAlone(shown.asked)
-      ? "Near-duplicates are marked only among the stored neighbours"
+      ? `Near-duplicates are marked only among the ${facts.neighbours} neighbours stored for each ${one}`
       : "Near-duplicates of several examples are not marked";
     const left = facts.exclude_near_duplicates ? ", so some may be shown here" : "";
     return `Searched in this page with rounded vectors: similarities are off by up to 0.003. ${marks}${left}.`;
