@@ -159,6 +159,8 @@ def test_the_focus_is_never_lost_and_one_picture_is_taken(
     until(page, "document.querySelectorAll('#own-hits > li').length === 10")
     page.locator("#own-hits button").first.click()
     until(page, "document.querySelectorAll('#trail .step').length === 2")
+    # The new query is in sight.
+    until(page, "document.querySelector('main').getBoundingClientRect().top < innerHeight / 3")
     assert page.evaluate("document.activeElement.className") == "crop"
 
 

@@ -59,6 +59,12 @@
     }
   };
 
+  // From above the query, which may be out of sight.
+  const searchBelow = (row) => {
+    document.querySelector("main").scrollIntoView();
+    search(row);
+  };
+
   const back = (place) => {
     const { steps } = current;
     location.hash = addressOf([steps[place].id], [], idsOf(steps.slice(0, place)));
@@ -229,7 +235,7 @@
     });
     behind.bind({ search, fail });
     map.bind({ search, fail });
-    if (facts.own_pictures) ownPicture.bind({ search, point: map.point });
+    if (facts.own_pictures) ownPicture.bind({ search: searchBelow, point: map.point });
     filters.bind(refresh, fail);
     searching.onProgress(showProgress);
     addEventListener("hashchange", arrive);
