@@ -167,9 +167,16 @@ def has_focus(page: Page) -> bool:
     return bool(page.evaluate("document.activeElement !== document.body"))
 
 
-def pixels_of(part: Page | Locator) -> np.ndarray:
-    """What is painted there: [height, width, 3]."""
-    return np.asarray(Image.open(io.BytesIO(part.screenshot())).convert("RGB")).astype(int)
+def pixels_of(part: Page | Locator, **options: Any) -> np.ndarray:
+    """What is painted there: [height, width, 3]. options: of a screenshot."""
+    picture = Image.open(io.BytesIO(part.screenshot(**options)))
+    return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def style_of(page: Page, selector: str, name: str) -> str:
+    return page.evaluate(
+        "([one, name]) => getComputedStyle(document.querySelector(one))[name]", [selector, name]
+    )
 
 
 def painted_pixels_of(page: Page, selector: str = "#map-panel") -> np.ndarray:

@@ -28,7 +28,11 @@ SIDE = 300
 # Left, top, width, height of a picture's three persons, and what fits of each into a cell of 112.
 BOXES = ((0, 0, 60, 150), (100, 10, 200, 100), (10, 200, 20, 31))
 FIT = ((45, 112), (112, 56), (20, 31))
-HOSTILE = ('"><img src=x onerror=alert(1)>.png', "</script><!-- \u2028.png", "人 & ü.png")
+HOSTILE = (
+    '"><img src=x onerror=alert(1)>, -1+1 @a #b %2e?.png',
+    "</script><!-- \u2028.png",
+    "人 & ü.png",
+)
 HOSTILE_LABEL = "'\"</script><b onclick=alert(1)>"
 HOSTILE_LICENSE = "<script>alert(1)</script>"
 

@@ -10,7 +10,7 @@ from browsing import executable, open_again, open_page, start_browser
 from explorer_page import PERSONS, serving, wait_until_ready
 from explorer_run import Made, make
 from report_run import Run
-from running import sampled
+from running import Workspace, sampled
 from visualsearch.data.tables import read_table
 
 if TYPE_CHECKING:
@@ -162,3 +162,29 @@ def ids(made: Made) -> list[int]:
 def start(ids: list[int]) -> int:
     """The person whose neighbours the explorer shows first."""
     return ids[PERSONS // 2]
+
+
+@pytest.fixture(scope="session")
+def explored_page(explored: Workspace) -> Path:
+    """The explorer of the demo."""
+    return explored.results / "report/explorer/index.html"
+
+
+@pytest.fixture(scope="session")
+def pictures(explored: Workspace) -> dict[int, Path]:
+    """The demo's files by image_id."""
+    rows = read_table(explored.results / "dataset/manifest.parquet").to_pylist()
+    return {row["image_id"]: explored.results / "dataset/images" / row["file"] for row in rows}
+
+
+@pytest.fixture
+def own_page(tab: "Page", explored_page: Path) -> Iterator["Page"]:
+    """The demo's explorer from disk. It asks for files beside it only, and nothing goes wrong."""
+    page = open_again(tab, explored_page)
+    wait_until_ready(page)
+    yield page
+    assert tab.messages == []
+    assert {url.rsplit("/", 2)[0] for url in tab.requests} <= {
+        explored_page.parent.as_uri(),
+        explored_page.parents[1].as_uri(),
+    }

@@ -134,8 +134,23 @@ def test_a_picture_that_has_moved_is_told(visit: Visit, tmp_path: Path) -> None:
     page = visit((made.build() / "index.html").as_uri())
     shutil.rmtree(tmp_path / "pictures")
     page.click("#query-behind")
-    page.get_by_text("could not be shown: it may have been moved").wait_for()
+    page.get_by_text("could not be shown. It may have been moved").wait_for()
     assert page.locator("#behind-stage").is_hidden()
+
+
+def test_a_long_name_takes_three_lines(visit: Visit, tmp_path: Path) -> None:
+    name = "long " * 80 + ".png"
+    folder = make(tmp_path, 12).build()
+    path = folder / "data/pictures-0000.js"
+    path.write_text(path.read_text(encoding="ascii").replace("3.png", name), encoding="ascii")
+    page = visit((folder / "index.html").as_uri(), hash="#person=4000")
+    wait_for(page, 4000)
+    shown = page.locator("#query-facts dd").first
+    assert shown.bounding_box()["height"] < 70
+    assert shown.locator("span").get_attribute("title") == name
+    page.click("#query-behind")
+    heading(page, "Query")
+    assert page.locator("#behind-facts").get_by_text(name.strip()).bounding_box()["height"] > 70
 
 
 @in_both
@@ -151,7 +166,7 @@ def test_search_from_the_whole_picture(visit: Visit, made: Made, ids: list[int])
     row = rows_of_hits(page)[0]
     page.locator("#hits .act").filter(has_text="⤢").first.click()
     heading(page, "Neighbour 1")
-    page.get_by_text("Search only this picture (3)").click()
+    page.get_by_text("Search in this picture only (3)").click()
     passes = made.table["image_id"].to_numpy() == row // A_PICTURE + 1
     wait_for_hits(page, expected_hits(made, [person], passes=passes, in_one_picture=True))
     until(page, f"location.hash.includes('image={row // A_PICTURE + 1}')")
@@ -177,7 +192,7 @@ def test_found_by_name_image_and_person(visit: Visit, ids: list[int]) -> None:
     several = [image for image in range(110) if "7.png" in file_of(image)]
     for place, image in enumerate([*several, several[0]]):
         said = find("7.png", ids[image * A_PICTURE])
-        assert f"{place % len(several) + 1} of {len(several)} whose name has “7.png”" in said
+        assert f"{place % len(several) + 1} of {len(several)} with “7.png” in its name" in said
     assert page.messages == []
 
 

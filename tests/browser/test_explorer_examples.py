@@ -56,7 +56,7 @@ def test_examples_and_counter_examples(
     assert "2 examples and 1 counter-example" in page.inner_text("#announce")
     # Neither they nor others of the examples' pictures are found.
     assert found[:10] != expected_hits(made, [start, second])[:10]
-    assert "Near-duplicates are not known" in page.inner_text("#hits-note")
+    assert "Near-duplicates of several examples are not marked" in page.inner_text("#hits-note")
 
     other = visit(page.url, width=1000)
     wait_for(other, start)
@@ -90,15 +90,48 @@ def test_each_part_can_be_taken_out(visit: Visit, made: Made, start: int, ids: l
     page.get_by_label(f"Take the counter-example {third} out of the query").click()
     until(page, "document.getElementById('parts').hidden")
     assert has_focus(page)
-    assert page.inner_text("#hits-text").startswith("nearest first, by")
+    assert page.inner_text("#hits-text").startswith("most similar first, by")
     assert page.evaluate("location.hash") == f"#person={second}"
+
+
+def test_a_reader_may_be_quicker_than_the_search(
+    visit: Visit, made: Made, start: int, ids: list[int]
+) -> None:
+    page = visit()
+    page.evaluate(
+        "() => { const { data } = chunks; window.let = Promise.withResolvers();"
+        "  chunks.data = async (...asked) => {"
+        "    if (asked[0].startsWith('vectors')) await window.let.promise;"
+        "    return data(...asked); }; }"
+    )
+    second, third, fourth = (ids[row] for row in rows_of_hits(page)[:3])
+    for place in range(3):
+        act(page, place, "+")
+    until(page, f"location.hash === '#person={start}&like={second},{third},{fourth}'")
+    # The filter holds for the query that is on its way, and the address for both.
+    page.fill("#filter-low", "31")
+    until(page, "location.hash.endsWith('&low=31')")
+    page.evaluate("window.let.resolve()")
+    passes = made.table["h"].to_numpy().round() >= 31
+    found = expected_hits(made, [start, second, third, fourth], passes=passes)
+    wait_for_hits(page, found[:10])
+    until(page, "document.querySelectorAll('#parts li').length === 4")
+    assert page.evaluate("location.hash").endswith(f"={second},{third},{fourth}&low=31")
+    page.evaluate(
+        "() => [...document.querySelectorAll('#parts button')].slice(1, 3)"
+        ".forEach((one) => one.click())"
+    )
+    until(page, "document.querySelectorAll('#parts li').length === 2")
+    assert parts_of(page) == [f"example, id {start}", f"example, id {fourth}"]
+    assert page.messages == []
 
 
 def test_an_example_may_become_a_counter_example(visit: Visit, made: Made, ids: list[int]) -> None:
     first, second = ids[0], ids[9]
     page = visit(hash=f"#person={first}&like={second},7,{first}&unlike={second},{ids[30]}")
     wait_for(page, first)
-    # Nobody is named twice; who is not in the set is left out.
+    # Nobody is named twice; who is not in the set is left out, in words.
+    assert "lists 1 example that this set does not have" in page.inner_text("#notice")
     until(page, "document.querySelectorAll('#parts li').length === 3")
     assert parts_of(page)[1:] == [f"example, id {second}", f"counter-example, id {ids[30]}"]
     wait_for_hits(page, expected_hits(made, [first, second], [ids[30]])[:10])
@@ -164,7 +197,7 @@ def test_the_focus_never_falls_to_the_body(width: int, visit: Visit, start: int)
         press("#filter-open")
         assert has_focus(page)
     page.fill("#filter-low", "90")
-    until(page, "document.getElementById('hits-text').textContent.includes('that pass')")
+    until(page, "document.getElementById('hits-text').textContent.includes('that match')")
     press("#filter-reset")
     until(page, "document.getElementById('filter-reset').disabled")
     assert has_focus(page)

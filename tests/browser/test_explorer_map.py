@@ -36,11 +36,11 @@ def test_filters_hold_for_hits_map_and_random(
 ) -> None:
     page = visit()
     height = np.round(made.table["h"].to_numpy())
-    everyone = f"{PERSONS} of {PERSONS} pass"
+    everyone = f"{PERSONS} of {PERSONS} match"
     assert passing(page) == everyone
     page.fill("#filter-low", "90")
     high = np.flatnonzero(height >= 90).tolist()
-    assert passing(page) == f"{len(high)} of {PERSONS} pass"
+    assert passing(page) == f"{len(high)} of {PERSONS} match"
     wait_for_hits(page, expected_hits(made, [start], passes=height >= 90)[:10])
     ranks = [int(text) for text in page.locator("#hits .rank").all_inner_texts()]
     assert ranks == list(range(1, 11))
@@ -52,7 +52,7 @@ def test_filters_hold_for_hits_map_and_random(
 
     page.fill("#filter-low", "")
     page.fill("#filter-high", "40")
-    assert passing(page) == f"{(height <= 40).sum()} of {PERSONS} pass"
+    assert passing(page) == f"{(height <= 40).sum()} of {PERSONS} match"
     page.click("#filter-reset")
     until(page, f"document.getElementById('passing').textContent === '{everyone}'")
     assert page.input_value("#filter-high") == ""
@@ -63,7 +63,7 @@ def test_filter_by_score(visit: Visit, made: Made) -> None:
     score = (made.table["score"].to_numpy() * 100).round()
     lowest = int(np.median(score))
     page.locator("#filter-score").fill(f"{lowest / 100:g}")
-    assert passing(page) == f"{(score >= lowest).sum()} of {PERSONS} pass"
+    assert passing(page) == f"{(score >= lowest).sum()} of {PERSONS} match"
     assert page.inner_text("#filter-score-text") == f"{lowest / 100:.2f}"
 
 
@@ -72,23 +72,30 @@ def test_filter_by_label(visit: Visit) -> None:
     # Pictures whose number is no multiple of 4 have labels: three persons each.
     image = np.arange(PERSONS) // 3
     page.get_by_role("combobox", name="who", exact=True).select_option(label=HOSTILE_LABEL)
-    assert passing(page) == f"{(image % 4 > 0).sum()} of {PERSONS} pass"
+    assert passing(page) == f"{(image % 4 > 0).sum()} of {PERSONS} match"
     page.get_by_role("combobox", name="n", exact=True).select_option(label="3")
-    assert passing(page) == f"{((image % 4 > 0) & (image % 5 == 3)).sum()} of {PERSONS} pass"
+    assert passing(page) == f"{((image % 4 > 0) & (image % 5 == 3)).sum()} of {PERSONS} match"
 
 
 def test_where_no_neighbour_passes_it_says_so(visit: Visit) -> None:
     page = visit()
     page.fill("#filter-low", "60000")
-    assert passing(page) == f"0 of {PERSONS} pass"
-    until(page, "document.getElementById('hits-text').textContent === 'Nobody passes the filters.'")
+    assert passing(page) == f"0 of {PERSONS} match"
+    until(
+        page,
+        "document.getElementById('hits-text').textContent === 'No person matches the filters.'",
+    )
     assert rows_of_hits(page) == []
     before = now(page)
     page.click("#random")
+    assert page.inner_text("#find-text") == "No other person matches the filters."
     painted(page)
     assert now(page) == before
     page.click("#hits-reset")
     until(page, "document.querySelectorAll('#hits .hit').length === 10")
+    page.click("#random")
+    wait_for_other(page, before)
+    assert page.inner_text("#find-text") == ""
 
 
 @in_both
@@ -182,6 +189,21 @@ def test_map_dims_who_does_not_pass(visit: Visit, made: Made) -> None:
     painted(page)
     card = page.locator("#map-card")
     assert card.is_hidden() or row_of(page.locator("#map-card-picture")) != small
+
+
+@in_both
+def test_the_map_is_never_black_when_its_size_changes(visit: Visit) -> None:
+    page = visit()
+    for width in (300, 200):
+        colour = page.evaluate(
+            "(width) => new Promise((done) => {"
+            "  stage.panel.style.width = `${width}px`;"
+            "  new ResizeObserver(() => { const { base } = stage;"
+            "    done([base.width, ...base.getContext('2d').getImageData(2, 2, 1, 1).data]);"
+            "  }).observe(stage.panel); })",
+            width,
+        )
+        assert abs(colour[0] - width) < 5 and min(colour[1:]) > 245
 
 
 @in_both

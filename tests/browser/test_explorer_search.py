@@ -161,6 +161,8 @@ def test_an_address_can_be_shared(
         ("#person=1000000000000000", "could not be understood"),
         ("#<img src=x onerror=alert(1)>", "could not be understood"),
         ("#person=1000&trail=1,,2", "could not be understood"),
+        ("#like=1000", "has no person to start with"),
+        ("#trail=1000", "has no person to start with"),
     ],
 )
 def test_a_bad_address_says_so_and_starts(hash: str, said: str, visit: Visit, start: int) -> None:
@@ -178,7 +180,7 @@ def test_unknown_steps_of_a_trail_are_left_out_in_words(visit: Visit, ids: list[
     page = visit(hash=f"#person={ids[5]}&trail={ids[1]},7,{ids[2]}")
     wait_for_steps(page, 3)
     assert trail_of(page) == [ids[1], ids[2], ids[5]]
-    assert "1 step" in page.inner_text("#notice")
+    assert "1 trail step" in page.inner_text("#notice")
 
 
 def test_a_long_trail_shows_its_end(visit: Visit, ids: list[int]) -> None:

@@ -1,33 +1,24 @@
 """Choosing persons on the explorer's map, and taking the selection away, in real browsers."""
 
-import csv
-import io
-import json
-import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page
-from pycocotools.coco import COCO
 
 from browsing import WIDTHS, until
 from explorer_page import (
     PERSONS,
     focus_is_lost,
     in_both,
-    in_both_and_from_a_host,
     painted_pixels_of,
     places,
     row_of,
     tab_to,
     wait_for,
 )
-from explorer_run import A_PICTURE, BOXES, HOSTILE_LICENSE, SIDE, Made, file_of, make
-from visualsearch.explorer.chunks import script
-from visualsearch.report.writing import cell
+from explorer_run import Made, make
 
 Visit = Callable[..., Page]
 Corners = list[tuple[float, float]]
@@ -96,7 +87,9 @@ def test_a_rectangle_selects_who_is_in_it(visit: Visit, made: Made, ids: list[in
     # A drag in this mode does not move the map.
     assert (places(made, page) == place).all()
     assert page.inner_text("#selected-text") == f"{mask.sum()} of {PERSONS} persons"
-    assert page.inner_text("#announce") == f"{mask.sum()} chosen. Selected: {mask.sum()} persons"
+    assert (
+        page.inner_text("#announce") == f"{mask.sum()} chosen. Now selected: {mask.sum()} persons"
+    )
     rows = page.locator("#selected-persons canvas").evaluate_all(
         "all => all.map((one) => +one.dataset.row)"
     )
@@ -281,116 +274,6 @@ def test_the_gallery_grows_and_reads_only_what_is_seen(visit: Visit, host: str) 
     assert not focus_is_lost(page)
 
 
-def saved(page: Page, kind: str, name: str) -> str:
-    """The text of the file that a button gives."""
-    browser = page.context.browser
-    if browser.browser_type.name == "firefox":
-        path = browser.saves_to / name
-        path.unlink(missing_ok=True)
-        page.click(f"#selected-{kind}")
-        end = time.monotonic() + 10
-        while not path.is_file() or path.with_name(f"{name}.part").exists():
-            assert time.monotonic() < end, f"no {name} in {list(browser.saves_to.iterdir())}"
-            time.sleep(0.02)
-    else:
-        with page.expect_download() as download:
-            page.click(f"#selected-{kind}")
-        assert download.value.suggested_filename == name
-        path = Path(download.value.path())
-    until(page, f"document.getElementById('selected-saving').textContent === '{name} saved.'")
-    return path.read_bytes().decode("utf-8")
-
-
-@in_both_and_from_a_host
-def test_the_selection_as_files(
-    where: str, visit: Visit, made: Made, host: str, tmp_path: Path
-) -> None:
-    page = visit(host if where == "host" else None)
-    chosen = list(range(0, PERSONS, 7))
-    page.evaluate(
-        "rows => selection.set(Uint8Array.from("
-        "{ length: persons.count }, (_, row) => (rows.includes(row) ? 1 : 0)))",
-        chosen,
-    )
-    text = saved(page, "csv", "selection.csv")
-    assert text.startswith("\ufeff") and text.count("\r\n") == len(chosen) + 1
-    persons = [made.table.slice(row, 1).to_pylist()[0] for row in chosen]
-    rows = list(csv.DictReader(io.StringIO(text[1:], newline=""), strict=True))
-    for row, person, number in zip(rows, persons, chosen, strict=True):
-        image = number // A_PICTURE
-        assert int(row["person_id"]) == person["person_id"]
-        assert int(row["image_id"]) == person["image_id"]
-        assert row["file"] == cell(file_of(image))
-        assert float(row["score"]) == round(person["score"], 3)
-        assert [float(row[side]) for side in "xywh"] == list(BOXES[number % A_PICTURE])
-        assert row["license"] == (HOSTILE_LICENSE if image % 2 else "")
-        assert row["source_url"] == ("" if image % 2 else f"https://a.example/?{image}")
-
-    text = saved(page, "coco", "selection.json")
-    assert text.isascii()
-    found = json.loads(text)
-    assert found["categories"] == [{"id": 1, "name": "person", "supercategory": "person"}]
-    images = {image["id"]: image for image in found["images"]}
-    assert list(images) == sorted({person["image_id"] for person in persons})
-    for image in images.values():
-        assert image["file_name"] == file_of(image["id"] - 1)
-        assert (image["width"], image["height"]) == (SIDE, SIDE)
-    (tmp_path / "selection.json").write_text(text, encoding="ascii")
-    opened = COCO(tmp_path / "selection.json")
-    assert sorted(opened.imgs) == sorted(images)
-    assert len(opened.getAnnIds(catIds=[1])) == len(found["annotations"]) == len(chosen)
-    for number, (one, person) in enumerate(zip(found["annotations"], persons, strict=True), 1):
-        assert one["id"] == number
-        assert one["person_id"] == person["person_id"]
-        assert one["image_id"] == person["image_id"] and one["image_id"] in images
-        assert one["category_id"] == 1 and one["iscrowd"] == 0
-        assert one["bbox"] == list(BOXES[chosen[number - 1] % A_PICTURE])
-        assert one["area"] == one["bbox"][2] * one["bbox"][3]
-        assert one["score"] == round(person["score"], 3)
-    assert page.messages == []
-
-
-def test_spreadsheets_find_no_formula(visit: Visit, tmp_path: Path) -> None:
-    names = [
-        "=1+1.png",
-        "a;=b.png",
-        "-x.png",
-        "\ty.png",
-        '"@z".png',
-        '; "＋1.png',
-        "a\n=b.png",
-        "-;+.png",
-    ]
-    folder = make(tmp_path, len(names) * A_PICTURE).build()
-    path = folder / "data/pictures-0000.js"
-    text = path.read_text(encoding="ascii")
-    pictures = json.loads(text[text.index(",") + 1 : -3])
-    for row, name in zip(pictures, names, strict=True):
-        row[1] = name
-    path.write_text(script("pictures-0000", pictures), encoding="ascii")
-    page = visit((folder / "index.html").as_uri())
-    page.click("#choose-view")
-    rows = csv.DictReader(
-        io.StringIO(saved(page, "csv", "selection.csv")[1:], newline=""), strict=True
-    )
-    files = [row["file"] for row in rows]
-    # As the report writes them.
-    assert files[::A_PICTURE] == [cell(name) for name in names]
-    assert not set(files) & set(names[:4])
-
-
-def test_a_file_that_is_missing_is_named(visit: Visit, explorer: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(explorer, copy)
-    (copy / "data/details-0001.js").unlink()
-    page = visit((copy / "index.html").as_uri())
-    page.click("#choose-view")
-    page.click("#selected-csv")
-    page.wait_for_selector("#notice:not([hidden])")
-    assert "data/details-0001.js" in page.inner_text("#notice")
-    assert page.inner_text("#selected-saving") == ""
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("persons", [PERSONS, 20])
 def test_the_first_view_cuts_nothing_off(
@@ -412,28 +295,3 @@ def test_the_first_view_cuts_nothing_off(
     # And all of it is there: the map reaches near to two of its sides.
     there = np.argwhere((pixels[6:-6, 6:-6] < 245).any(axis=2))
     assert np.ptp(there, axis=0).max() > 0.6 * min(pixels.shape[:2])
-
-
-def test_where_colours_are_forced(visit: Visit) -> None:
-    page = visit(forced_colors="active")
-    page.click("#choose-lasso")
-
-    def background(selector: str) -> str:
-        return page.evaluate(
-            "one => getComputedStyle(document.querySelector(one)).backgroundColor", selector
-        )
-
-    assert background("#choose-lasso") != background("#choose-move")
-    # Points keep the colours that their legend has.
-    swatches = page.locator("#map-legend .swatch").evaluate_all(
-        "all => all.map((one) => getComputedStyle(one).backgroundColor)"
-    )
-    assert len(set(swatches)) == len(swatches) > 3
-    colours = {tuple(pixel) for pixel in painted_pixels_of(page).reshape(-1, 3)}
-    for swatch in swatches:
-        wanted = np.array([int(part) for part in swatch[4:-1].split(",")])
-        assert min(np.abs(np.array(list(colours)) - wanted).max(axis=1)) < 30
-    page.keyboard.press("Tab")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    current = "getComputedStyle(document.querySelector('[aria-current] .step')).outlineStyle"
-    assert page.evaluate(current) == "solid"

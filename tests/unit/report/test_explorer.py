@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -23,29 +22,19 @@ from explorer_run import (
     FIT,
     HOSTILE_LABEL,
     HOSTILE_LICENSE,
-    LENGTH,
-    SHARDS,
     SIDE,
     Made,
     file_of,
-    full_length_of,
     make,
-    opened,
 )
-from helpers import persons_table, unit_vectors, write_shards
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import remove_leftovers, replacing_folder
-from visualsearch.data.tables import HITS, metadata_of, read_table, write_table
-from visualsearch.explorer.chunks import NOBODY, map_chunk, script
+from visualsearch.data.tables import read_table
+from visualsearch.explorer.chunks import NOBODY, script
 from visualsearch.explorer.contents import Contents
 from visualsearch.explorer.page import page_facts
-from visualsearch.explorer.report_hits import hits_of_persons, put_hits_first
 from visualsearch.explorer.thumbnails import SHEET_COLUMNS, SHEET_PERSONS
 from visualsearch.explorer.writing import write_explorer
-from visualsearch.search.everyone import EVERYONE, exact_index, search_everyone
-from visualsearch.search.hits import search_all
-from visualsearch.search.map import MAP, project, write_map
-from visualsearch.settings import SearchSettings
 
 N = 330
 
@@ -281,140 +270,6 @@ def test_few_persons(tmp_path: Path, persons: int) -> None:
         rows, *_ = arrays(folder, "neighbours-0000", ("<u4", shape), ("<i2", shape), ("u1", shape))
         # They are of one picture, and persons of the same picture are not searched.
         assert (rows == NOBODY).all()
-
-
-def test_one_place_lies_in_the_middle() -> None:
-    places = np.frombuffer(base64.b64decode(map_chunk(np.array([[3, -7]], np.float32))), "<u2")
-    assert np.abs(places.astype(int) - 0x8000).max() <= 1
-
-
-@pytest.mark.parametrize("backend", ["annoy", "exact", "faiss"])
-@pytest.mark.parametrize(
-    "search",
-    [
-        {"hits_per_image": None},
-        {},
-        {"hits_per_image": None, "same_image": True},
-        {"near_duplicate": 0.8, "exclude_near_duplicates": True},
-    ],
-    ids=["elsewhere", "one-an-image", "same-image", "no-near-duplicates"],
-)
-def test_first_come_the_hits_of_the_report(
-    tmp_path: Path, backend: str, search: dict[str, Any]
-) -> None:
-    """Though they are an index's, which misses some, and everybody's neighbours are exact."""
-    table = persons_table(unit_vectors(N, LENGTH), A_PICTURE)
-    index = opened(tmp_path, table, backend, search_k=1)
-    settings, full_length = SearchSettings(**search), full_length_of(tmp_path)
-    ids = table["person_id"].to_pylist()
-    queries = table.select(["person_id", "image_id", "vector"])
-    queries = queries.append_column("query", pa.array(np.arange(N)))
-    hits = search_all(index, table.drop_columns("vector"), queries, settings, full_length)
-    write_table(tmp_path / "queries.parquet", [queries], queries.schema)
-    write_table(tmp_path / "hits.parquet", [hits], HITS)
-    by_person = hits_of_persons(str(tmp_path / "queries.parquet"), str(tmp_path / "hits.parquet"))
-    shards = [str(tmp_path / f"{shard}.parquet") for shard in range(SHARDS)]
-    everyone = exact_index(shards)
-    found: dict[int, dict[str, Any]] = {}
-    exact: dict[int, list[int]] = {}
-    for path in shards:
-        for part in search_everyone(everyone, table, path, settings, 30, full_length):
-            assert part.schema.equals(EVERYONE)
-            exact |= {row["person_id"]: row["neighbours"] for row in part.to_pylist()}
-            columns = part.to_pydict()
-            put_hits_first(columns, by_person, settings.hits_per_image, 30)
-            rows = zip(*columns.values(), strict=True)
-            found |= {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
-    assert sorted(found) == ids
-    assert sorted(by_person) == ids
-    assert {len(neighbours) for neighbours in exact.values()} == {30}
-    for person in ids:
-        person_found = found[person]
-        for name, column in (
-            ("neighbours", "person_id"),
-            ("similarity", "similarity"),
-            ("same_image", "same_image"),
-            ("near_duplicate", "near_duplicate"),
-        ):
-            assert person_found[name][:10] == [hit[column] for hit in by_person[person]], person
-        # Then the nearest that are not among them.
-        shown = person_found["neighbours"]
-        assert len(set(shown) - {person}) == 30
-        further = [other for other in exact[person] if other not in shown[:10]]
-        if settings.hits_per_image == 1:
-            assert len({n // 1000 for n in shown}) == 30
-            images = {other // 1000 for other in shown[:10]}
-            further = [other for other in further if other // 1000 not in images]
-        assert shown[10:] == further[:20][: len(shown) - 10]
-    if backend == "annoy":
-        assert any(found[person]["neighbours"] != exact[person] for person in ids)
-
-
-def test_a_query_of_an_own_picture_changes_nobody(tmp_path: Path) -> None:
-    nobody = pa.array([None], pa.int64())
-    queries = pa.table({"query": pa.array([0], pa.int16()), "person_id": nobody})
-    write_table(tmp_path / "queries.parquet", [queries], queries.schema)
-    hits = pa.Table.from_pylist([{"query": 0, "person_id": 1000}], HITS)
-    write_table(tmp_path / "hits.parquet", [hits], HITS)
-    assert hits_of_persons(str(tmp_path / "queries.parquet"), str(tmp_path / "hits.parquet")) == {}
-
-
-@pytest.mark.parametrize("count", [1, 4, 30])
-def test_as_many_neighbours_as_asked(tmp_path: Path, count: int) -> None:
-    table = persons_table(unit_vectors(N, LENGTH), A_PICTURE)
-    index = opened(tmp_path, table, "exact")
-    search = SearchSettings(neighbours=4)
-    parts = search_everyone(
-        index, table, str(tmp_path / "0.parquet"), search, count, full_length_of(tmp_path)
-    )
-    lists = [row["neighbours"] for part in parts for row in part.to_pylist()]
-    assert {len(found) for found in lists} == {count}
-
-
-def test_tsne_keeps_groups_together_and_is_the_same_again(tmp_path: Path) -> None:
-    group = np.arange(90) % 3
-    vectors = np.eye(3, LENGTH)[group] + 0.05 * np.random.default_rng(0).normal(size=(90, LENGTH))
-    table = persons_table(vectors)
-    maps = []
-    for shards in (1, 4):
-        (tmp_path / str(shards)).mkdir()
-        path = tmp_path / f"map-{shards}.parquet"
-        write_map(path, write_shards(tmp_path / str(shards), table, shards), "tsne")
-        maps.append(path)
-    assert maps[0].read_bytes() == maps[1].read_bytes()
-    assert metadata_of(maps[0])["method"] == "tsne"
-    found = read_table(maps[0])
-    assert found.schema.equals(MAP) and found["person_id"].equals(table["person_id"])
-    places = np.column_stack([found["x"].to_numpy(), found["y"].to_numpy()])
-    apart = np.linalg.norm(places[:, None] - places[None], axis=2) + 1e9 * np.eye(90)
-    assert (group[apart.argmin(axis=1)] == group).all()
-
-
-@pytest.mark.parametrize("persons", [0, 1, 2, 7, 8, 9, 31])
-def test_a_map_of_few(persons: int) -> None:
-    places, method = project(unit_vectors(persons, LENGTH), "tsne")
-    assert places.shape == (persons, 2) and places.dtype == np.float32
-    assert np.isfinite(places).all()
-    assert method == ("tsne" if persons >= 8 else "pca")
-
-
-def test_copies_of_one_person_lie_together(caplog: pytest.LogCaptureFixture) -> None:
-    """More of them than t-SNE asks neighbours for, so that all distances of a person are 0."""
-    vectors = unit_vectors(150, LENGTH)
-    vectors[:100] = vectors[0]
-    with caplog.at_level("INFO"):
-        places, method = project(vectors, "tsne")
-    assert method == "tsne" and np.isfinite(places).all()
-    apart = np.linalg.norm(places[:, None] - places[None], axis=2) + 1e9 * np.eye(150)
-    assert (apart[:100].argmin(axis=1) < 100).all()
-    assert "map: 15 rounds of 50 steps in" in caplog.text
-
-
-@pytest.mark.parametrize("vectors", [np.ones((20, 4)), np.linspace(0, 1, 20)[:, None]])
-def test_a_map_of_persons_that_hardly_differ(vectors: np.ndarray) -> None:
-    places, method = project(vectors.astype(np.float32), "tsne")
-    assert method == "pca" and np.isfinite(places).all()
-    assert places[:, 0].tolist() == vectors[:, 0].astype(np.float32).tolist()
 
 
 def test_a_failed_build_leaves_the_old_one(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ SCRIPTS = (
     "searcher",
     "searching",
     "address",
+    "asking",
     "query",
     "hit",
     "gallery",
@@ -64,13 +65,13 @@ OWN_PICTURE_SCRIPTS = (
 PROJECTIONS = {
     "tsne": (
         "t-SNE",
-        "What lies together looks alike to the search. How far apart two groups lie, how large "
-        "they are and where they lie means nothing.",
+        "Points that lie close together look alike to the search. The distance between two groups, "
+        "their size and their place mean nothing.",
     ),
     "pca": (
         "PCA",
-        "The two directions in which the vectors differ most, so that what lies far apart differs; "
-        "what lies together may still differ in all other directions.",
+        "The map shows the two directions in which the vectors differ most. Points far apart "
+        "differ; points close together may still differ in the other directions.",
     ),
 }
 
@@ -99,9 +100,9 @@ def page_facts(
     notes.append(picture_limit_note(search.hits_per_image, nouns))
     if search.exclude_near_duplicates:
         notes.append("Near-duplicates are left out of the neighbours.")
-    order = "nearest first, by cosine similarity"
+    order = "most similar first, by cosine similarity"
     if search.rerank:
-        order = "nearest first by the reduced vectors, without the report’s second look"
+        order = "most similar first by the reduced vectors; unlike the report, not reranked"
     return {
         "title": settings.report.title,
         "things": nouns,
@@ -144,7 +145,7 @@ def page_facts(
 def render_page(facts: dict[str, Any]) -> str:
     """Return the page. facts: as `page_facts` returns them."""
     scripts: tuple[str, ...] = SCRIPTS
-    styles: tuple[str, ...] = ("search", "map")
+    styles: tuple[str, ...] = ("controls", "search", "map")
     if facts["own_pictures"]:
         scripts = (*SCRIPTS[:-1], *OWN_PICTURE_SCRIPTS, SCRIPTS[-1])
         styles = (*styles, "own_picture")

@@ -17,11 +17,18 @@ from markupsafe import Markup
 TEMPLATES = Path(__file__).parent / "templates"
 SHARED_SCRIPTS = ("elements", "clipboard", "saving", "boxes", "leafing")
 
+# A magnifying glass for the browser's tab: in the page itself, so that no host is asked for a file.
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' "
+    "stroke='%23d1470a' stroke-width='2.5' stroke-linecap='round'%3E"
+    "%3Ccircle cx='6.5' cy='6.5' r='4.5'/%3E%3Cpath d='m10 10 4.5 4.5'/%3E%3C/svg%3E"
+)
+
 # By source: what readers must know about the people shown.
 PEOPLE_NOTES = {
     "openpeople": (
-        "The people in these pictures are computer-generated: they look like photographs, and "
-        "nobody in them exists."
+        "The people in the searched pictures are computer-generated: they look like "
+        "photographs, and nobody in them exists."
     )
 }
 
@@ -70,9 +77,10 @@ def render(
 ) -> str:
     """Render <name>.html.j2 of a folder of templates; all values but Markup are escaped.
 
-    The template also gets `theme`, a script that runs first; `style`, from base.css, the
-    `shared_styles`, <name>.css and then `styles`; and `script`, from the shared scripts and then
-    `scripts`. What is shared lies in this package, all else in the folder of templates.
+    The template also gets `icon`, an address; `theme`, a script that runs first; `style`, from
+    base.css, the `shared_styles`, <name>.css and then `styles`; and `script`, from the shared
+    scripts and then `scripts`. What is shared lies in this package, all else in the folder of
+    templates.
     """
     environment = Environment(
         loader=FileSystemLoader(templates),
@@ -86,6 +94,7 @@ def render(
     sheets += [templates / f"{style}.css" for style in (name, *styles)]
     shared = [TEMPLATES / f"{script}.js" for script in SHARED_SCRIPTS]
     return environment.get_template(f"{name}.html.j2").render(
+        icon=ICON,
         theme=inline([TEMPLATES / "theme.js"]),
         style=inline(sheets),
         script=inline([*shared, *(templates / f"{script}.js" for script in scripts)]),

@@ -5,6 +5,8 @@ const address = (() => {
   const MOST_EXAMPLES = 64;
   const LABEL = "label:";
   const ID = /^\d{1,15}$/;
+  // The page's own links past its controls, clicked before its script took them over.
+  const NOTHING = new Set(["", "#", "#hits-title", "#map-title"]);
   const IDS = /^\d{1,15}(?:,\d{1,15})*$/;
   // By field of the filters: what may stand there.
   const FILTERS = {
@@ -18,8 +20,8 @@ const address = (() => {
   // {id, like, unlike, trail, filters}: like and unlike are ids of further examples and of
   // counter-examples. null where the address says nothing; undefined where it cannot be understood.
   const read = (hash) => {
-    if (hash === "" || hash === "#") return null;
-    const said = { id: null, like: [], unlike: [], trail: [], filters: { labels: {} } };
+    if (NOTHING.has(hash)) return null;
+    const said = { id: null, like: [], unlike: [], trail: [], filters: { labels: Object.create(null) } };
     for (const [key, value] of new URLSearchParams(hash.slice(1))) {
       if (key === "person" && ID.test(value)) said.id = Number(value);
       else if (["like", "unlike", "trail"].includes(key) && IDS.test(value)) {

@@ -19,7 +19,7 @@ const behind = (() => {
   const fileLink = (detail) => {
     const address = ownFile(detail);
     if (address === null) return detail.name;
-    return elements.make("a", { href: address, title: "The file itself" }, detail.name);
+    return elements.make("a", { href: address, title: `Open ${detail.name}` }, detail.name);
   };
 
   const wholePicture = (detail) =>
@@ -34,7 +34,7 @@ const behind = (() => {
     part("stage").hidden = address === null;
     part("missing").textContent =
       address === null
-        ? "This explorer brings no whole pictures. Build it with explorer.pictures: true for them."
+        ? "This explorer holds no whole pictures. To see them, set explorer.pictures: true and build it again."
         : "";
     if (address === null) return;
     part("stage").style.setProperty("--ratio", detail.width / detail.height);
@@ -62,10 +62,10 @@ const behind = (() => {
         : []),
       elements.fact(`${facts.things[0]} id`, String(detail.id)),
       ...gallery.factsOf(detail),
-      ...(others.length ? [elements.fact("others here", `${others.length}, drawn faintly`)] : []),
+      ...(others.length ? [elements.fact("others in it", `${others.length}, with thin boxes`)] : []),
     );
     part("search").hidden = !view.hit;
-    part("only").textContent = `Search only this picture (${detail.many})`;
+    part("only").textContent = `Search in this picture only (${detail.many})`;
     part("only").dataset.image = detail.image;
     part("back").setAttribute("aria-disabled", at === 0);
     part("next").setAttribute("aria-disabled", at === views.length - 1);
@@ -98,8 +98,8 @@ const behind = (() => {
     part("picture").addEventListener("error", () => {
       part("stage").hidden = true;
       part("missing").textContent =
-        `${part("picture").getAttribute("src")} could not be shown: it may have been moved, or no ` +
-        "browser shows pictures of its kind.";
+        `${part("picture").getAttribute("src")} could not be shown. It may have been moved, or ` +
+        "this browser cannot show its format.";
     });
     part("search").addEventListener("click", () => {
       dialog.close();

@@ -39,7 +39,7 @@ const choosing = (() => {
     } else if (how === "take") mask.fill(0);
     selection.set(mask);
     const selected = words.count(selection.count, persons.facts.things);
-    say(`${words.number(inside)} chosen. Selected: ${selected}`);
+    say(`${words.number(inside)} chosen. Now selected: ${selected}`);
   };
 
   const setOutline = (corners) => {
@@ -102,7 +102,7 @@ const choosing = (() => {
   const startFrame = () => {
     const [width, height] = [size.width / 3, size.height / 3];
     frame = { left: width, top: height, width, height };
-    showFrame(" Arrows move it, Shift with arrows sizes it, Enter selects who is in it.");
+    showFrame(" Arrows move it, Shift with arrows resizes it, Enter selects what is in it.");
   };
 
   const ARROWS = {

@@ -9,6 +9,8 @@
   let asked = null;
   // What the page shows all of: {row, id, like, unlike, steps}.
   let current = null;
+  // Whether `current` is what the address asks for.
+  let isShown = false;
   let arrivals = 0;
   let looks = 0;
   let written = null;
@@ -32,8 +34,17 @@
   // like, unlike, trail: ids; the first of like is the one shown large.
   const addressOf = ([id, ...like], unlike, trail) =>
     address.write({ id, like, unlike, trail, filters: filters.values() });
-  const addressNow = () =>
-    addressOf(idsOf(current.like), idsOf(current.unlike), idsOf(current.steps));
+  // The ids asked for, which are on their way if the reader was quicker than the search.
+  const wantedIds = () => {
+    const said = isShown && location.hash === written ? null : address.read(location.hash);
+    if (Number.isInteger(said?.id)) return { ...said, like: [said.id, ...said.like] };
+    const { like, unlike, steps } = current;
+    return { like: idsOf(like), unlike: idsOf(unlike), trail: idsOf(steps) };
+  };
+  const addressNow = () => {
+    const { like, unlike, trail } = wantedIds();
+    return addressOf(like, unlike, trail);
+  };
 
   // The address changes when all is there that a gallery needs.
   const search = async (row) => {
@@ -48,62 +59,34 @@
     }
   };
 
+  // From above the query, which may be out of sight.
+  const searchBelow = (row) => {
+    document.querySelector("main").scrollIntoView();
+    search(row);
+  };
+
   const back = (place) => {
     const { steps } = current;
     location.hash = addressOf([steps[place].id], [], idsOf(steps.slice(0, place)));
   };
 
-  const change = (like, unlike) => {
-    location.hash = addressOf(idsOf(like), idsOf(unlike), idsOf(current.steps));
+  // Takes a person out of the query. to: the list that it goes to, if any.
+  const change = (id, to = null) => {
+    const wanted = wantedIds();
+    const like = wanted.like.filter((other) => other !== id);
+    const unlike = wanted.unlike.filter((other) => other !== id);
+    if (to !== null) ({ like, unlike })[to].push(id);
+    if (like.length) location.hash = addressOf(like, unlike, wanted.trail);
   };
 
   // A person becomes an example or a counter-example, and stops being the other.
-  const add = async ({ row }, isLike) => {
+  const add = async ({ row }, to) => {
     if (!current) return;
     try {
-      const added = { row, id: (await persons.details(row)).id };
-      const others = (list) => list.filter((other) => other.row !== row);
-      const [like, unlike] = [others(current.like), others(current.unlike)];
-      (isLike ? like : unlike).push(added);
-      change(like, unlike);
+      change((await persons.details(row)).id, to);
     } catch (error) {
       fail(error);
     }
-  };
-
-  // {id, row} of those ids that are in the set.
-  const known = async (ids) => {
-    const rows = await Promise.all(ids.map(persons.rowOf));
-    return ids.map((id, i) => ({ id, row: rows[i] })).filter(({ row }) => row !== null);
-  };
-
-  // What the address asks for: {like, unlike, trail: ids, filters, trouble to tell}.
-  const read = async () => {
-    const said = address.read(location.hash);
-    const start = {
-      like: [{ row: facts.start }],
-      unlike: [],
-      trail: [],
-      filters: { labels: {} },
-      trouble: "",
-    };
-    const instead = "so the explorer starts where it always does.";
-    if (said === null) return start;
-    if (said === undefined) {
-      return { ...start, trouble: `The address could not be understood, ${instead}` };
-    }
-    const { id, filters } = said;
-    if (id === null) return { ...start, filters };
-    const row = await persons.rowOf(id);
-    if (row === null) {
-      return { ...start, trouble: `No ${one} of this set has the id ${id} of the address, ${instead}` };
-    }
-    const more = said.like.filter((other) => other !== id);
-    const [like, unlike] = await Promise.all([
-      known(more),
-      known(said.unlike.filter((other) => other !== id && !more.includes(other))),
-    ]);
-    return { like: [{ id, row }, ...like], unlike, trail: said.trail, filters, trouble: "" };
   };
 
   const ready = () => {
@@ -127,7 +110,7 @@
   };
 
   const show = async (isCurrent) => {
-    const wanted = await read();
+    const wanted = await asking.read(location.hash);
     if (!isCurrent()) return;
     const before = JSON.stringify(filters.values());
     const unknown = filters.put(wanted.filters);
@@ -137,22 +120,24 @@
     const isOther = before !== JSON.stringify(filters.values());
     if (facts.own_pictures && isOther) ownPicture.refresh();
     asked = { like: wanted.like, unlike: wanted.unlike };
-    say(wanted.trouble);
+    const troubles = wanted.troubles;
+    if (unknown.length) {
+      troubles.push(`The address filters by labels that are not in this set: ${unknown.join(", ")}.`);
+    }
+    say(troubles.join(" "));
     part("find-text").textContent = found;
     found = "";
-    if (!(await look())) return;
+    await look();
     const [{ row }] = asked.like;
-    const [details, steps] = await Promise.all([persons.details(row), known(wanted.trail)]);
+    const [details, steps] = await Promise.all([persons.details(row), asking.known(wanted.trail)]);
     if (!isCurrent()) return;
     asked.like[0].id = details.id;
     gallery.showDetails(details);
     document.title = `${details.id} · Explorer · ${facts.title}`;
-    if (steps.length < wanted.trail.length) {
-      const lost = words.count(wanted.trail.length - steps.length, ["step", "steps"]);
-      say(`The trail in the address lost ${lost} to ids that are not in this set.`);
-    }
-    if (unknown.length) say(`The address filters by labels that are not in this set: ${unknown.join(", ")}.`);
+    troubles.push(...asking.missing(wanted.trail.length - steps.length, ["trail step", "trail steps"]));
+    say(troubles.join(" "));
     current = { ...asked, row, id: details.id, steps };
+    isShown = true;
     for (const name of ["copy-link", "copy-id", "query-behind"]) part(name).disabled = false;
     const more = query.isAlone(current)
       ? ""
@@ -167,6 +152,7 @@
   const arrive = async () => {
     if (location.hash === written) return;
     written = location.hash;
+    isShown = false;
     clearTimeout(writing);
     arrivals += 1;
     const own = arrivals;
@@ -180,6 +166,8 @@
 
   // The filters changed: the same query among others. Its address is a step to go back to.
   const refresh = async () => {
+    // The first query, on its way, will be searched for among these.
+    if (!asked) return;
     map.draw();
     if (facts.own_pictures) ownPicture.refresh();
     clearTimeout(writing);
@@ -199,13 +187,13 @@
     const bar = part("progress");
     bar.hidden = done === files;
     bar.querySelector("progress").value = done / files;
-    if (done === 0) announce("Reading the vectors of all, once");
+    if (done === 0) announce("Loading the vectors. This happens once.");
   };
 
   const random = () => {
     const row = filters.random(current?.row ?? facts.start);
-    if (row === null) announce("No other passes the filters.");
-    else search(row);
+    part("find-text").textContent = row === null ? `No other ${one} matches the filters.` : "";
+    if (row !== null) search(row);
   };
 
   const find = async (event) => {
@@ -239,19 +227,26 @@
     gallery.bind({
       search,
       fail,
-      like: (hit) => add(hit, true),
-      unlike: (hit) => add(hit, false),
+      like: (hit) => add(hit, "like"),
+      unlike: (hit) => add(hit, "unlike"),
       open: behind.open,
       point: map.point,
       draw: map.show,
     });
     behind.bind({ search, fail });
     map.bind({ search, fail });
-    if (facts.own_pictures) ownPicture.bind({ search, point: map.point });
+    if (facts.own_pictures) ownPicture.bind({ search: searchBelow, point: map.point });
     filters.bind(refresh, fail);
     searching.onProgress(showProgress);
     addEventListener("hashchange", arrive);
     part("random").addEventListener("click", random);
+    for (const link of document.querySelectorAll(".skips a")) {
+      link.addEventListener("click", (event) => {
+        // The address is the query's.
+        event.preventDefault();
+        document.querySelector(link.hash).focus();
+      });
+    }
     part("find").addEventListener("submit", find);
     part("copy-link").addEventListener("click", () =>
       copy(part("copy-link"), location.href.split("#")[0] + addressNow()),

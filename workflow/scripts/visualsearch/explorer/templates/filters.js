@@ -59,7 +59,7 @@ const filters = (() => {
   const tell = () => {
     const isChanged = state.active || asksForPictures() || selected.checked;
     part("filter-score-text").textContent = words.decimals(score.valueAsNumber);
-    part("passing").textContent = `${words.number(state.passing)} of ${words.number(count)} pass`;
+    part("passing").textContent = `${words.number(state.passing)} of ${words.number(count)} match`;
     const first = form.classList.contains("open") ? part("filter-open") : score;
     focus.during(() => {
       part("filter-reset").disabled = !isChanged;
@@ -90,7 +90,8 @@ const filters = (() => {
 
   // Only what is not as it was at first; `selected` is of this visit, and in no address.
   const values = () => {
-    const given = { labels: {} };
+    // A kind may have any name, __proto__ too.
+    const given = { labels: Object.create(null) };
     for (const [key, field] of Object.entries(fields)) {
       const isFirst = field === score && field.value === field.min;
       if (!isFirst && isGiven(field)) given[key] = field.value.trim();

@@ -16,7 +16,7 @@ const finding = (() => {
     const { row, name, many: there } = found[place];
     const more =
       found.length > 1
-        ? ` It is ${place + 1} of ${words.number(found.length)} whose name has “${text}”: Find goes to the next.`
+        ? ` Picture ${place + 1} of ${words.number(found.length)} with “${text}” in its name. Press Find for the next.`
         : "";
     return { row, said: `${name}: ${words.count(there, [one, many])}.${more}` };
   };

@@ -1,6 +1,7 @@
 // The query and its neighbours.
 const gallery = (() => {
   const { facts, count } = persons;
+  const [one, many] = facts.things;
   const part = (name) => document.getElementById(name);
   const most = Math.max(0, Math.min(facts.neighbours, count - 1));
   const listeners = {};
@@ -17,24 +18,26 @@ const gallery = (() => {
   const saying = () => {
     const { hits, isStored } = shown;
     const { passing, active, inOnePicture } = filters.state;
-    if (count < 2) return "There is nobody else in the set to compare with.";
-    if (active && !passing) return "Nobody passes the filters.";
+    if (count < 2) return `There is no other ${one} in the set.`;
+    if (active && !passing) return `No ${one} matches the filters.`;
     if (!hits.length) {
       return active
-        ? "Of those that pass the filters, nobody may be found for this query."
-        : "There is nobody in another picture to compare with.";
+        ? `All ${many} that match the filters are in the query or in its picture.`
+        : `All other ${many} are in the same picture.`;
     }
     if (isStored) return facts.order;
-    const of = active ? `the ${words.number(passing)} that pass the filters` : "all";
-    return `nearest first of ${of}${inOnePicture ? ", however many of this picture" : ""}`;
+    if (passing === 1) return `the only ${one} that matches the filters`;
+    if (!active) return "most similar first, of all";
+    const which = inOnePicture ? " of this picture" : "";
+    return `most similar first, of the ${words.number(passing)}${which} that match the filters`;
   };
 
   // What a search in the page does not know, or does otherwise.
   const note = () => {
     if (shown.isStored || !shown.hits.length) return "";
     const marks = query.isAlone(shown.asked)
-      ? "Near-duplicates are known among the stored neighbours only"
-      : "Near-duplicates are not known of several examples";
+      ? `Near-duplicates are marked only among the ${facts.neighbours} neighbours stored for each ${one}`
+      : "Near-duplicates of several examples are not marked";
     const left = facts.exclude_near_duplicates ? ", so some may be shown here" : "";
     return `Searched in this page with rounded vectors: similarities are off by up to 0.003. ${marks}${left}.`;
   };
@@ -81,8 +84,9 @@ const gallery = (() => {
   const factsOf = (detail) => {
     const [x, y, width, height] = detail.box.map((side) => words.decimals(side, 1));
     const { license } = detail;
+    const named = elements.make("span", { title: detail.name }, behind.fileLink(detail));
     return [
-      elements.fact("picture", behind.fileLink(detail)),
+      elements.fact("picture", named),
       elements.fact("image id", String(detail.image)),
       elements.fact("box", `${width} × ${height} px at ${x}, ${y}`),
       elements.fact("score", words.decimals(detail.score, 3)),

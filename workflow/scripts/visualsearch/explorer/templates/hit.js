@@ -51,9 +51,9 @@ const hitSlots = (() => {
       return made;
     };
     const acts = [
-      ["+", "Add to the query as an example", "Add neighbour RANK to the query", "like"],
-      ["−", "Add to the query as a counter-example", "Search less like neighbour RANK", "unlike"],
-      ["⤢", "What is behind it: picture, file, licence", "What is behind neighbour RANK", "open"],
+      ["+", "More like this: add as an example", "Add neighbour RANK as an example", "like"],
+      ["−", "Less like this: add as a counter-example", "Add neighbour RANK as a counter-example", "unlike"],
+      ["⤢", "Picture and details", "Picture and details of neighbour RANK", "open"],
     ].map(([sign, title, label, name]) => [act(sign, title, (hit) => listeners[name](hit)), label]);
 
     slot.item = make(

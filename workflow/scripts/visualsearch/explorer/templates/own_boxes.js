@@ -138,7 +138,7 @@ const ownBoxes = (() => {
       const box = given();
       if (!box) {
         complain(
-          `A box lies within the picture, which is ${size.width} px wide and ${size.height} px high.`,
+          `The box must lie within the picture, which is ${size.width} px wide and ${size.height} px high.`,
         );
         return;
       }

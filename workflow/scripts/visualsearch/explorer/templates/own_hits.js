@@ -15,13 +15,13 @@ const ownHits = (() => {
     focus.during(() => {
       part("own-hits").replaceChildren(...now.map(({ item }) => item));
     }, part("own-file"));
-    const all = filters.state.active
-      ? `nearest of the ${words.number(filters.state.passing)} that pass the filters`
+    const { active, passing } = filters.state;
+    const all = active
+      ? `most similar first, of ${words.number(passing)} that match${passing === 1 ? "es" : ""} the filters`
       : facts.order;
-    const rounded = "by rounded vectors, which are off by up to 0.003";
     part("own-hits-text").textContent = hits.length
-      ? `${all}, ${rounded}`
-      : "Nobody passes the filters.";
+      ? `${all}. Similarities are off by up to 0.003, as the vectors are rounded.`
+      : `No ${facts.things[0]} matches the filters.`;
     await Promise.all([...drawn, ...now.map((slot) => slot.tell())]);
   };
 

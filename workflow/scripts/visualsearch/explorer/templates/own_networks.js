@@ -24,7 +24,7 @@ const ownNetworks = (() => {
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      pending?.reject(new Error(event.message || "it lets no script run beside the page"));
+      pending?.reject(new Error(event.message || "it does not start web workers"));
     });
     const ask = (question, moved = []) => {
       const answered = last.then(() => {

@@ -29,7 +29,7 @@ const ownPicture = (() => {
       });
     } catch (error) {
       throw new Error(
-        `“${file.name}” is not a picture that this browser can read. JPEG, PNG and WebP are.`,
+        `“${file.name}” is not a picture that this browser can read. It reads JPEG, PNG and WebP.`,
         { cause: error },
       );
     }
@@ -58,7 +58,7 @@ const ownPicture = (() => {
       if (own !== searched) return;
       await ownHits.search(vector);
       if (own !== searched) return;
-      say(`${before}The box was described and searched for in ${seconds(since)}.`);
+      say(`${before}Searched for the box in ${seconds(since)}.`);
     } catch (error) {
       if (own === searched) say(error.message);
     }
@@ -79,8 +79,8 @@ const ownPicture = (() => {
       const count = words.count(found.length, persons.facts.things);
       await search(found[0].box, `Found ${count} in ${seconds(since)}. `);
     } else {
-      const nobody = facts.find ? `No ${things} were found in “${name}”: draw` : "Draw";
-      say(`${nobody} a box on the picture, or give it in pixels.`);
+      const nobody = facts.find ? `No ${things} were found in “${name}”. Draw` : "Draw";
+      say(`${nobody} a box on the picture, or type one in pixels.`);
     }
   };
 
@@ -97,7 +97,7 @@ const ownPicture = (() => {
       ownBoxes.show(image);
       ownHits.clear();
       if (!ownNetworks.isReady()) {
-        say(`Reading the networks, ${facts.megabytes} MB, once for as long as the page is open.`);
+        say(`Loading the networks (${facts.megabytes} MB). This happens once.`);
       }
       taken = ownNetworks.take(image);
       await taken;
@@ -108,7 +108,7 @@ const ownPicture = (() => {
   };
 
   const take = (files) => {
-    if (files.length > 1) say(`One picture at a time: these are ${files.length}.`);
+    if (files.length > 1) say(`Give one picture at a time; these are ${files.length}.`);
     else if (files.length) open(files[0]);
   };
 

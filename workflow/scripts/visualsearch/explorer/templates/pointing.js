@@ -60,7 +60,7 @@ const pointing = (() => {
     state.aiming = true;
     const { width, height } = size;
     point(rowAt(width / 2, height / 2, Math.min(width, height) / 3), true);
-    const said = state.pointed === null ? "nobody" : describe(state.pointed).join(", ");
+    const said = state.pointed === null ? "nothing" : describe(state.pointed).join(", ");
     part("announce").textContent = `In the middle: ${said}`;
   };
 

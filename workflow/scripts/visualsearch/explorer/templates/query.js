@@ -62,14 +62,11 @@ const query = (() => {
     return { made, drawn: thumbnails.draw(canvas, row) };
   };
 
-  // The query's parts, each with a way to take it out. change: called with the rest.
-  const show = ({ like, unlike }, change) => {
-    const without = (list, one) => list.filter((other) => other !== one);
+  // The query's parts, each with a way to take it out. remove: called with the id.
+  const show = ({ like, unlike }, remove) => {
     const items = [
-      ...like.map((one) =>
-        item(one, true, like.length > 1 && (() => change(without(like, one), unlike))),
-      ),
-      ...unlike.map((one) => item(one, false, () => change(like, without(unlike, one)))),
+      ...like.map((one) => item(one, true, like.length > 1 && (() => remove(one.id)))),
+      ...unlike.map((one) => item(one, false, () => remove(one.id))),
     ];
     const alone = isAlone({ like, unlike });
     focus.during(() => {

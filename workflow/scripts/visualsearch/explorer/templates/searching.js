@@ -11,7 +11,7 @@ const searching = (() => {
   let progress = () => {};
 
   const failed = () =>
-    new Error("This browser lets no search run beside the page. Filters and examples need one.");
+    new Error("This browser does not start web workers. Filters and examples need one to search.");
 
   const ask = (task, content) => {
     turn += 1;

@@ -97,7 +97,7 @@ const selected = (() => {
     part("selected-clear").addEventListener("click", () => {
       part("map-title").focus({ preventScroll: true });
       selection.clear();
-      part("announce").textContent = "Nobody is selected.";
+      part("announce").textContent = "Nothing is selected.";
     });
     for (const [kind, write] of Object.entries(takeaway)) {
       part(`selected-${kind}`).addEventListener("click", () => save(write));

@@ -59,7 +59,8 @@ const stage = (() => {
       canvas.height = Math.round(height * size.ratio);
     }
     surface = points.surface(base.width, base.height);
-    draw();
+    // At once: a canvas whose size changed is black until it is painted.
+    frame();
   };
 
   // Where a pointer is on the map.

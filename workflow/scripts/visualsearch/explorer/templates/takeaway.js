@@ -4,7 +4,7 @@ const takeaway = (() => {
 
   // say: called with what is going on, as many files may have to be read.
   const read = (rows, say) => {
-    say(`Reading what is known of ${words.count(rows.length, facts.things)} …`);
+    say(`Collecting ${words.count(rows.length, facts.things)} …`);
     return Promise.all(rows.map(persons.details));
   };
 

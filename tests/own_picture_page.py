@@ -1,0 +1,36 @@
+"""What tests do with a picture of the reader's own in the explorer's page."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from browsing import until
+from visualsearch.explorer import PACKAGES
+
+for package in PACKAGES:
+    pytest.importorskip(package, reason=f"NOT TESTED: own pictures, as {package} is not installed")
+
+SAID = "document.getElementById('own-said').textContent"
+DONE = f"/Searched|draw a box|not a picture/i.test({SAID})"
+
+
+def said(page: Page) -> str:
+    return page.inner_text("#own-said")
+
+
+def give(page: Page, file: Path | dict[str, Any]) -> str:
+    """Choose a picture, and wait until all is done; what the page says then."""
+    page.evaluate("document.getElementById('own-said').textContent = ''")
+    page.set_input_files("#own-file", file)
+    until(page, DONE)
+    return said(page)
+
+
+def png(image: Image.Image, name: str = "a.png", **options: Any) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
