@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from visualsearch.core.files import replacing, write_text
+from visualsearch.core.files import replacing, write_json, write_text
 from visualsearch.core.text import without_formulas
 from visualsearch.data.shown import shown_box, shown_score
 from visualsearch.report.comparison import draw_comparison
@@ -16,6 +16,7 @@ from visualsearch.report.loading import ResultFiles, load_results
 from visualsearch.report.markdown import gallery_file, render_markdown
 from visualsearch.report.model import Hit, Query, Results
 from visualsearch.report.page import render_page
+from visualsearch.report.provenance import provenance
 from visualsearch.settings import Settings
 
 # The table of hits; columns of labels follow. Boxes are in pixels.
@@ -52,11 +53,12 @@ def write_report(
     light: str,
     markdown: str,
     hits: str,
+    run: str,
     figures: str,
 ) -> None:
     """Write the report.
 
-    pictures_folder: the user's own folder of pictures, or None. index, light, markdown, hits,
+    pictures_folder: the user's own folder of pictures, or None. index, light, markdown, hits, run,
     figures: paths to write. The light page is for Snakemake's own report, which shows it through a
     data URL: Chromium opens none above 2 MB.
     """
@@ -79,6 +81,7 @@ def write_report(
     downloads = {"csv": table, "rows": hit_rows(results)}
     write_text(markdown, render_markdown(results, texts))
     write_text(hits, table)
+    write_json(run, provenance(results, files).as_json(), ascii_only=True)
     write_text(index, render_page(results, crops, drawn, comparison, downloads, alone=True))
     write_text(light, render_page(results, lighter(crops), drawn, None, downloads, alone=False))
 
