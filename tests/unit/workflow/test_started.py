@@ -89,6 +89,11 @@ def test_the_command_can_be_typed_again_and_has_no_secrets() -> None:
     )
 
 
+def test_a_command_that_is_no_text_can_be_written(tmp_path: Path) -> None:
+    command = command_line(["x", "--config", "a=\udcff\n\x1b[1m"])
+    assert command.encode() and command.isprintable()
+
+
 def test_the_note(tmp_path: Path) -> None:
     note_start(tmp_path / "logs", tmp_path, ["snakemake"], ["mine.yaml"], ["fit_pca"])
     noted = json.loads((tmp_path / "logs/started.json").read_text())

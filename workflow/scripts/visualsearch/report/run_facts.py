@@ -26,11 +26,12 @@ def run_facts(logs: Path, shards: int) -> dict[str, Any]:
     if run:
         passed = datetime.now(UTC) - datetime.fromisoformat(run["started"])
         run["seconds"] = round(passed.total_seconds(), 1)
-    jobs = [("Report", environment())]
+    jobs = []
     for stage, steps in STAGES.items():
         for rule in steps:
             files = [logs / f"{rule}.json", *(logs / rule / f"{n}.json" for n in range(shards))]
             jobs += [(stage, job) for file in files if (job := _read(file))]
+    jobs.append(("Report", environment()))
     run |= {name: _by_value((stage, job[name]) for stage, job in jobs) for name in MACHINE}
     names = sorted({name for _, job in jobs for name in job["packages"]})
     run["packages"] = {

@@ -13,6 +13,7 @@ from typing import Any
 
 from visualsearch.core.environment import STARTED
 from visualsearch.core.files import write_json
+from visualsearch.core.text import one_line
 
 SECRET = re.compile(r"(^|[-_.])(keys?|secrets?|tokens?|passwords?|credentials?)$", re.IGNORECASE)
 HIDDEN = "HIDDEN"
@@ -57,7 +58,7 @@ def command_line(arguments: Sequence[str]) -> str:
         hide_next = word.startswith("--") and SECRET.search(word) is not None
         # The user and password of an address.
         words.append(re.sub(r"(?<=://)[^/@\s]+(?=@)", HIDDEN, word))
-    return shlex.join(words)
+    return one_line(shlex.join(words))
 
 
 def commit_of(folder: Path) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def commit_of(folder: Path) -> dict[str, Any]:
     status = _git(folder, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
     changed = None
     if status is not None:
-        lines = [line for line in status.split("\0") if line]
+        lines = [one_line(line) for line in status.split("\0") if line]
         changed = sorted(line[3:] for line in lines if not line.startswith("??"))
         changed += sorted(line[3:] for line in lines if line.startswith("?? workflow/"))
     return {"commit": top.splitlines()[1], "changed_files": changed}
