@@ -59,7 +59,7 @@ from visualsearch.settings import (
     checking,
 )
 
-OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv")
+OUTPUTS = ("index.html", "light.html", "report.md", "hits.csv", "run.json")
 # So many pictures, and values of a full-length vector.
 PICTURES, LENGTH = 14, 24
 

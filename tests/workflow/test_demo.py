@@ -153,6 +153,21 @@ def test_a_python_in_a_path_with_a_space_is_one_line(tmp_path: Path) -> None:
     assert len(said) == 1 and "install into a folder without it" in said[0]
 
 
+def test_what_one_needs_to_know_to_repeat_the_run_is_written(demo: Workspace) -> None:
+    facts = json.loads((demo.results / "report/run.json").read_text())
+    detector = json.loads((demo.results / "detections/detector.json").read_text())
+    assert facts["same"]["weights"]["sha256"] == detector["weights_sha256"]
+    ran = facts["may_differ"]
+    assert ran["command"].startswith("snakemake --snakefile ") and "test.yaml" in ran["command"]
+    assert "test.yaml" in ran["configuration"] and ran["seconds"] > 1
+    assert {"detect_persons", "render_report"} <= set(ran["rules"])
+    # One environment for all: each job's note was found.
+    (stages,) = ran["python"].values()
+    assert len(stages) == 8 and "Embedding" in stages
+    (stages,) = ran["packages"]["annoy"].values()
+    assert "Index" in stages and "Dataset" not in stages
+
+
 def test_hits_table_has_a_row_a_hit(demo: Workspace) -> None:
     with (demo.results / "report/hits.csv").open(newline="", encoding="utf-8-sig") as file:
         assert len(list(csv.DictReader(file))) == 50

@@ -22,6 +22,7 @@ from visualsearch.settings.paths import expand_path
 from visualsearch.settings.places import places_of, short_path
 from visualsearch.settings.values import BOX, is_address, is_weights_file, without_box
 from visualsearch.workflow import digests, opening, records, run_lock, stopping
+from visualsearch.workflow.started import note_start
 from visualsearch.workflow.machine import check_python, memory_mb
 
 if digests.PACKAGE.parent != SCRIPTS:
@@ -110,11 +111,21 @@ def results_folder():
     return Path(rules.fetch_annotations.output.images).parents[1]
 
 
+def logs_folder():
+    """Where the jobs write their logs, and before them the main process STARTED."""
+    return Path(rules.build_manifest.log[0]).parent
+
+
+def given_configuration():
+    """The configuration files that count, and the keys given on the command line."""
+    given = [short_path(file) for file in configuration_files()]
+    return given + [f"--config {key}" for key in command_line_configuration()]
+
+
 def say_what_will_run():
     """Say in one line what this run is, before the first job and in dry runs too."""
     results = results_folder()
-    given = [short_path(file) for file in configuration_files()]
-    given += [f"--config {key}" for key in command_line_configuration()]
+    given = given_configuration()
     logger.info(opening.opening_line(user_settings, results_place(), given))
     named = is_module() or "dataset" in user_configuration()
     if not named and not (results / "report/index.html").exists():
@@ -138,11 +149,19 @@ def say_what_will_run():
 
 def before_the_first_job():
     """Fail early, and prepare for being stopped."""
-    results = results_folder()
+    results, planned = results_folder(), planned_rules()
+    own_rules = sorted(script.stem for script in SCRIPTS.glob("*.py"))
     try:
-        if not uses_conda() and rule_name_in_run("run_notebook") in planned_rules():
+        if not uses_conda() and rule_name_in_run("run_notebook") in planned:
             check_packages()
         run_lock.hold(results)
+        note_start(
+            logs_folder(),
+            ON_DISK.parent,
+            sys.argv,
+            given_configuration(),
+            [name for name in own_rules if rule_name_in_run(name) in planned],
+        )
     except InputError as error:
         stop(error)
     remove_leftovers(results)

@@ -1,7 +1,8 @@
 # Requires: the outputs of all stages. Gives: report/index.html, one page that needs no other file;
 # report/light.html, the same with smaller pictures, for `snakemake --report`; report/report.md with
-# report/figures/, the same for a code host; report/hits.csv, all hits. The report contains measured
-# times only with report.timings.
+# report/figures/, the same for a code host; report/hits.csv, all hits; report/run.json, what one needs
+# to know to repeat the run. Only with report.timings they contain measured times, and the command,
+# commit and machine.
 # On request (`snakemake notebook`, with requirements-notebook.txt): notebook/walkthrough.ipynb, the
 # executed notebooks/walkthrough.py, which explains these files.
 
@@ -37,6 +38,7 @@ rule render_report:
             QUERIES.images, then=rules.embed_query_images.output.skipped
         ),
         timing=branch(TIMINGS, then=rules.time_index.output.timing),
+        listed=rules.fetch_annotations.output.images,
         manifest=rules.build_manifest.output.manifest,
         skipped=rules.build_manifest.output.skipped,
         detector=rules.fetch_weights.output.detector,
@@ -66,6 +68,7 @@ rule render_report:
             category="Report",
             labels={"what": "All hits as a table"},
         ),
+        run="<results>/report/run.json",
         figures=report(
             directory("<results>/report/figures"),
             patterns=["query-{query}.jpg"],
@@ -87,6 +90,8 @@ rule render_report:
         pictures=picture_folder(),
         # Not an input: deleting a benchmark would run its job again.
         benchmarks=str(Path(rules.build_manifest.benchmark).parent) if TIMINGS else None,
+        # Nor these: each run writes them anew.
+        logs=str(logs_folder()) if TIMINGS else None,
     message:
         "Writing the report"
     script:

@@ -22,7 +22,7 @@ with job(snakemake):
     for entry in wanted.skipped:
         log.info("left out: %s %s: %s", entry.image_id or "", entry.file, entry.reason)
     check_listed(wanted, settings, snakemake.log[0])
-    write_listed(snakemake.output.images, wanted.images)
+    write_listed(snakemake.output.images, wanted.images, wanted.hashes)
     write_skipped(snakemake.output.skipped, wanted.skipped)
     if wanted.annotations is not None:
         write_json(snakemake.output.annotations, wanted.annotations, indent=None, ascii_only=True)

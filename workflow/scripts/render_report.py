@@ -9,7 +9,7 @@ with job(snakemake):
     # An optional input that is not there is an empty list.
     files = {name: file or None for name, file in snakemake.input.items()}
     write_report(
-        ResultFiles(**files, benchmarks=snakemake.params.benchmarks),
+        ResultFiles(**files, benchmarks=snakemake.params.benchmarks, logs=snakemake.params.logs),
         Settings.of(without_code(snakemake.params.settings)),
         snakemake.params.pictures,
         **{name: file for name, file in snakemake.output.items() if name != "settings"},

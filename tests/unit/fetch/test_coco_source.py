@@ -1,5 +1,6 @@
 """Which of COCO's images are listed."""
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -48,7 +49,10 @@ def test_filters(server: CocoServer, tmp_path: Path) -> None:
 def test_a_local_definition_says_what_belongs(server: CocoServer, tmp_path: Path) -> None:
     path = as_file(tmp_path / "mini.json", {"images": [{"id": 13}, {"id": 2}, {"id": 5}]})
     settings = minitrain(server, coco={"definition": str(path)})
-    assert ids(coco.list_images(settings, tmp_path / "download")) == [2, 13]
+    listed = coco.list_images(settings, tmp_path / "download")
+    assert ids(listed) == [2, 13]
+    assert listed.hashes is not None
+    assert listed.hashes["definition_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_val2017_needs_no_definition(server: CocoServer, tmp_path: Path) -> None:
@@ -56,6 +60,7 @@ def test_val2017_needs_no_definition(server: CocoServer, tmp_path: Path) -> None
     listed = coco.list_images(settings, tmp_path / "download")
     assert ids(listed) == [1, 2, 3, 13]
     assert "/val2017/" in str(listed.images[0].source_url)
+    assert listed.hashes == {"annotations_sha256": settings.coco.annotations_sha256}
     assert server.asked() == [ANNOTATIONS]
 
 

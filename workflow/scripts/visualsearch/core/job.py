@@ -8,12 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from visualsearch.core import checksums
+from visualsearch.core.environment import environment
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json, writing
 from visualsearch.core.text import one_line
@@ -45,7 +46,8 @@ def job(snakemake: Any) -> Iterator[None]:
     """Run the block as one job: check its inputs before, and write its outputs' checksums after.
 
     Its settings, snakemake.params.settings, go to the file snakemake.output.settings, by whose name
-    Snakemake knows whether a result was made with the settings of today.
+    Snakemake knows whether a result was made with the settings of today. What the job ran with goes
+    to a JSON file beside its log, for the report's provenance.
 
     snakemake: the object that Snakemake gives its scripts. Everything is logged to its log file;
     warnings and errors also go to stderr. An InputError ends the process with its one line on
@@ -82,6 +84,9 @@ def job(snakemake: Any) -> Iterator[None]:
         checksums.write(results)
         if record:
             write_json(record, snakemake.params.settings)
+        # Its results are complete, and only the report reads this.
+        with suppress(InputError, OSError):
+            write_json(log_file.with_suffix(".json"), environment())
     except InputError as error:
         log.error("%s", one_line(str(error)))
         raise SystemExit(1) from None

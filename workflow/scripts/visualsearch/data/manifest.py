@@ -84,11 +84,15 @@ class FetchedImage:
 
 @dataclass(frozen=True)
 class ImageList:
-    """What a source lists: pictures, those skipped already, and COCO instances if it has any."""
+    """What a source lists: pictures, those skipped already, and COCO instances if it has any.
+
+    hashes: sha256 of the files that say which pictures there are, such as definition_sha256.
+    """
 
     images: list[ListedImage]
     skipped: list[Skipped]
     annotations: dict[str, Any] | None = None
+    hashes: dict[str, str] | None = None
 
 
 def shard_of(image_id: Ints, shards: int) -> Ints:
@@ -130,10 +134,12 @@ def remove_other_shards(results: Path, shards: int) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def write_listed(path: str | Path, images: Iterable[ListedImage]) -> None:
-    """Write listed pictures as Parquet, sorted by image_id."""
+def write_listed(
+    path: str | Path, images: Iterable[ListedImage], hashes: dict[str, str] | None = None
+) -> None:
+    """Write listed pictures as Parquet, sorted by image_id. hashes: kept as its metadata."""
     rows = [asdict(image) for image in sorted(images, key=lambda image: image.image_id)]
-    write_table(path, [pa.Table.from_pylist(rows, LISTED_SCHEMA)], LISTED_SCHEMA)
+    write_table(path, [pa.Table.from_pylist(rows, LISTED_SCHEMA)], LISTED_SCHEMA, hashes)
 
 
 def read_listed(path: str | Path) -> list[ListedImage]:

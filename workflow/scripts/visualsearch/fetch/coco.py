@@ -74,8 +74,13 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
             raise InputError(f"dataset.coco.images: {folder} is not a folder; name that of the"
                              f" {split.name} pictures, or their base URL")  # fmt: skip
     keypoints = given_file(options.keypoints, settings.category, "coco")
-    defined = _defined_ids(split, settings, work_dir)
+    hashes = {}
+    defined = None
+    if definition := _definition_file(split, settings, work_dir):
+        defined = _defined_ids(definition, work_dir)
+        hashes["definition_sha256"] = sha256_file(definition)
     path = _annotations_file(settings, work_dir)
+    hashes["annotations_sha256"] = sha256_file(path)
     keypoints_member = f"annotations/person_keypoints_{split.name}.json"
     if keypoints is None and settings.category == PERSON:
         if has_member(path, keypoints_member):
@@ -102,7 +107,7 @@ def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:
     del instances
     if keypoints is not None:
         add_keypoints(kept, {wanted}, keypoints, keypoints_member)
-    return ImageList(_listed(kept, split, path), [], kept)
+    return ImageList(_listed(kept, split, path), [], kept, hashes)
 
 
 def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]:
@@ -121,22 +126,24 @@ def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]
     return images
 
 
-def _defined_ids(split: Split, settings: DatasetSettings, work_dir: Path) -> set[int] | None:
+def _definition_file(split: Split, settings: DatasetSettings, work_dir: Path) -> Path | None:
     where = settings.coco.definition
-    if where is None and split.definition_drive_id is None:
+    if where is not None:
+        return _local_file(where, "definition", settings, work_dir, None)
+    if split.definition_drive_id is None:
         return None
-    if where is None:
-        assert split.definition_drive_id is not None
-        path = work_dir / "instances_minitrain2017.json"
-        get_drive_file(
-            split.definition_drive_id,
-            path,
-            settings.retries,
-            "dataset.coco.definition",
-            settings.timeout_seconds,
-        )
-    else:
-        path = _local_file(where, "definition", settings, work_dir, None)
+    path = work_dir / "instances_minitrain2017.json"
+    get_drive_file(
+        split.definition_drive_id,
+        path,
+        settings.retries,
+        "dataset.coco.definition",
+        settings.timeout_seconds,
+    )
+    return path
+
+
+def _defined_ids(path: Path, work_dir: Path) -> set[int]:
     try:
         return read_image_ids(path)
     except InputError:

@@ -26,7 +26,8 @@ from visualsearch.settings import DatasetSettings, Settings
 class ResultFiles:
     """Paths of what the stages wrote; None for what this run does not make.
 
-    benchmarks: the folder of Snakemake's benchmarks; None if times are not shown.
+    listed: what the source listed. benchmarks: the folder of Snakemake's benchmarks, logs: that of
+    the logs; None if nothing is shown that differs from run to run.
     """
 
     manifest: str
@@ -47,7 +48,9 @@ class ResultFiles:
     detection_numbers: str | None = None
     precision_recall_figure: str | None = None
     skipped_queries: str | None = None
+    listed: str | None = None
     benchmarks: str | None = None
+    logs: str | None = None
 
 
 def load_results(files: ResultFiles, settings: Settings, pictures_folder: str | None) -> Results:

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from visualsearch.core.files import replacing, write_text
+from visualsearch.core.files import replacing, write_json, write_text
 from visualsearch.core.text import without_formulas
 from visualsearch.data.shown import shown_box, shown_score
 from visualsearch.report.blocks import Figure
@@ -20,6 +20,7 @@ from visualsearch.report.loading import ResultFiles, load_results
 from visualsearch.report.markdown import gallery_file, render_markdown
 from visualsearch.report.model import Hit, Query, Results
 from visualsearch.report.page import image, render_page
+from visualsearch.report.provenance import provenance
 from visualsearch.report.sections import document
 from visualsearch.report.sections.embedding import LAST_MAP_ALONE
 from visualsearch.report.sections.summary import OVERVIEW, shown_in_overview
@@ -59,16 +60,18 @@ def write_report(
     light: str,
     markdown: str,
     hits: str,
+    run: str,
     figures: str,
 ) -> None:
     """Write the report.
 
-    pictures_folder: the user's own folder of pictures, or None. index, light, markdown, hits,
+    pictures_folder: the user's own folder of pictures, or None. index, light, markdown, hits, run,
     figures: paths to write. The light page is for Snakemake's own report, which shows it through a
     data URL: Chromium opens none above 2 MB.
     """
     results = load_results(files, settings, pictures_folder)
-    sections = document(results)
+    made_with = provenance(results, files)
+    sections = document(results, made_with)
     height = settings.report.thumbnail_height
     crops = within_limit(make_crops(results, height, settings.report.picture_side))
     folder = Path(figures)
@@ -94,6 +97,7 @@ def write_report(
     downloads = {"csv": table, "rows": hit_rows(results)}
     write_text(markdown, render_markdown(results, sections))
     write_text(hits, table)
+    write_json(run, made_with.as_json(), ascii_only=True)
     write_text(index, render_page(results, sections, crops, draw, downloads, alone=True))
     light_page = render_page(
         results, sections, lighter(crops), partial(draw, light=True), downloads, alone=False

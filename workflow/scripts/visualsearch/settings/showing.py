@@ -132,8 +132,9 @@ class ReportSettings(Section):
     )
     timings: bool = key(
         True,
-        "Whether the report shows times measured on this machine. They differ from run to run; "
-        "without them the same inputs give the same bytes.",
+        "Whether the report shows times measured on this machine, and the command, commit and "
+        "machine of the run. They differ from run to run; without them the same inputs give the "
+        "same bytes.",
     )
     picture_side: int = key(
         640,

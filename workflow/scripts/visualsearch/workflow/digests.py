@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1]
 # Modules that scripts import but that cannot change a result.
 WITHOUT_INFLUENCE = (
     "core/checksums.py",  # checks the inputs, and writes beside the outputs
+    "core/environment.py",  # what a job ran with, for the report
     "core/errors.py",  # the type of errors that end a job
     "core/job.py",  # log files, signals and error messages
     "core/progress.py",  # progress bars and lines in the log

@@ -2,6 +2,7 @@
 
 from visualsearch.report.blocks import Part, Section
 from visualsearch.report.model import Results
+from visualsearch.report.provenance import Provenance
 from visualsearch.report.sections import (
     asked,
     components,
@@ -24,7 +25,7 @@ from visualsearch.report.sections import (
 GALLERIES = "Galleries"
 
 
-def document(results: Results) -> list[Section]:
+def document(results: Results, made_with: Provenance) -> list[Section]:
     """Return the whole report, its summary first."""
     how_good = [
         Part(detections.title(results), detections.blocks(results)),
@@ -48,6 +49,6 @@ def document(results: Results) -> list[Section]:
         Section("How it was made", how_made),
         Section("What it does not show", limits.blocks(results)),
         Section("Licences of the pictures", dataset.licences(results)),
-        Section("Provenance", [*provenance.blocks(results), *costs.blocks(results)]),
+        Section("Provenance", [*provenance.blocks(results, made_with), *costs.blocks(results)]),
     ]
     return [section for section in sections if section.blocks]

@@ -1,11 +1,12 @@
-"""What made the results: configuration and versions."""
+"""What made the results: versions and hashes, the configuration, the run."""
 
 from dataclasses import asdict
 
 import yaml
 
-from visualsearch.report.blocks import Block, Code, Details, Facts
+from visualsearch.report.blocks import Block, Code, Details, Facts, MayDiffer, Part
 from visualsearch.report.model import Results
+from visualsearch.report.provenance import Provenance
 from visualsearch.settings.dataset import HOW_TO_FETCH
 
 # Keys that do not affect what is found.
@@ -17,15 +18,13 @@ HOW_IT_RUNS = {
 }
 
 
-def blocks(results: Results) -> list[Block]:
-    """Return the versions, and the configuration, folded."""
-    versions = results.detector["versions"] | results.sidecar["versions"]
-    return [
-        Facts(sorted(versions.items())),
-        Details(
-            "Configuration", [Code(configuration_yaml(results), "yaml", "Configuration as YAML")]
-        ),
-    ]
+def blocks(results: Results, made_with: Provenance) -> list[Block]:
+    """Return versions and hashes, the configuration, folded, and what may differ between runs."""
+    code = Code(configuration_yaml(results), "yaml", "Configuration as YAML")
+    made: list[Block] = [Facts(made_with.same), Details("Configuration", [code])]
+    if made_with.may_differ:
+        made.append(MayDiffer([Part("This run", [Facts(made_with.may_differ)])]))
+    return made
 
 
 def configuration_yaml(results: Results) -> str:
