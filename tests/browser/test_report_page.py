@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browsing import WIDTHS, accessibility_problems, crop, open_page
+from explorer_page import in_both
 from report_inputs import HOSTILE
 
 FITS = "() => document.scrollingElement.scrollWidth <= document.documentElement.clientWidth"
@@ -17,6 +18,7 @@ def shown_hits(page: Page) -> list[bool]:
     return page.locator(".hit").evaluate_all("all => all.map((hit) => hit.checkVisibility())")
 
 
+@in_both
 def test_hits_tell_rank_similarity_score_marks_and_labels(
     page: Page, hits: list[dict[str, Any]]
 ) -> None:
@@ -62,6 +64,7 @@ def test_the_query_stays_in_sight(page: Page) -> None:
         assert query.bounding_box() == before
 
 
+@in_both
 def test_crops_can_be_seen_in_context(page: Page, hits: list[dict[str, Any]]) -> None:
     hit = hits[13]
     tile = crop(page, hit["query"], hit["rank"])
@@ -91,6 +94,7 @@ def test_crops_can_be_seen_in_context(page: Page, hits: list[dict[str, Any]]) ->
     expect(whole).to_be_hidden()
 
 
+@in_both
 def test_filters_hide_hits_and_say_so(page: Page, hits: list[dict[str, Any]]) -> None:
     scores = sorted({float(f"{hit['score']:.2f}") for hit in hits})
     status = page.locator("#filtered")
@@ -258,11 +262,12 @@ def test_every_part_can_be_reached_and_seen_by_the_keyboard(page: Page) -> None:
 
 def test_it_can_be_printed(page: Page) -> None:
     page.emulate_media(media="print")
-    for selector in ("nav", ".tools", ".theme", ".hint", ".copy .sign"):
+    for selector in ("nav", ".tools", ".theme", ".scripted", ".copy .sign", ".skips"):
         expect(page.locator(selector).first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    for selector in (".reason", ".query img", ".hit img", "#costs table", "#licences .sources"):
+    for selector in (".reason", ".query img", ".hit img", "#provenance table", "pre"):
         expect(page.locator(selector).first).to_be_visible()
+    expect(page.locator("#licences-of-the-pictures .sources").first).to_be_visible()
     # The hits of a query stand on paper side by side, none cut off at the edge.
     outside = "all => all.filter((e) => e.getBoundingClientRect().right > innerWidth).length"
     cut = "all => all.filter((e) => e.scrollWidth > e.clientWidth).length"
@@ -292,10 +297,48 @@ def test_axe_finds_nothing(browser: Browser, report: Path, width: int) -> None:
         browser, report / "index.html", width=width, bypass_csp=True, reduced_motion="reduce"
     )
     page.locator("details").evaluate_all("all => all.forEach((e) => { e.open = true; })")
-    assert accessibility_problems(page) == []
+    assert accessibility_problems(page, target_size=True) == []
     page.get_by_label("In context").check(force=True)
     page.locator("#least-score").fill("0.9")
     assert accessibility_problems(page, ".tools", ".gallery") == []
     crop(page, 1, 0).click()
-    assert accessibility_problems(page) == []
+    assert accessibility_problems(page, target_size=True) == []
+    page.context.close()
+
+
+@in_both
+def test_the_keyboard_gets_past_the_contents(page: Page) -> None:
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the report")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+    expect(skip).not_to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_keep_what_is_meant(browser: Browser, report: Path, scheme: str) -> None:
+    """The chosen view, bars, frames and the legend differ from what is around them."""
+    page = open_page(browser, report / "index.html", scheme=scheme, forced_colors="active")
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    style = "(e, name) => getComputedStyle(e)[name]"
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    def of(selector: str, name: str) -> str:
+        return str(page.locator(selector).first.evaluate(style, name))
+
+    chosen, other = (of(f".views input{state} + span", "backgroundColor")
+                     for state in (":checked", ":not(:checked)"))  # fmt: skip
+    assert chosen != other
+    assert of(".hit .bar i", "backgroundColor") not in (paper, of(".hit .bar", "backgroundColor"))
+    assert of(".query .crop", "outlineStyle") == "solid" != of(".hit .crop", "outlineStyle")
+    assert of(".chip", "borderStyle") != "none"
+    drawn = page.locator("#components-and-whitening ~ figure path").evaluate_all(
+        "all => all.map((e) => getComputedStyle(e).stroke)"
+    )
+    # Lines and legend: three series in colours of their own.
+    assert len(set(drawn) - {paper, "none"}) >= 3
     page.context.close()

