@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
 from browsing import NOTE_SHIFTS, WIDTHS, crop, open_again, open_page
+from explorer_page import in_both
 from hostile_run import report_of
 from report_run import Run
 from running import Workspace
@@ -91,6 +92,19 @@ def test_without_scripts_it_can_be_read(browser: Browser, report: Path) -> None:
     expect(page.locator(".hit").first).to_contain_text("id ")
     expect(page.locator(".copy").first).to_be_visible()
     page.context.close()
+
+
+@in_both
+def test_the_demo_is_small_on_paper(tab: Page, demo: Workspace) -> None:
+    """At most 5 MB, and the page is as before when it is printed."""
+    page = open_again(tab, demo.results / "report/index.html")
+    for view in ("Crops", "In context"):
+        page.get_by_label(view).check(force=True)
+        shown = page.locator(".crop img").evaluate_all("all => all.map((i) => i.src.length)")
+        pages = page.pdf(format="A4")
+        assert pages.startswith(b"%PDF") and len(pages) <= 5_000_000, (view, len(pages))
+        after = page.locator(".crop img").evaluate_all("all => all.map((i) => i.src.length)")
+        assert after == shown and page.locator("canvas").count() == 0
 
 
 def test_the_demo_is_small_and_opens_whole(tab: Page, demo: Workspace) -> None:

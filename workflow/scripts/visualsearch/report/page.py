@@ -23,6 +23,7 @@ SCRIPTS = (
     "filters",
     "context",
     "downloads",
+    "printing",
     "report",
 )
 EXPLORER = "explorer/index.html"

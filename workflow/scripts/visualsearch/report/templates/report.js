@@ -5,4 +5,5 @@ largeView.bind();
 filters.bind();
 context.bind();
 downloads.bind();
+printing.bind();
 document.querySelectorAll("button.copy").forEach(copying.bind);
