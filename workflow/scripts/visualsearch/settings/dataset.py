@@ -98,7 +98,7 @@ class FolderSettings(Section):
     )
     keypoints: str | None = key(
         None,
-        "COCO person_keypoints JSON file with the annotation ids of the annotations. With it "
+        "COCO person_keypoints JSON file with the same annotation ids. With it "
         "the report compares the poses of neighbours.",
         min_length=1,
         path=True,
