@@ -58,7 +58,7 @@ def test_an_index_that_finds_less_is_refused(tmp_path: Path, backend: str) -> No
     else:
         others = faiss.serialize_index(code_of_all(vectors[::-1].copy())).tobytes()
         put_behind(tmp_path / "index", vectors, others)
-    with pytest.raises(InputError, match="of different runs"):
+    with pytest.raises(InputError, match="belong to different runs"):
         open_index(tmp_path / "index", sidecar)
     with pytest.raises(InputError, match="nearest neighbours and found"):
         open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
@@ -149,7 +149,7 @@ def test_a_damaged_or_missing_file_is_refused_in_one_line(tmp_path: Path, backen
     path = tmp_path / "index"
     whole = path.read_bytes()
     for damaged, line in (
-        (whole[: len(whole) // 2], "of different runs; rerun build_index"),
+        (whole[: len(whole) // 2], "belong to different runs; rerun build_index"),
         (b"\xff" * len(whole), "rerun build_index"),
         (None, "index cannot be opened: No such file or directory; rerun build_index"),
     ):
