@@ -142,7 +142,7 @@ def _has_sound_box(picture: str) -> bool:
 def _coco_contradictions(coco: CocoSettings) -> Iterator[str]:
     for key, value in (("definition", coco.definition), ("annotations", coco.annotations)):
         if value and not is_url(value) and not _is_file(value):
-            yield not_allowed(f"dataset.coco.{key}", value, "a URL or an existing file")
+            yield not_allowed(f"dataset.coco.{key}", value, "a URL, or an existing file")
     if is_url(coco.annotations) and coco.annotations_sha256 is None:
         expected = "the sha256 of the file at the URL that dataset.coco.annotations is"
         yield not_allowed("dataset.coco.annotations_sha256", None, expected)
