@@ -132,8 +132,8 @@ class ReportSettings(Section):
     )
     timings: bool = key(
         True,
-        "Whether the report shows measured times. They differ between runs; without them the "
-        "same inputs give the same bytes.",
+        "Whether the report shows measured times, and the command, commit and machine of the run. "
+        "They differ between runs; without them the same inputs give the same bytes.",
     )
     picture_side: int = key(
         640,
