@@ -250,8 +250,7 @@ def load_described(
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
             f"the weights of {settings.name} have changed since detections/detector.json was "
-            "written; "
-            "run again with --forcerun fetch_weights, or put the old file back"
+            "written; run again with --forcerun fetch_weights, or put the old file back"
         )
     return detector
 

@@ -34,8 +34,7 @@ def open_index(path: str | Path, sidecar: dict[str, Any]) -> Index:
     if hashlib.sha256(vectors.tobytes()).hexdigest() != expected["vectors_sha256"]:
         raise InputError(
             f"{path} does not hold the vectors that its sidecar describes, or was built for "
-            "another "
-            f"metric or dimension; {RERUN}"
+            f"another metric or dimension; {RERUN}"
         )
     check_answers(index, path)
     k = expected["neighbours"] // len(rows)

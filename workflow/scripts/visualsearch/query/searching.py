@@ -105,6 +105,5 @@ def _check_that_files_belong_together(run: FinishedRun, index: Index, reduction:
     if not belong:
         raise InputError(
             f"the run in {run.results} is not finished: its index does not belong to its "
-            "embeddings; "
-            f"{FINISH}"
+            f"embeddings; {FINISH}"
         )
