@@ -102,7 +102,7 @@ def test_codes_of_other_vectors_are_refused(tmp_path: Path, rows: int, length: i
         ("manhattan", 16, "rerun build_index"),
         ("dot", 16, "rerun build_index"),
         # Euclidean nodes have four bytes more: with one value less the file fits.
-        ("euclidean", 15, "holds other vectors"),
+        ("euclidean", 15, "not hold the vectors"),
     ],
 )
 def test_a_forest_of_another_metric_is_refused(
@@ -139,7 +139,7 @@ def test_index_and_sidecar_of_different_runs_are_refused(tmp_path: Path, backend
     """Same persons, same settings, vectors of another model."""
     built_index(tmp_path / "a", unit_vectors(300, 16, seed=1), backend)
     sidecar = built_index(tmp_path / "b", unit_vectors(300, 16, seed=2), backend)
-    with pytest.raises(InputError, match="holds other vectors"):
+    with pytest.raises(InputError, match="not hold the vectors"):
         open_index(tmp_path / "a/index", sidecar | file_facts(tmp_path / "a"))
 
 
