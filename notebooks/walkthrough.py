@@ -13,13 +13,12 @@
 # %% [markdown]
 # # The files of a run, opened by hand
 #
-# Each stage of the workflow hands on files that common libraries open: Parquet, JSON, NumPy's
-# `.npz`. This notebook opens them one after another, repeats one search step by step, and checks at
-# every step that it comes to what the run has written. Nothing of the workflow's own code is
-# imported.
+# Each stage of the workflow writes files that common libraries can read: Parquet, JSON and NumPy's
+# `.npz`. This notebook opens them one after another and repeats one search step by step. At each
+# step it checks that it gets what the run wrote. It imports none of the workflow's own code.
 #
-# `snakemake notebook` runs it on your results and keeps the copy with all outputs as
-# `notebook/walkthrough.ipynb` among them. Open that copy in Jupyter, or this text, and change it.
+# `snakemake notebook` runs it on your results and saves a copy with all outputs there, as
+# `notebook/walkthrough.ipynb`. Open the copy or this text in Jupyter, and change it.
 
 # %%
 import json
@@ -37,14 +36,14 @@ register_heif_opener()  # a phone's HEIC
 Image.MAX_IMAGE_PIXELS = None  # the run has checked its pictures
 
 # %% [markdown]
-# ## Where things lie
+# ## Which run
 #
-# `snakemake notebook` puts the values of its run here. Paths are seen from the notebook's folder.
+# `snakemake notebook` fills in the values of its run. Paths are relative to the notebook's folder.
 
 # %% tags=["parameters"]
 results = "../results/demo"  # the folder of a run
-pictures = None  # your own folder of pictures, where the run was over one
-started_in = ".."  # where snakemake was started: paths in the configuration begin there
+pictures = None  # your own folder of pictures, if the run used one
+started_in = ".."  # where snakemake was started: paths in the configuration are relative to it
 search = {  # the section `search` of the configuration
     "neighbours": 10,
     "same_image": False,
@@ -62,8 +61,8 @@ assert (run / "search/hits.parquet").is_file(), f"there is no finished run in {r
 # %% [markdown]
 # ## The pictures: `dataset/manifest.parquet`
 #
-# One row a picture: size, hash, licence, where it came from, labels where the source has some.
-# Pictures that could not be used are in `dataset/skipped.tsv`, each with its reason.
+# One row for each picture: size, hash, licence, source, and labels if the source has some. Pictures
+# that could not be used are in `dataset/skipped.tsv`, with the reasons.
 
 # %%
 manifest = pd.read_parquet(run / "dataset/manifest.parquet")
@@ -72,9 +71,9 @@ print(len(manifest), "pictures used,", len(skipped), "left out")
 manifest[["image_id", "file", "width", "height", "license", "labels", "shard"]].head()
 
 # %% [markdown]
-# The large stages work in **shards**, a job each; a picture's shard is `image_id` modulo their
-# number. The manifest says which files to read, so that one left over from a run with more shards
-# is not taken for this run's.
+# The large stages run in **shards**, one job for each. The shard of a picture is `image_id` modulo
+# the number of shards. The manifest says which shards there are; a file left over from a run with
+# more shards is not read.
 
 # %%
 shards = sorted(manifest["shard"].unique())
@@ -91,9 +90,9 @@ def read_shards(folder, filters=None):
 # %% [markdown]
 # ## What was detected: `detections/shards/*.parquet`
 #
-# All boxes down to a very low score, as average precision needs them. `x` and `y` are the upper
-# left corner, in pixels of the picture turned upright. `det_index` counts a picture's detections by
-# falling score. (`detections/persons.json` has the same rows as COCO results, for pycocotools.)
+# All boxes down to a very low score, because average precision needs them. `x` and `y` are the
+# upper left corner, in pixels of the upright picture. `det_index` numbers the detections of a
+# picture by falling score. (`detections/persons.json` has the same rows in COCO's results format.)
 
 # %%
 detections = read_shards("detections/shards")
@@ -103,12 +102,12 @@ detections.head()
 # %% [markdown]
 # ## Who is searched: `index/persons.parquet`
 #
-# The search set takes the surer and larger ones. A person's id is made of picture and detection:
+# The search set holds the detections with a high enough score and height. The id of a person is
 #
 # $$\text{person\_id} = \text{image\_id} \cdot 1000 + \text{det\_index}$$
 #
-# so it depends on no other picture, and stays when shards or settings of the search change.
-# Row *n* of this table is item *n* of the index.
+# so it does not change with other pictures, the number of shards or the settings of the search. Row
+# *n* of this table is item *n* of the index.
 
 # %%
 persons = pd.read_parquet(run / "index/persons.parquet")
@@ -119,11 +118,11 @@ print("lowest score", round(persons["score"].min(), 3), "- least height", round(
 persons.head()
 
 # %% [markdown]
-# ## How they are described: `embeddings/*.parquet`
+# ## The vectors: `embeddings/*.parquet`
 #
-# The column `vector` is the last map of the detector's own backbone, averaged: 2048 values with a
-# ResNet-50. With `embedding.maps: both` the column `before` has the map before it, averaged in
-# horizontal stripes. The file itself says how it was made.
+# The column `vector` is the last feature map of the detector's backbone, averaged: 2048 values with
+# a ResNet-50. With `embedding.maps: both`, the column `before` is the map before it, averaged in
+# horizontal stripes. The metadata of the file say how it was made.
 
 # %%
 embeddings = pq.ParquetFile(run / f"embeddings/{shards[0]}.parquet")
@@ -133,7 +132,7 @@ for name in columns:
     print(f"values in {name}:", embeddings.schema_arrow.field(name).type.list_size)
 
 # %% [markdown]
-# The search uses them joined, each of length 1.
+# The search scales each to length 1 and joins them.
 
 # %%
 
@@ -153,8 +152,8 @@ def full_length(table):
 # %% [markdown]
 # ## Who is searched for: `search/queries.parquet`
 #
-# Persons of the search set, each chosen for a reason, or pictures of your own (these have no
-# `person_id`).
+# Persons of the search set, each chosen for a reason, or persons in your own pictures (these have
+# no `person_id`).
 
 # %%
 queries = pq.read_table(run / "search/queries.parquet").to_pylist()
@@ -165,8 +164,8 @@ if not queries:
 pd.DataFrame([[query[name] for name in shown] for query in queries], columns=shown, dtype=object)
 
 # %% [markdown]
-# One of them is followed from here on: the first. Its full-length vector lies among the embeddings,
-# or, for a picture of your own, in `search/query_images_full_length.parquet`.
+# From here on we follow the first one. Its full-length vector is in the embeddings or, for your own
+# picture, in `search/query_images_full_length.parquet`.
 
 # %%
 if queries:
@@ -185,7 +184,7 @@ else:
 
 
 def open_upright(file):
-    """A picture as its viewer shows it: cameras note which way up they were held."""
+    """The picture turned upright, by the orientation that the camera noted."""
     with Image.open(file) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
@@ -222,12 +221,11 @@ axes.add_patch(plt.Rectangle(corner, *size, fill=False, edgecolor="#d55e00", lin
 plt.show()
 
 # %% [markdown]
-# ## How vectors are shortened: `pca/model.npz`
+# ## The reduction: `pca/model.npz`
 #
-# Plain arrays. A vector is brought to length 1, the mean of all is taken away, the rest is
-# projected on the principal components, each component is divided by its standard deviation to the
-# power `whiten_power` (0 leaves it, 1 makes all count the same), and the result is brought to
-# length 1:
+# The file holds plain arrays. To reduce a vector: scale it to length 1, subtract the mean of all,
+# project it on the principal components, divide each component by its standard deviation to the
+# power `whiten_power` (0 leaves it, 1 makes all components count the same), and scale to length 1:
 #
 # $$v \;\to\; \frac{v}{|v|} - \mu \;\to\; W\left(\frac{v}{|v|} - \mu\right) \cdot \sigma^{-p}
 # \;\to\; \text{length } 1$$
@@ -253,8 +251,8 @@ share = model["explained_variance_ratio"][:kept].sum()
 print(f"{kept} components hold {share:.1%} of the variance")
 
 # %% [markdown]
-# The run has shortened every vector so, in `reduced/*.parquet`. Ours agree with it, up to the
-# rounding of 32-bit numbers.
+# The run did this for every vector, in `reduced/*.parquet`. Ours agree, up to the rounding of
+# 32-bit numbers.
 
 # %%
 reduced = read_shards("reduced")
@@ -272,8 +270,9 @@ assert np.allclose(short_query, query["vector"], atol=1e-5)
 print("Shortened by hand: the same vectors.")
 
 # %% [markdown]
-# Why the mean is taken away: after the network's last activation no two vectors point in very
-# different directions, so that everybody is like everybody. Without their mean they spread out.
+# Why subtract the mean? After the last activation of the network hardly any value is negative, so
+# all vectors point in similar directions and everybody resembles everybody. Without the mean they
+# spread out.
 
 # %%
 pairs = np.triu_indices(len(full), k=1)
@@ -285,9 +284,9 @@ for name, some_vectors in (("as embedded", to_length_1(full)), ("shortened", sho
 # %% [markdown]
 # ## The search, by hand
 #
-# All vectors have length 1, so the cosine of two is their dot product. The query is compared with
-# every person; then what the search leaves out is left out: the query itself, and with the default
-# settings everybody else in its picture. Of each other picture the best person is kept.
+# All vectors have length 1, so the cosine of two is their dot product. We compare the query with
+# every person. Then we leave out whom the search leaves out: the query itself and, with the default
+# settings, everybody else in its picture. Of each other picture we keep the most similar person.
 
 # %%
 cosines = np.einsum("nd,d->n", vectors.astype(float), np.asarray(query["vector"], dtype=float))
@@ -346,8 +345,8 @@ persons.iloc[best].assign(cosine=cosines[best])
 # %% [markdown]
 # ## Rerank
 #
-# With `search.rerank` the nearest are sorted anew by the cosine of their full-length vectors,
-# without their mean. Otherwise the nearest are the hits.
+# With `search.rerank` the nearest persons are sorted again, by the cosine of their full-length
+# vectors less the mean. Otherwise the nearest persons are the hits.
 
 
 # %%
@@ -364,8 +363,8 @@ print(f"Reranked: {search['rerank']}." if search["rerank"] else "This run did no
 # %% [markdown]
 # ## The same in the run: `search/hits.parquet`
 #
-# One row a hit. The cosines must be ours. Who is among them may differ where the index is an
-# approximate one: then it has missed somebody.
+# One row for each hit. The cosines must equal ours. The persons may differ if the index is
+# approximate: then it missed somebody.
 
 # %%
 of_query = hits[hits["query"] == query["query"]].sort_values("rank", ignore_index=True)
@@ -382,9 +381,9 @@ of_query.head(10)
 # %% [markdown]
 # ## The index: `index/index.json` and the file it describes
 #
-# Annoy's file says nothing of itself: opened with another dimension or metric it answers nonsense.
-# The sidecar knows, and also how far to search (`search_k`) to find as many of the exact neighbours
-# as was asked for, and how many it found when that was measured.
+# The file of Annoy does not say how to open it: with another dimension or metric it answers
+# nonsense. `index.json` says it. It also has `search_k`, how far to search to reach the target
+# recall, and the recall that was measured with it.
 
 # %%
 sidecar = json.loads((run / "index/index.json").read_text(encoding="utf-8"))
@@ -392,8 +391,8 @@ names = ("backend", "metric", "dimension", "n_items", "n_trees", "search_k", "re
 print(json.dumps({name: sidecar[name] for name in names if name in sidecar}, indent=1))
 
 # %% [markdown]
-# Asked as the run asks it, the index must give the run's hits, one for one. It is asked for one
-# more than wanted, as it finds the query too, and for twice as many as long as too few of them may
+# Searched as the run does it, the index must give the same hits in the same order. We ask for one
+# more than needed, because it finds the query too, and double the number until enough of them may
 # be hits.
 
 
@@ -439,8 +438,8 @@ else:
 # %% [markdown]
 # ## The gallery
 #
-# The query, and the first ten hits: rank and cosine. If the run reranked, it is the cosine of the
-# full-length vectors.
+# The query and the first ten hits, with rank and cosine. If the run reranked, the cosine is that of
+# the full-length vectors.
 
 # %%
 if queries:
@@ -462,8 +461,8 @@ plt.show()
 # %% [markdown]
 # ## All similarities of this query
 #
-# How far the hits stand out. Where they stand apart at the right, the query has look-alikes; where
-# the lines are in the heap, the nearest are hardly nearer than anybody.
+# This shows how far the hits stand out. If their lines are apart at the right, the query has
+# look-alikes. If they are within the bulk, the nearest persons are hardly more similar than others.
 
 # %%
 others = allowed(np.arange(len(persons)))
@@ -481,13 +480,12 @@ plt.show()
 # %% [markdown]
 # ## What to try next
 #
-# - Follow another query: `query = queries[1]` where the first is taken, and run what is below.
-# - Search for somebody you have seen: the report and `persons` have the `person_id`.
-#   `snakemake search --cores all --config queries='{persons: [...]}'` makes it a query of the run.
-# - Leave the mean where it is, or set `whiten_power` to 0 or 1, and shorten all embeddings anew:
-#   who comes first then?
-# - Join `hits` with `manifest` on `image_id`: which pictures come up again and again?
-# - Take `vectors` to a clustering or a map of your own, by any library that reads NumPy arrays.
+# - Follow another query: `query = queries[1]` instead of `queries[0]`, then run the cells below.
+# - Search for somebody you saw: `person_id` is in the report and in `persons`.
+#   `snakemake search --cores all --config queries='{persons: [...]}'` makes this person a query.
+# - Do not subtract the mean, or set `whiten_power` to 0 or 1, and reduce all embeddings again: who
+#   comes first then?
+# - Join `hits` with `manifest` on `image_id`: which pictures occur most often?
+# - Cluster `vectors`, or draw your own map of them, with any library that reads NumPy arrays.
 #
-# `docs/design.md` has the columns of every file and why things are made as they are; the report,
-# `report/index.html`, has the measures.
+# `docs/design.md` has the columns of every file; the report, `report/index.html`, has the measures.

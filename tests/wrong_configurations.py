@@ -9,8 +9,8 @@ N_COMPONENTS = "an integer >= 1 and <= 2048 or a number > 0 and < 1"
 A_PATH = "a path of printable characters, without any of { } < >"
 A_SOURCE = "one of coco-minitrain, coco-val2017, folder, openpeople"
 A_TEXT = "a text that is not empty"
-A_FILE = "a file that is there"
-A_FOLDER = "a directory that is there"
+A_FILE = "an existing file"
+A_FOLDER = "an existing directory"
 PERSON_IDS = "a list, each an integer >= 0 and <= 999999999999999, no two alike"
 PERSON_ID = "an integer >= 0 and <= 999999999999999"
 NEW_IDS = (
@@ -110,7 +110,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     # It was one until faiss took its place.
     "index: {backend: hnsw}": (
         "index.backend: 'hnsw'",
-        "one of annoy, exact, faiss; faiss has taken the place of hnsw, and is faster: run pip "
+        "one of annoy, exact, faiss; faiss has replaced hnsw: run pip "
         "install -r requirements-faiss.txt",
     ),
     'dataset: {source: "a\\nb"}': (r"dataset.source: 'a\nb'", A_SOURCE),
@@ -123,7 +123,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     ),
     f"queries: {{images: [{LONG}]}}": (
         f"queries.images: '{LONG[:147]}...{LONG[:148]}'",
-        "the path of a picture that is there",
+        "the path of an existing picture",
     ),
     # Missing files and folders, and files of the wrong kind.
     "dataset: {source: folder}": ("dataset.folder.path: None", "a directory of pictures"),
@@ -149,7 +149,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "detector: {weights: /no/such.pth}": (
         "detector.weights: '/no/such.pth'",
-        "a weights file that is there",
+        "an existing weights file",
     ),
     "detector: {precision: int8, device: cuda}": (
         "detector.precision: 'int8'",
@@ -173,15 +173,15 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "detector: {weights: ./config}": (
         "detector.weights: './config'",
-        "a weights file that is there",
+        "an existing weights file",
     ),
     "queries: {images: [no.jpg]}": (
         "queries.images: 'no.jpg'",
-        "the path of a picture that is there",
+        "the path of an existing picture",
     ),
     'queries: {images: ["a\\0b"]}': (
         r"queries.images: 'a\x00b'",
-        "the path of a picture that is there",
+        "the path of an existing picture",
     ),
     "queries: {images: ['{a}.jpg']}": (
         "queries.images: '{a}.jpg'",
@@ -191,7 +191,7 @@ NOT_ALLOWED: dict[str, tuple[str, str]] = {
     'queries: {images: ["no.jpg#xywh=1"]}': ("queries.images: 'no.jpg#xywh=1'", A_BOX),
     'queries: {images: ["no.jpg#xywh=1,2,3,4"]}': (
         "queries.images: 'no.jpg#xywh=1,2,3,4'",
-        "the path of a picture that is there",
+        "the path of an existing picture",
     ),
     **{
         f'queries: {{images: ["README.md#xywh={box}"]}}': (

@@ -119,7 +119,8 @@ def test_a_look_alike_of_minitrain_is_refused(server: CocoServer, tmp_path: Path
 def test_missing_weights_file_is_one_clear_line(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, {"detector": {"weights": "./absent.pth"}})
     output = workspace.run("results/test/detections/detector.json", fails=True)
-    assert "detector.weights: './absent.pth' is not allowed; expected a weights file" in output
+    line = "detector.weights: './absent.pth' is not allowed; expected an existing weights file"
+    assert line in output
     assert "Traceback" not in output and not workspace.results.exists()
 
 

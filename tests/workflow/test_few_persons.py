@@ -112,7 +112,7 @@ def test_one_and_two(tmp_path: Path, persons: int, backend: str) -> None:
     hits = pq.read_table(workspace.results / "search/hits.parquet")
     assert len(hits) == persons * (persons - 1)
     assert f"Found     {'1 person' if persons == 1 else '2 persons'}, in" in output
-    assert f"only {persons} of 5 queries: no more persons are there" in output
+    assert f"only {persons} of 5 queries, because there are no more persons" in output
     said = "A single person has no neighbours" if persons == 1 else "2 persons allow no more"
     for text in pages.values():
         assert said in text

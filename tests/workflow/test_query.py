@@ -210,7 +210,7 @@ def test_hits_without_their_pictures_are_shown_without_crops(light: Path, ask: A
     status, printed, told = ask(light, HOSTILE, "--output", "page.html")
     assert status == 0 and printed.count("P0") == 10
     [line] = told
-    assert line.startswith("WARNING: 10 of 11 pictures are not as the run had them, or not there")
+    assert line.startswith("WARNING: 10 of 11 pictures are missing or have changed since the run")
     assert str(light / "dataset/images/P0") in line
     page = Page(Path("page.html").read_text(encoding="utf-8"))
     assert len(page.crops()) == 1 and page.words.count("no picture") == 10
@@ -263,7 +263,7 @@ def test_results_that_do_not_belong_together_are_refused(light: Path, ask: Askin
     mixed = table.set_column(place, "vector", before.take([0] * len(table)))
     write_table(path, [mixed], mixed.schema)
     status, _, [line] = ask(light, TWO)
-    assert status == 1 and "is not finished: its index is not of its embeddings; run" in line
+    assert status == 1 and "finished: its index does not belong to its embeddings; run" in line
     [record] = (light / "settings/embed_persons/1").iterdir()
     write_json(record, read_json(record) | {"search_set": {"min_score": 0.9, "min_height": 64}})
     status, _, [line] = ask(light, TWO)
@@ -280,7 +280,10 @@ def test_a_detector_of_other_settings_than_the_embeddings_is_refused(
     write_json(record, settings)
     status, printed, [line] = ask(light, TWO)
     assert (status, printed) == (1, "")
-    assert "is not finished: its detections/detector.json is not of its embeddings; run" in line
+    assert (
+        "is not finished: its detections/detector.json does not belong to its embeddings; run"
+        in line
+    )
 
 
 def test_a_search_set_that_holds_nobody_is_told(light: Path, ask: Asking) -> None:
@@ -288,7 +291,7 @@ def test_a_search_set_that_holds_nobody_is_told(light: Path, ask: Asking) -> Non
     path = without_checksum(light / "index/index.json")
     write_json(path, read_json(path) | {"n_items": 0, "backend": "exact"})
     status, _, [line] = ask(light, TWO)
-    assert status == 1 and f"the search set of the run in {light} holds nobody; lower" in line
+    assert status == 1 and f"the search set of the run in {light} is empty; lower" in line
 
 
 def test_a_run_of_another_version_is_told(light: Path, ask: Asking) -> None:
@@ -310,7 +313,7 @@ def test_a_run_of_another_version_is_told(light: Path, ask: Asking) -> None:
 def test_a_file_that_was_changed_is_refused(light: Path, ask: Asking) -> None:
     write_json(light / "index/index.json", read_json(light / "index/index.json") | {"n_trees": 1})
     status, _, [line] = ask(light, TWO)
-    assert status == 1 and "index/index.json is not what this run wrote there" in line
+    assert status == 1 and "index/index.json is not the file that this run wrote" in line
 
 
 def test_weights_that_the_results_do_not_hold_must_be_given(
@@ -337,8 +340,8 @@ def test_weights_that_the_results_do_not_hold_must_be_given(
         (["absent.jpg"], "absent.jpg: No such file or directory"),
         (["broken.jpg"], "broken.jpg: not a picture (JPEG, PNG, WEBP, GIF, BMP, TIFF, PPM, "
          "JPEG2000, AVIF, HEIF are read)"),
-        ([TWO, "nobody.png", "--box", BOX], "--box is for one picture without a box; write the box "
-         "of each behind it, as in me.jpg#xywh=10,20,30,40"),
+        ([TWO, "nobody.png", "--box", BOX], "--box is for one picture without a box; for "
+         "several, append a box to each, as in me.jpg#xywh=10,20,30,40"),
         ([f"{TWO}#xywh=1,2"], f"{TWO}#xywh=1,2: 1,2 is not a box; write it as in "
          "me.jpg#xywh=10,20,30,40"),
         ([TWO, "--output", TWO], f"--output: {TWO} must end in .html, so that no other file is "

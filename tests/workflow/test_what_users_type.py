@@ -49,7 +49,7 @@ def test_a_second_configfile_does_not_drop_the_first(tmp_path: Path) -> None:
 
 def test_hours_that_nobody_asked_for_are_noticed(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("report: {title: Mine}")
-    hours = "so this is the real task, COCO minitrain: some hours"
+    hours = "so this is the full task, COCO minitrain: some hours"
     status, lines = typed(tmp_path, "--configfile", "mine.yaml")
     assert status == 0 and sum(hours in line for line in lines) == 1
     _, lines = typed(tmp_path, "--configfile", "config/config.yaml")

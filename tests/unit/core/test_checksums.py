@@ -31,7 +31,7 @@ def test_what_was_written_is_known(result: str) -> None:
 )
 def test_another_file_or_a_damaged_checksum_is_told(result: str, file: str, data: bytes) -> None:
     Path(result).with_name(file).write_bytes(data)
-    with pytest.raises(InputError, match=r"hits one.parquet is not what .* delete it") as error:
+    with pytest.raises(InputError, match=r"hits one.parquet is not the file .* delete it") as error:
         checksums.check([result])
     assert "\n" not in str(error.value)
 

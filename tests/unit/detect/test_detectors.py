@@ -206,7 +206,7 @@ def test_weights_other_than_described_are_refused(weights_file: Path) -> None:
 def test_unknown_weights_and_detectors_name_the_known() -> None:
     with pytest.raises(InputError, match="to 'default', COCO_V1, or the path"):
         load_detector(DetectorSettings("fasterrcnn_resnet50_fpn", "COCO_V9"))
-    with pytest.raises(InputError, match=f"known are .*{BUNDLED}"):
+    with pytest.raises(InputError, match=f"the detectors are .*{BUNDLED}"):
         load_detector(DetectorSettings("yolo"))
 
 

@@ -181,7 +181,7 @@ def test_auto_is_fp16_on_gpus_that_are_fast_in_it_and_lack_bf16(
 @pytest.mark.parametrize("runtime", ["auto", "openvino"])
 def test_a_cpu_takes_it_only_when_asked_for_torch(runtime: str) -> None:
     settings = DetectorSettings(device="cpu", runtime=runtime, precision="fp16")
-    with pytest.raises(InputError, match=r"is for GPUs.* set detector\.runtime to torch") as error:
+    with pytest.raises(InputError, match=r"needs a GPU.* set detector\.runtime to torch") as error:
         resolve(settings)
     one_line(error)
     settings = DetectorSettings(device="cpu", runtime="torch", precision="fp16")

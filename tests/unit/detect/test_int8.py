@@ -180,7 +180,7 @@ def test_who_has_nothing_to_calibrate_on_is_told_so(run: Run, tmp_path: Path) ->
     with pytest.raises(InputError, match=r"boxes in int8 is not in the cache .* fetch_weights$"):
         run.load(results=tmp_path, sample=None)
     others = Sample(write_manifest(tmp_path, small_pictures(tmp_path, 2), [0, 1], 1), str(tmp_path))
-    with pytest.raises(InputError, match=r"calibrated on are not at hand; .* fetch_weights$"):
+    with pytest.raises(InputError, match=r"calibrated on are missing; .* fetch_weights$"):
         run.load(results=tmp_path, sample=others)
     with pytest.raises(InputError, match="int8 needs pictures"):
         load_detector(SETTINGS)

@@ -189,7 +189,7 @@ def test_what_cannot_be_had_is_refused_in_one_line(monkeypatch: pytest.MonkeyPat
 
     assert "torch sees no GPU here" in refusal(device="cuda")
     monkeypatch.setattr("visualsearch.detect.networks.has_bf16", lambda: False)
-    assert "which this processor cannot multiply" in refusal(device="cpu", precision="bf16")
+    assert "which this processor does not support" in refusal(device="cpu", precision="bf16")
     assert resolve(DetectorSettings(BUNDLED, device="cpu")) == Computing("openvino", *["fp32"] * 2)
     monkeypatch.setattr("visualsearch.detect.networks.has_bf16", lambda: True)
     assert resolve(DetectorSettings(BUNDLED, device="cpu")) == Computing("openvino", *["bf16"] * 2)

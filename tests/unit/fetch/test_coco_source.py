@@ -151,7 +151,7 @@ def test_broken_archives(server: CocoServer, tmp_path: Path, kind: str) -> None:
         ("../evil.jpg", "file_name"),
         ("/etc/passwd", "file_name"),
         ("a/../../b.jpg", "file_name"),
-        (f"./{file_of(2)}", r"image 2 has file_name .* that of another image"),
+        (f"./{file_of(2)}", r"image 2 has file_name .* used by another image"),
     ],
 )
 def test_file_names_lead_to_one_picture_each_within_the_root(

@@ -70,7 +70,7 @@ def test_an_image_id_of_13_digits_is_refused_with_what_to_do(
         folder.list_images(in_folder(pictures, path), tmp_path)
     assert str(caught.value) == (
         f"{path}: image id 2026112915230 has more than 12 digits; a person's id adds three, and a"
-        " spreadsheet rounds numbers of more than 15. Number the images of the file anew"
+        " spreadsheet rounds numbers of more than 15. Renumber the images of the file"
     )
 
 

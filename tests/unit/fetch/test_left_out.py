@@ -58,7 +58,7 @@ def test_what_is_left_out_is_named_and_the_last_one_is_an_error(
 @pytest.mark.parametrize(
     ("source", "annotated", "skipped", "line"),
     [
-        ("openpeople", False, [], "dataset: openpeople lists no picture of use"),
+        ("openpeople", False, [], "dataset: openpeople lists no usable picture"),
         ("folder", False, [Skipped(None, "\udcff.jpg", "bad")], "can be used; most often: bad (1)"),
         ("folder", True, [Skipped(None, "a.jpg", NOT_ANNOTATED, False)], "lists no image"),
         (

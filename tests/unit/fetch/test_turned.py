@@ -77,7 +77,7 @@ def test_boxes_of_stored_pictures_are_turned_with_them(
     assert boxes_of(listed) == upright and upright[6] != upright[8] != [MARK]
     fetched, skipped = fetch_all(settings, listed.images, turned)
     assert len(fetched) == 8 and not skipped
-    assert "4 of the annotated pictures have the size before the turn" in caplog.text
+    assert "4 of the annotated pictures have the size from before they were turned" in caplog.text
     assert "were turned with them" in caplog.text
 
 

@@ -175,7 +175,7 @@ def test_a_backend_that_is_not_installed_is_refused_in_one_line(
         check_backend("faiss")
     with pytest.raises(InputError, match="not installed"):
         built_index(tmp_path, unit_vectors(20, 4), "faiss")
-    with pytest.raises(InputError, match="known are annoy, exact, faiss"):
+    with pytest.raises(InputError, match="the backends are annoy, exact, faiss"):
         check_backend("hnsw")
 
 

@@ -58,7 +58,7 @@ def test_an_index_that_finds_less_is_refused(tmp_path: Path, backend: str) -> No
     else:
         others = faiss.serialize_index(code_of_all(vectors[::-1].copy())).tobytes()
         put_behind(tmp_path / "index", vectors, others)
-    with pytest.raises(InputError, match="of different runs"):
+    with pytest.raises(InputError, match="belong to different runs"):
         open_index(tmp_path / "index", sidecar)
     with pytest.raises(InputError, match="nearest neighbours and found"):
         open_index(tmp_path / "index", sidecar | file_facts(tmp_path))
@@ -102,7 +102,7 @@ def test_codes_of_other_vectors_are_refused(tmp_path: Path, rows: int, length: i
         ("manhattan", 16, "rerun build_index"),
         ("dot", 16, "rerun build_index"),
         # Euclidean nodes have four bytes more: with one value less the file fits.
-        ("euclidean", 15, "holds other vectors"),
+        ("euclidean", 15, "not hold the vectors"),
     ],
 )
 def test_a_forest_of_another_metric_is_refused(
@@ -139,7 +139,7 @@ def test_index_and_sidecar_of_different_runs_are_refused(tmp_path: Path, backend
     """Same persons, same settings, vectors of another model."""
     built_index(tmp_path / "a", unit_vectors(300, 16, seed=1), backend)
     sidecar = built_index(tmp_path / "b", unit_vectors(300, 16, seed=2), backend)
-    with pytest.raises(InputError, match="holds other vectors"):
+    with pytest.raises(InputError, match="not hold the vectors"):
         open_index(tmp_path / "a/index", sidecar | file_facts(tmp_path / "a"))
 
 
@@ -149,7 +149,7 @@ def test_a_damaged_or_missing_file_is_refused_in_one_line(tmp_path: Path, backen
     path = tmp_path / "index"
     whole = path.read_bytes()
     for damaged, line in (
-        (whole[: len(whole) // 2], "of different runs; rerun build_index"),
+        (whole[: len(whole) // 2], "belong to different runs; rerun build_index"),
         (b"\xff" * len(whole), "rerun build_index"),
         (None, "index cannot be opened: No such file or directory; rerun build_index"),
     ):

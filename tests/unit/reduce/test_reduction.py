@@ -124,9 +124,9 @@ def test_values_that_are_not_finite_are_one_clear_line(value: float) -> None:
     vectors = relu_features(n=50)
     reduction = fit_reduction([vectors], 50, 40, 6, 0.5)
     vectors[7, 3] = value
-    with pytest.raises(InputError, match="not finite, or were above 65,504"):
+    with pytest.raises(InputError, match="not finite or above 65,504"):
         reduction.transform(vectors)
-    with pytest.raises(InputError, match="not finite, or were above 65,504"):
+    with pytest.raises(InputError, match="not finite or above 65,504"):
         fit_reduction([vectors], 50, 40, 6, 0.5)
 
 

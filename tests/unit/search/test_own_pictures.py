@@ -315,10 +315,10 @@ def test_a_picture_given_twice_is_one_query(made: Any, people: Path) -> None:
     reasons = [(entry.file, entry.reason) for entry in found.skipped]
     assert reasons[:2] == [
         (SOMEBODY, "given 3 times; it is used once"),
-        ("copy of me.jpg", f"the same picture as another, so that both are one query: {SOMEBODY}"),
+        ("copy of me.jpg", f"the same picture as another, so both are one query: {SOMEBODY}"),
     ]
     assert [file for file, _ in reasons[2:]] == ["broken.jpg", again]
-    assert reasons[3][1] == f"the same picture as another, so that both are one query: {same}"
+    assert reasons[3][1] == f"the same picture as another, so both are one query: {same}"
 
 
 def test_queries_follow_the_order_in_which_the_pictures_are_given(
@@ -350,7 +350,7 @@ def test_a_run_in_which_no_picture_gives_a_query_stops_with_the_reasons(
         tell_skipped(skipped, 0)
     assert str(error.value) == (
         "queries.images: no picture gives a query. a.jpg: it is cut. b.jpg: no person; give it. "
-        "Put this right, or take the pictures out of queries.images, and run the same command again"
+        "Correct this, or remove the pictures from queries.images, and run the same command again"
     )
     # Nothing is said twice on the terminal, which shows warnings; the log has all.
     assert all(record.levelno < logging.WARNING for record in caplog.records)

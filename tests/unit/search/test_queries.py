@@ -74,7 +74,7 @@ def test_fewer_persons_than_queries_gives_all_of_them(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert len(chosen_of(tmp_path, persons_table(unit_vectors(3, 6)))) == 3
-    assert "queries: no more persons are there" in caplog.text
+    assert "queries, because there are no more persons" in caplog.text
 
 
 @pytest.mark.parametrize("strategy", ["diverse", "random"])

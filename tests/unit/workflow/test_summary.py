@@ -41,7 +41,7 @@ def test_five_lines_of_a_set_without_annotations(results: Path) -> None:
     assert summary_lines(results, WITHOUT) == [
         "Found     10 persons, in 4 of 6 pictures",
         "AP        not known: these pictures come without annotated boxes",
-        "Recall    index 0.995, reduction 0.842, of the ten nearest",
+        "Recall    the index finds 0.995 of the ten nearest, the reduction keeps 0.842",
         "Galleries 2 queries, 6 neighbours",
         f"Report    file://{results}/report/index.html",
     ]
@@ -50,15 +50,15 @@ def test_five_lines_of_a_set_without_annotations(results: Path) -> None:
 @pytest.mark.parametrize(
     ("trained_on", "note"),
     [
-        ("COCO train2017", ", trained on these pictures"),
-        ("not stated by its author", ", perhaps trained on these pictures"),
+        ("COCO train2017", "; the detector was trained on these pictures"),
+        ("not stated by its author", "; the detector may have been trained on these pictures"),
     ],
 )
 def test_training_set_ap_is_called_that(results: Path, trained_on: str, note: str) -> None:
     write_json(results / "detections/detector.json", {"trained_on": trained_on})
     found, ap, *_ = summary_lines(results, MINITRAIN)
     assert found == "Found     10 of category dog, in 4 of 6 pictures"
-    assert ap == f"AP        0.370 (AP50 0.600) of the detections{note}"
+    assert ap == f"AP        0.370 (AP50 0.600){note}"
 
 
 def test_ap_that_is_not_known_or_wrong_is_told_so(results: Path) -> None:
@@ -68,7 +68,7 @@ def test_ap_that_is_not_known_or_wrong_is_told_so(results: Path) -> None:
     numbers = {"AP": 0.017, "AP50": 0.05, "AP_note": "61 of 82 annotated boxes leave their picture"}
     write_json(results / "evaluation/detections.json", numbers)
     _, line, *_ = summary_lines(results, DatasetSettings("coco-val2017"))
-    assert line == f"AP        0.017 (AP50 0.050) of the detections, but {numbers['AP_note']}"
+    assert line == f"AP        0.017 (AP50 0.050), but {numbers['AP_note']}"
 
 
 def test_a_folder_is_opened_by_the_address_whatever_its_name(results: Path) -> None:

@@ -4,4 +4,4 @@ Nothing here imports Snakemake. Modules that need torch say so in their docstrin
 so that the stages without it start in a fraction of a second.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

@@ -25,8 +25,8 @@ def check(inputs: Iterable[str]) -> None:
         with suppress(FileNotFoundError):
             if _beside(path).read_bytes() != _line(path).encode():
                 raise InputError(
-                    f"{path} is not what this run wrote there: it is damaged, of another run, or"
-                    " was changed by hand; delete it and run snakemake again"
+                    f"{path} is not the file that this run wrote: it is damaged, belongs to "
+                    "another run, or was changed by hand; delete it and run snakemake again"
                 )
 
 

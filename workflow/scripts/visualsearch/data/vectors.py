@@ -83,7 +83,7 @@ def l2_normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
         raise InputError(
-            "a person's vector holds values that are not finite, or were above 65,504; "
-            "check that detector.weights were made for the network that detector.name names"
+            "a person's vector has values that are not finite or above 65,504; check that "
+            "detector.weights belong to detector.name"
         )
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

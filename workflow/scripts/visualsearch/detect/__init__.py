@@ -134,8 +134,8 @@ class RTDetrEntry:
             from visualsearch.detect.rtdetr import RTDetrDetector
         except ImportError as error:
             raise InputError(
-                f"detector.name is {settings.name}, and the transformers that is installed does "
-                f"not fit it ({error}); run pip install -r {self.packages['transformers']}"
+                f"detector.name is {settings.name}, and the installed transformers does not fit "
+                f"it ({error}); run pip install -r {self.packages['transformers']}"
             ) from error
         return RTDetrDetector(settings, self, precision)
 
@@ -173,7 +173,7 @@ def check_detector(name: str) -> None:
     Cheap: looks for the packages without importing them.
     """
     if name not in DETECTORS:
-        raise InputError(f"detector.name is {name!r}; known are {', '.join(DETECTORS)}")
+        raise InputError(f"detector.name is {name!r}; the detectors are {', '.join(DETECTORS)}")
     for package, requirements in DETECTORS[name].packages.items():
         if find_spec(package) is None:
             raise InputError(
@@ -249,8 +249,8 @@ def load_described(
     detector = DETECTORS[settings.name].load(settings, Computing.of(described), kept)
     if detector.weights_sha256 != described["weights_sha256"]:
         raise InputError(
-            f"the weights of {settings.name} are no longer those of detections/detector.json; "
-            "run again with --forcerun fetch_weights, or put the old file back"
+            f"the weights of {settings.name} have changed since detections/detector.json was "
+            "written; run again with --forcerun fetch_weights, or put the old file back"
         )
     return detector
 

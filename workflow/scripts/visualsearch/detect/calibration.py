@@ -86,7 +86,7 @@ def calibrated(
     if sample is None or sample.describe() != calibrated_on:
         raise InputError(
             f"the network {name} in int8 is not in the cache of the results, and the pictures "
-            f"that it was calibrated on are not at hand; {AGAIN}"
+            f"that it was calibrated on are missing; {AGAIN}"
         )
     return quantize(name, convert(), sample.pictures, input_of)
 
@@ -146,8 +146,8 @@ class _Inputs:
             yield network_input
         if not done:
             raise InputError(
-                "detector.precision is int8, and the detector can take none of the pictures to "
-                "calibrate on; set it to auto"
+                "detector.precision is int8, and the detector can process none of the pictures "
+                "for calibration; set it to auto"
             )
         log.info("calibrate %s: correcting the biases of its layers", self._name)
 

@@ -65,7 +65,7 @@ def resolve(settings: DetectorSettings) -> Computing:
     runtime = settings.runtime
     if settings.precision == "fp16" and not on_gpu and runtime != "torch":
         raise InputError(
-            "detector.precision is fp16, which is for GPUs, and the CPU is used here; set it to "
+            "detector.precision is fp16, which needs a GPU, but this run uses the CPU; set it to "
             "auto, or set detector.runtime to torch, which imitates fp16 slowly"
         )
     if runtime == "auto":
@@ -116,7 +116,7 @@ def _in_openvino(settings: DetectorSettings, on_gpu: bool) -> Computing:
     precision = settings.precision
     if precision == "bf16" and not has_bf16():
         raise InputError(
-            "detector.precision is bf16, which this processor cannot multiply; set it to auto or "
+            "detector.precision is bf16, which this processor does not support; set it to auto or "
             "fp32, or set detector.runtime to torch, which imitates bf16 slowly"
         )
     fastest = "bf16" if has_bf16() else "fp32"

@@ -35,8 +35,8 @@ class Overflow(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "numbers in the network are too large for fp16, so that what it computes would be "
-            "wrong; set detector.precision to fp32"
+            "numbers in the network are too large for fp16, so its results would be wrong; set "
+            "detector.precision to fp32"
         )
 
 

@@ -29,7 +29,8 @@ def _note(boxes: Any, shapes: Any, total: int, outside: int) -> str | None:
     if total and boxes.max() <= 1:
         return (
             f"all {total} annotated boxes have values of at most 1. They seem to be shares of the "
-            "picture; COCO's are pixels. AP says nothing: multiply them by the pictures' sizes"
+            "picture; COCO's are pixels. AP means nothing until you multiply them by the "
+            "pictures' sizes"
         )
     if outside <= FEW * total:
         return None
@@ -38,9 +39,9 @@ def _note(boxes: Any, shapes: Any, total: int, outside: int) -> str | None:
     if corners and leaves_image(xyxy_to_xywh(boxes), shapes).sum() <= FEW * total:
         return (
             f"{leave}. They seem to be corners (x0, y0, x1, y1); COCO's are x, y, width, height. "
-            "AP says nothing: convert them"
+            "AP means nothing until you convert them"
         )
     return (
-        f"{leave}, so AP may say little: were the pictures resized after they were annotated, or "
-        "do the boxes belong to others?"
+        f"{leave}, so AP may mean little: were the pictures resized after they were annotated, or "
+        "do the boxes belong to other pictures?"
     )

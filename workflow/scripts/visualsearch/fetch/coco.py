@@ -117,8 +117,9 @@ def _listed(instances: Instances, split: Split, path: Path) -> list[ListedImage]
         file = relative_path(image["file_name"])
         if file is None or file in named:
             raise InputError(
-                f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is"
-                " not a path within a folder, or that of another image; give COCO's own file"
+                f"{path}: image {image['id']} has file_name {brief(image['file_name'])}, which is "
+                "not a path within a folder, or is used by another image too; give COCO's own "
+                "file"
             )
         named.add(file)
         source_url = f"{BUCKET}/{split.name}/{quote(file)}"

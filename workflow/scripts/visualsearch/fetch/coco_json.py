@@ -138,7 +138,7 @@ def _one_line(path: Path, kind: str) -> Iterator[None]:
         raise InputError(f"{path}: not JSON ({reason}); give a COCO {kind} file") from error
     except MemoryError as error:
         raise InputError(
-            f"{path}: needs more memory than there is; give a smaller COCO {kind} file"
+            f"{path}: does not fit into memory; give a smaller COCO {kind} file"
         ) from error
     except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: broken archive ({error}); download it again") from error

@@ -147,7 +147,7 @@ class Client:
             elif "Content-Encoding" in response.headers or not continues:
                 # Ranges of a compressed file count compressed bytes, so parts do not fit.
                 part.unlink()
-                raise DownloadFailed("another part came than was asked for")
+                raise DownloadFailed("the server sent another part than requested")
             length = length_of(response)
             with open(part, "r+b" if have else "wb") as file:
                 file.seek(have)

@@ -34,7 +34,7 @@ from visualsearch.settings import DatasetSettings
 log = logging.getLogger(__name__)
 
 NOT_UTF8 = "the file's name is not UTF-8; rename it"
-IMPOSSIBLE = "its file_name in the annotations is no path within the folder"
+IMPOSSIBLE = "its file_name in the annotations is not a path within the folder"
 
 
 def list_images(settings: DatasetSettings, work_dir: Path) -> ImageList:

@@ -65,7 +65,9 @@ def get_drive_file(
         )
         with open(arrived, "rb") as file:
             if file.read(256).lstrip().startswith(b"<"):
-                raise gdown.DownloadError("it sent a web page instead, as it does past its quota")
+                raise gdown.DownloadError(
+                    "it sent a web page instead, as it does when its quota is used up"
+                )
         os.replace(arrived, path)
     except (
         gdown.DownloadError,
@@ -77,7 +79,7 @@ def get_drive_file(
         text = str(error).removeprefix("Failed to retrieve file url:").split("You may still")[0]
         reason = "it came too slowly" if too_slow.is_set() else " ".join(text.split())
         raise InputError(
-            f"Google Drive did not give file {file_id} ({reason}); open"
+            f"Google Drive did not send file {file_id} ({reason}); open"
             f" https://drive.google.com/file/d/{file_id}/view in a browser, download it, and set"
             f" {key} to its path"
         ) from error

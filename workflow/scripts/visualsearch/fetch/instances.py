@@ -142,12 +142,12 @@ def _wrong_image_id(image_id: Any, path: Path) -> InputError:
     if type(image_id) is int and image_id > MAX_IMAGE_ID:
         return InputError(
             f"{path}: image id {brief(image_id)} has more than {len(str(MAX_IMAGE_ID))} digits; a"
-            " person's id adds three, and a spreadsheet rounds numbers of more than 15. Number the"
-            " images of the file anew"
+            " person's id adds three, and a spreadsheet rounds numbers of more than 15. Renumber "
+            "the images of the file"
         )
     return InputError(
         f"{path}: image id {brief(image_id)} is not an integer of 0 or more; give a COCO instances"
-        " file, or number its images anew"
+        " file, or renumber its images"
     )
 
 
@@ -160,7 +160,9 @@ def _check_categories(categories: list[dict[str, Any]], path: Path) -> None:
                 f"{path}: category id {brief(number)} is not a unique integer from 0 to {MAX_INT32}"
             )
         if not isinstance(name, str) or not is_utf8(name):
-            raise InputError(f"{path}: category {number} has name {brief(name)}, which is no text")
+            raise InputError(
+                f"{path}: category {number} has name {brief(name)}, which is not a text"
+            )
         seen.add(number)
 
 
@@ -174,13 +176,13 @@ def _check_annotations(instances: Instances, path: Path) -> None:
         image_id, category = annotation["image_id"], annotation["category_id"]
         if not is_id(image_id) or image_id not in images:
             raise InputError(
-                f"{name} has image_id {brief(image_id)}, which is no integer or of no image in the"
-                " file"
+                f"{name} has image_id {brief(image_id)}, which is not the id of an image in the "
+                "file"
             )
         if type(category) is not int or category not in categories:
             raise InputError(
-                f"{name} has category_id {brief(category)}, which is no integer or of no category"
-                " in the file"
+                f"{name} has category_id {brief(category)}, which is not the id of a category in "
+                "the file"
             )
         box = annotation.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):

@@ -34,7 +34,7 @@ def check_listed(images: ImageList, settings: DatasetSettings, listed_in: str | 
         return
     if settings.source != "folder":
         raise InputError(
-            f"dataset: {settings.source} lists no picture of use; check dataset.category and the"
+            f"dataset: {settings.source} lists no usable picture; check dataset.category and the"
             " annotations"
         )
     if not named and settings.folder.annotations is not None:

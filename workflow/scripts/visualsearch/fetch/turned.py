@@ -81,8 +81,8 @@ def turn_upright(instances: Instances, root: Path, files: Mapping[int, str]) -> 
         if image["id"] in sideways:
             image["width"], image["height"] = image["height"], image["width"]
     log.warning(
-        "%d of the annotated pictures have the size before the turn that their camera asks for"
-        " (EXIF); their boxes %s",
+        "%d of the annotated pictures have the size from before they were turned upright "
+        "(EXIF); their boxes %s",
         len(sideways),
         "were turned with them" if turned else "fit the upright pictures and were kept",
     )

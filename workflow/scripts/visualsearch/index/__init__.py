@@ -67,7 +67,7 @@ def check_backend(name: str) -> None:
     Cheap: looks for the package without importing it.
     """
     if name not in REGISTRY:
-        raise InputError(f"index.backend is {name!r}; known are {', '.join(REGISTRY)}")
+        raise InputError(f"index.backend is {name!r}; the backends are {', '.join(REGISTRY)}")
     package = REGISTRY[name].package
     if find_spec(package) is None:
         raise InputError(

@@ -75,7 +75,7 @@ class AnnoyBackend:
         try:
             forest.load(path)
         except OSError as error:
-            raise InputError(f"{path} is no Annoy index of this dimension ({error})") from error
+            raise InputError(f"{path} is not an Annoy index of this dimension ({error})") from error
         return Forest(forest)
 
 

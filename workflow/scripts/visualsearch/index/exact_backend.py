@@ -40,7 +40,7 @@ class ExactBackend:
         try:
             vectors = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path} is no array of vectors ({error})") from error
+            raise InputError(f"{path} is not an array of vectors ({error})") from error
         if vectors.ndim != 2 or vectors.shape[1] != sidecar["dimension"]:
             raise InputError(f"{path} has shape {vectors.shape}, not [N, {sidecar['dimension']}]")
         return ExactFile(vectors)

@@ -80,7 +80,7 @@ def load_index(path: str | Path, sidecar: dict[str, Any]) -> Index:
         raise InputError(f"{path} cannot be opened: {error.strerror}; {RERUN}") from error
     if size != sidecar["index_bytes"]:
         raise InputError(
-            f"{path} has {size} bytes, its sidecar says {sidecar['index_bytes']}: they are of "
+            f"{path} has {size} bytes, its sidecar says {sidecar['index_bytes']}: they belong to "
             f"different runs; {RERUN}"
         )
     backend = load_backend(sidecar["backend"])

@@ -33,8 +33,8 @@ def open_index(path: str | Path, sidecar: dict[str, Any]) -> Index:
     vectors = np.stack([index.vector(int(row)) for row in rows])
     if hashlib.sha256(vectors.tobytes()).hexdigest() != expected["vectors_sha256"]:
         raise InputError(
-            f"{path} holds other vectors than its sidecar tells of, or was built for another "
-            f"metric or dimension; {RERUN}"
+            f"{path} does not hold the vectors that its sidecar describes, or was built for "
+            f"another metric or dimension; {RERUN}"
         )
     check_answers(index, path)
     k = expected["neighbours"] // len(rows)
@@ -78,7 +78,7 @@ def check_answers(index: Index, path: str | Path) -> None:
         rows, _ = index.query(index.vector(int(row)), k)
         if len(rows) != k:
             raise InputError(
-                f"{path} gives {len(rows)} neighbours where {k} were asked: this build of "
+                f"{path} gives {len(rows)} neighbours instead of {k}: this build of "
                 f"{index.backend.name} is broken; reinstall it, or set index.backend: exact"
             )
 

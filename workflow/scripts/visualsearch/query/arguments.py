@@ -38,7 +38,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         type=_number,
         default=5,
         metavar="N",
-        help="at most so many persons of each picture, the largest first; default %(default)s",
+        help="most persons to search for in each picture, the largest first; default %(default)s",
     )
     parser.add_argument(
         "--output",
@@ -52,7 +52,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        help="the detector's weights, where the run had a file of your own in detector.weights",
+        help="the detector's weights, if detector.weights of the run was a file of your own",
     )
 
 
@@ -61,12 +61,12 @@ def _box(text: str) -> str:
         given_box(BOX + text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no box; write left, top, width and height, as in 10,20,30,40"
+            f"{text!r} is not a box; write left, top, width and height, as in 10,20,30,40"
         ) from None
     return text
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
     return int(text)

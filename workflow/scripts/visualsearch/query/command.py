@@ -72,8 +72,8 @@ def _query(options: argparse.Namespace) -> None:
         log.warning("%s", reason)
     if is_outdated.result():
         log.warning(
-            "the code of this workflow has changed since the run in %s, so its own answers may be "
-            "others by now; snakemake --cores all with its configuration brings it up to date",
+            "the code of this workflow has changed since the run in %s, so a new run may find "
+            "other hits; snakemake --cores all with its configuration updates the results",
             options.results,
         )
     query_rows, hit_rows = found.queries.to_pylist(), found.hits.to_pylist()
@@ -99,7 +99,7 @@ def _given(pictures: Sequence[str], boxes: Sequence[str]) -> list[str]:
             raise InputError(f"{picture}: {error}; write it as in me.jpg{BOX}10,20,30,40") from None
         if boxes and (has_box or len(pictures) > 1):
             raise InputError(
-                "--box is for one picture without a box; write the box of each behind it, as in "
+                "--box is for one picture without a box; for several, append a box to each, as in "
                 f"me.jpg{BOX}10,20,30,40"
             )
     return [f"{pictures[0]}{BOX}{box}" for box in boxes] or list(pictures)
@@ -116,8 +116,8 @@ def _check_output(given: Path | None, results: Path) -> None:
     folder = given.parent if given else Path()
     if folder.resolve().is_relative_to(results.resolve()):
         raise InputError(
-            f"{given or 'the page'} would lie in {results}, which stays as it is; give another "
-            "place: --output FILE"
+            f"{given or 'the page'} would lie in {results}, where nothing may be changed; give "
+            "another place: --output FILE"
         )
 
 

@@ -74,7 +74,7 @@ def _crops(queries: Sequence[Query]) -> dict[Wanted, Jpeg]:
             unread.append(pictures[key])
     if unread:
         log.warning(
-            "%d of %d pictures are not as the run had them, or not there, so they are shown "
+            "%d of %d pictures are missing or have changed since the run, so they are shown "
             "without crops; the first: %s",
             len(unread),
             len(pictures),

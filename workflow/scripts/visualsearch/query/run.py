@@ -110,7 +110,7 @@ def read_run(results: Path, weights: str | None = None) -> FinishedRun:
     try:
         if not sidecar["n_items"]:
             raise InputError(
-                f"the search set of the run in {results} holds nobody; lower search_set.min_score "
+                f"the search set of the run in {results} is empty; lower search_set.min_score "
                 "or search_set.min_height, or give more pictures, and run it again"
             )
         files["index"] = str(results / "index" / index_file(sidecar["backend"]))
@@ -120,8 +120,8 @@ def read_run(results: Path, weights: str | None = None) -> FinishedRun:
         # A run stopped after a change of the detector, or the target parity with another precision.
         if _settings_of(results, "fetch_weights")["detector"] != embed["detector"]:
             raise InputError(
-                f"the run in {results} is not finished: its {FILES['detector']} is not of its "
-                f"embeddings; {FINISH}"
+                f"the run in {results} is not finished: its {FILES['detector']} does not belong "
+                f"to its embeddings; {FINISH}"
             )
         weights = _weights(results, described, weights)
         return FinishedRun(

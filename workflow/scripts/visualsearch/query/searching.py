@@ -104,6 +104,6 @@ def _check_that_files_belong_together(run: FinishedRun, index: Index, reduction:
         belong = reduced.shape == stored.shape and np.allclose(reduced, stored, atol=TOLERANCE)
     if not belong:
         raise InputError(
-            f"the run in {run.results} is not finished: its index is not of its embeddings; "
-            f"{FINISH}"
+            f"the run in {run.results} is not finished: its index does not belong to its "
+            f"embeddings; {FINISH}"
         )

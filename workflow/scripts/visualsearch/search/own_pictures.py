@@ -162,8 +162,8 @@ def tell_skipped(skipped: Sequence[Skipped], n_queries: int) -> None:
         for line in lines:
             log.info("queries.images: %s", line)
         raise InputError(
-            f"queries.images: no picture gives a query. {'. '.join(shown)}. Put this right, or "
-            "take the pictures out of queries.images, and run the same command again"
+            f"queries.images: no picture gives a query. {'. '.join(shown)}. Correct this, or "
+            "remove the pictures from queries.images, and run the same command again"
         )
     for line in shown:
         log.warning("queries.images: %s", line)
@@ -185,7 +185,7 @@ def _left_out_if_the_network_fails(failures: Failures, path: str) -> Iterator[No
 
 def _why_again(given: str, same: str, pictures: Sequence[QueryPicture]) -> str:
     if given != same:
-        return f"the same picture as another, so that both are one query: {same}"
+        return f"the same picture as another, so both are one query: {same}"
     times = sum(picture.given == given for picture in pictures)
     return f"given {times} times; it is used once"
 

@@ -164,7 +164,7 @@ def _chosen(
     if settings.persons:
         return rows_of_persons(persons, settings.persons)
     if len(persons) < count:
-        log.warning("only %d of %d queries: no more persons are there", len(persons), count)
+        log.warning("only %d of %d queries, because there are no more persons", len(persons), count)
     if not count or not len(persons):
         return []
     rows = candidates(persons, count)

@@ -58,9 +58,7 @@ RETIRED = {
     )
 }
 
-FORMER_HNSW = (
-    "faiss has taken the place of hnsw, and is faster: run pip install -r requirements-faiss.txt"
-)
+FORMER_HNSW = "faiss has replaced hnsw: run pip install -r requirements-faiss.txt"
 OLD_PERSON_ID = (
     "person ids have at most 15 digits now; run without it, and take the person's new id from the"
     " report or from index/persons.parquet"

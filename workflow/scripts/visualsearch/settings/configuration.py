@@ -30,10 +30,10 @@ class Settings(Section):
     pathvars: PathvarsSettings = section(PathvarsSettings)
     shards: int = key(
         64,
-        "Number of jobs into which fetching, detecting, embedding and reducing are split, by image "
-        "id. Choose it so that a job takes minutes, and no lower than the number of cores: the "
-        "default is for thousands of pictures, and 4 is quicker for some hundreds. Results do not "
-        "depend on it, and changing it detects and embeds nothing again.",
+        "Number of jobs into which fetching, detecting, embedding and reducing are split, by "
+        "image id. A job should take minutes, and there should be at least as many jobs as "
+        "cores: 64 suits thousands of pictures, 4 some hundreds. Results do not depend on it, "
+        "and a change of it detects and embeds nothing again.",
         minimum=1,
         maximum=512,
     )

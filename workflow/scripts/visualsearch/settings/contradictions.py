@@ -58,14 +58,14 @@ def _folder_contradictions(dataset: DatasetSettings) -> Iterator[str]:
     if not folder.path:
         yield not_allowed("dataset.folder.path", folder.path, "a directory of pictures")
     elif not _is_folder(folder.path):
-        yield not_allowed("dataset.folder.path", folder.path, "a directory that is there")
+        yield not_allowed("dataset.folder.path", folder.path, "an existing directory")
     for pattern in folder.exclude:
         if not _is_within(pattern):
             yield not_allowed("dataset.folder.exclude", pattern, PATTERN)
     if folder.annotations and not _is_file(folder.annotations):
-        yield not_allowed("dataset.folder.annotations", folder.annotations, "a file that is there")
+        yield not_allowed("dataset.folder.annotations", folder.annotations, "an existing file")
     if folder.keypoints and not _is_file(folder.keypoints):
-        yield not_allowed("dataset.folder.keypoints", folder.keypoints, "a file that is there")
+        yield not_allowed("dataset.folder.keypoints", folder.keypoints, "an existing file")
     elif folder.keypoints and not folder.annotations:
         yield not_allowed("dataset.folder.keypoints", folder.keypoints, NO_ANNOTATIONS)
     if folder.category and not folder.annotations:
@@ -114,7 +114,7 @@ def _detector_contradictions(detector: DetectorSettings, category: str) -> Itera
         expected = "auto, fp32, bf16 or int8, as detector.runtime is openvino"
         yield not_allowed("detector.precision", "fp16", expected)
     if is_weights_file(weights) and not _is_file(weights):
-        yield not_allowed("detector.weights", weights, "a weights file that is there")
+        yield not_allowed("detector.weights", weights, "an existing weights file")
 
 
 def _query_contradictions(queries: QueriesSettings) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _query_contradictions(queries: QueriesSettings) -> Iterator[str]:
         elif not _has_sound_box(name):
             yield not_allowed("queries.images", name, BOX_IN_QUOTES)
         elif not _is_file(without_box(name)):
-            yield not_allowed("queries.images", name, "the path of a picture that is there")
+            yield not_allowed("queries.images", name, "the path of an existing picture")
 
 
 def _has_sound_box(picture: str) -> bool:
@@ -142,15 +142,15 @@ def _has_sound_box(picture: str) -> bool:
 def _coco_contradictions(coco: CocoSettings) -> Iterator[str]:
     for key, value in (("definition", coco.definition), ("annotations", coco.annotations)):
         if value and not is_url(value) and not _is_file(value):
-            yield not_allowed(f"dataset.coco.{key}", value, "a URL, or a file that is there")
+            yield not_allowed(f"dataset.coco.{key}", value, "a URL, or an existing file")
     if is_url(coco.annotations) and coco.annotations_sha256 is None:
         expected = "the sha256 of the file at the URL that dataset.coco.annotations is"
         yield not_allowed("dataset.coco.annotations_sha256", None, expected)
     if coco.images and not is_url(coco.images) and not _is_folder(coco.images):
-        expected = "a URL, or a directory that is there"
+        expected = "a URL, or an existing directory"
         yield not_allowed("dataset.coco.images", coco.images, expected)
     if coco.keypoints and not _is_file(coco.keypoints):
-        yield not_allowed("dataset.coco.keypoints", coco.keypoints, "a file that is there")
+        yield not_allowed("dataset.coco.keypoints", coco.keypoints, "an existing file")
 
 
 def _impossible_folders(pathvars: PathvarsSettings) -> Iterator[str]:

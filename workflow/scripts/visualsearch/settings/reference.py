@@ -1,4 +1,4 @@
-"""Writes the files that `make docs` makes from the settings: JSON schema and config/README.md."""
+"""Writes what `make docs` generates from the settings: JSON schema and config/README.md."""
 
 import json
 from pathlib import Path
@@ -16,13 +16,14 @@ def as_markdown() -> str:
     lines = [
         "# Configuration",
         "",
-        "`config.yaml` is the default and the real task. `--configfile` overrides its keys with",
-        "those of another file, such as `demo.yaml` or `first-look.yaml`; `--config shards=4`",
-        "overrides single keys. The configuration is checked before anything runs.",
+        "`config.yaml` always applies. `--configfile mine.yaml` overrides its keys one by one, and",
+        "`--configfile a.yaml b.yaml` those of `a.yaml` by those of `b.yaml`. `--config shards=4`",
+        "overrides single keys. Keys that no file sets have the defaults below. The configuration",
+        "is checked before anything runs.",
         "",
         "In paths, `~` and variables such as `$HOME` are expanded.",
         "",
-        "This page is made from `workflow/scripts/visualsearch/settings` by `make docs`.",
+        "`make docs` generates this page from `workflow/scripts/visualsearch/settings`.",
     ]
     for name, section in schema["properties"].items():
         lines += ["", f"## {name}"]

@@ -74,7 +74,7 @@ def unasked_hours(settings: Settings) -> list[str]:
     if settings.dataset != DatasetSettings():
         return []
     return [
-        "No configuration given with --configfile or --config names the pictures, so this is the"
-        " real task, COCO minitrain: some hours, 3 GB to download, 4 GB of disk. For the demo, half"
-        " a minute: snakemake --cores all --configfile config/demo.yaml"
+        "No configuration given with --configfile or --config names the pictures, so this is the "
+        "full task, COCO minitrain: some hours, 3 GB to download, 4 GB of disk. For the demo, half "
+        "a minute: snakemake --cores all --configfile config/demo.yaml"
     ]

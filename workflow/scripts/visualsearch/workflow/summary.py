@@ -80,11 +80,11 @@ def _average_precision(results: Path, dataset: DatasetSettings) -> str:
     measured = read_json(results / "evaluation/detections.json")
     if measured["AP"] is None:
         return f"not known: {measured['AP_note']}"
-    text = f"{measured['AP']:.3f} (AP50 {measured['AP50']:.3f}) of the detections"
+    text = f"{measured['AP']:.3f} (AP50 {measured['AP50']:.3f})"
     if dataset.source == "coco-minitrain":
         detector = read_json(results / "detections/detector.json")
         known = detector["trained_on"] == "COCO train2017"
-        text += ", trained on these pictures" if known else ", perhaps trained on these pictures"
+        text += f"; the detector {'was' if known else 'may have been'} trained on these pictures"
     note = measured.get("AP_note")
     return f"{text}, but {note}" if note else text
 
@@ -95,7 +95,7 @@ def _recall(results: Path, dataset: DatasetSettings) -> str:
     reduced = search["reduced_against_full_length"]["recall@10"]
     if reduced is None:
         return "not known: nobody has a neighbour in another picture"
-    return f"index {index:.3f}, reduction {reduced:.3f}, of the ten nearest"
+    return f"the index finds {index:.3f} of the ten nearest, the reduction keeps {reduced:.3f}"
 
 
 def _galleries(results: Path, dataset: DatasetSettings) -> str:
