@@ -134,14 +134,14 @@ docs: $(VENV)/.installed
 	PYTHONPATH=workflow/scripts $(BIN)/python -m visualsearch.settings.reference
 
 # docs/example from the demo, without what a clock measured: made anew, it changes only where
-# results do.
-example: $(VENV)/.installed
-	$(BIN)/snakemake --cores all --configfile config/demo.yaml \
+# results do. It needs requirements-notebook.txt.
+example: $(VENV)/.test-installed
+	$(BIN)/snakemake all notebook --cores all --configfile config/demo.yaml \
 		--config pathvars='{results: results/example}' report='{timings: false, explorer: false}'
 	rm -rf docs/example/figures
 	mkdir docs/example/figures
 	cp results/example/report/figures/* docs/example/figures
-	cp results/example/report/report.md docs/example
+	cp results/example/report/report.md results/example/notebook/walkthrough.ipynb docs/example
 
 # requirements-lock.txt (every package that requirements.txt brings along, with hashes) and the table of
 # licences. Run it after a change of requirements.txt; UPGRADE=1 takes the newest versions of the rest.

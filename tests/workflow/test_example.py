@@ -45,9 +45,21 @@ def test_every_figure_of_the_example_is_there_and_no_other() -> None:
     there = {path.relative_to(EXAMPLE).as_posix() for path in (EXAMPLE / "figures").iterdir()}
     assert linked == there, AGAIN
     targets = re.findall(r"\]\(<?([^)>]+)>?\)", text)
-    assert [path for path in targets if not re.match("https?://|figures/", path)] == []
+    assert [path for path in targets if not re.match("https?://|figures/|#", path)] == []
     files = [path for path in EXAMPLE.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 2_000_000
+
+
+def test_the_notebook_of_the_example_is_that_of_today() -> None:
+    jupytext = pytest.importorskip("jupytext", reason="THE NOTEBOOK IS NOT TESTED: no jupytext")
+    cells = jupytext.read(ROOT / "notebooks/walkthrough.py").cells
+    ran = jupytext.read(EXAMPLE / "walkthrough.ipynb").cells
+    given = [n for n, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])]
+    assert len(given) == 1 and len(cells) == len(ran), AGAIN
+    for n, (cell, shown) in enumerate(zip(cells, ran, strict=True)):
+        assert n in given or cell.source == shown.source, AGAIN
+    outputs = [output.output_type for cell in ran for output in cell.get("outputs", [])]
+    assert "display_data" in outputs and "error" not in outputs
 
 
 def test_pictures_of_the_pages_are_taken_by_one_command(demo: Workspace, tmp_path: Path) -> None:
