@@ -69,7 +69,7 @@ def test_the_default_command_is_the_demo(
     ran.results = tmp_path / "results/demo"
     found, expected = results_of(ran), results_of(demo)
     # The pages say how long it took, and that there is an explorer here.
-    clock = {f"report/{name}" for name in (*PAGES, "run.json", "figures/index_clock.svg")}
+    clock = {f"report/{name}" for name in (*PAGES, "run.json")}
     same = set(expected) - clock - {PACKED}
     assert {"search/hits.parquet", "report/figures/query-001.jpg", "report/hits.csv"} <= same
     assert {name: found[name] for name in same} == {name: expected[name] for name in same}

@@ -49,20 +49,15 @@ def make_figures(files: ResultFiles, results: Results, folder: Path) -> None:
                 for one in judged
             ],
         )
-    curves = {
-        index.WORK_FIGURE: (index.curve(results), index.WORK),
-        index.CLOCK_FIGURE: (index.clock_curve(results), index.CLOCK),
-    }
-    for name, (curve, unit) in curves.items():
-        if curve is not None:
-            draw_recall(
-                folder / name,
-                [(point.cost, point.recall) for point in curve.points],
-                [n for n, point in enumerate(curve.points) if point.chosen],
-                curve.exact,
-                curve.target,
-                unit,
-            )
+    if searches := index.tried(results):
+        draw_recall(
+            folder / index.WORK_FIGURE,
+            [(one.compared, one.recall) for one in searches],
+            [n for n, one in enumerate(searches) if one.chosen],
+            results.n_persons,
+            results.sidecar["target_recall"],
+            index.WORK,
+        )
 
 
 def inline_svg(path: str | Path, prefix: str, text: str) -> Markup:
