@@ -194,7 +194,7 @@ def test_the_choice_of_the_index_is_explained(reranked: Run, run: Run) -> None:
     assert ") on 7 persons; target 0.99, not reached" in text_of(index.blocks(missed))
     given = reranked.results(index={"backend": "annoy", "n_trees": 12, "search_k": 50})
     said = text_of(index.blocks(given))
-    assert "The configuration sets n_trees: " in said and "was chosen" not in said
+    assert "The configuration sets n_trees: " in said and "was chosen by the" not in said
     exact = text_of(index.blocks(run.results()))
     assert "target" not in exact and index.tried(run.results()) == []
 
