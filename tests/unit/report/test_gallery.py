@@ -191,7 +191,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     files = run.files(hits=tmp_path / "hits.parquet")
     results = run.results(files)
     least = results.settings.search.near_duplicate
-    assert f"a cosine of full-length vectors of {least:g} or more with its" in read(results)
+    assert f"the cosine of the full-length vectors is {least:g} or more." in read(results)
     assert [query.role for query in results.queries] == ["own picture", "named", "named"]
     shown = [marks(hit) for hit in results.queries[0].hits[1:3]]
     assert shown == [["same image", "near-duplicate"], []]
@@ -209,7 +209,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     assert {row["query_role"] for row in rows} == {"own picture", "named"}
     assert {row["full_similarity"] for row in rows} == {""}
     excluded = run.results(search={"exclude_near_duplicates": True, "near_duplicate": 0.95})
-    assert "vectors of 0.95 or more) are left out" in read(excluded)
+    assert "Near-duplicates (full-length cosine 0.95 or more) are left out." in read(excluded)
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,8 @@ VIEW, PERSON = known(10, 0.8, 0.2), known(7, 1 / 7, 0.1)
         ),
         (
             {"pose": known(4, 0.42, 0.31), "context": known(10, 0.305, 0.12), **SCALE},
-            "Mean similarity of pose 0.42 for 4 of them (by chance 0.31) and mean overlap of "
-            "surroundings 0.30 (by chance 0.12).",
+            "Mean similarity of pose 0.42 over the 4 where it is known (by chance 0.31) and mean "
+            "overlap of context 0.30 (by chance 0.12).",
         ),
         (
             SCALE,

@@ -52,7 +52,7 @@ def test_no_more_is_promised_than_the_interval_says(
     assert row[:3] == [verdict, f"{value:.3f}", "0.200"]
     lift = numbers.signed(value - 0.2)
     assert row[3] == (f"{lift} ({numbers.interval(ends)})" if ends else lift)
-    assert f"{line}: pose ({value:.3f}, 0.200 by chance)." in text_of(top.blocks(results))
+    assert f"{line}: pose ({value:.3f}; by chance 0.200)." in text_of(top.blocks(results))
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,14 @@ def test_the_search_is_set_against_box_shape_alone(
     results = of(run, measures, box_shape=shape)
     pose, in_one_scale = verdicts(results)
     assert pose.text == "seen weakly" and pose.beyond_shape is None
-    less = "" if beyond else ", but not shown beyond box shape"
+    less = "" if beyond else ", not shown beyond box shape"
     assert in_one_scale.text == f"seen weakly{less}"
     assert shown(results, "pose")[4:6] == ["–", "–"]
     by_shape = ["0.200", f"+0.030 ({numbers.interval(ends)})"]
     assert shown(results, "pose in COCO's scale")[4:6] == by_shape
-    assert ("; not shown beyond box shape)" in text_of(top.blocks(results))) != beyond
+    line = text_of(top.blocks(results))
+    assert "by chance 0.200, by box shape alone 0.200" in line
+    assert ("; not shown beyond box shape)" in line) != beyond
 
 
 def test_raw_cosines_are_compared_person_by_person(run: Run) -> None:
@@ -129,9 +131,9 @@ def test_the_table_has_what_was_measured(run: Run) -> None:
     rows = table_of(blocks, CAPTION).rows
     heads = [row[0] for row in rows if isinstance(row[0], Term)]
     assert [head.name for head in heads] == [
-        "mirrored copy", "mirrored copy", "moved copy", "same view", "same view", "same picture",
+        "mirrored copy", "mirrored copy", "same view", "same view", "same picture",
     ]  # fmt: skip
-    mirrored, ranks, _, view, ranking, picture = (row[2:] for row in rows)
+    mirrored, ranks, view, ranking, picture = (row[2:] for row in rows)
     found = results.search["measures"]["self"]["rank1"]
     # A copy of one of 14 persons finds it first by chance once in 14.
     lift = numbers.signed(found["value"] - 1 / 14)
@@ -162,35 +164,31 @@ def test_measures_are_shown_by_height(run: Run) -> None:
         ("under 96 px", "–"), ("96 px to under 192 px", "0.170"), ("192 px or more", "–"),
     ]  # fmt: skip
     assert {(row[0], row[4], row[-1]) for row in rows} == {
-        ("surroundings", "+0.050 (0.100 to 0.300)", "9")
+        ("context", "+0.050 (0.100 to 0.300)", "9")
     }
 
 
 def test_losses_are_told_in_two_stages(run: Run) -> None:
     results = run.results()
     blocks = losses.blocks(results)
-    index, reduction = table_of(blocks, "Share of the nearest that is found").rows
+    index, reduction, alone = table_of(blocks, "Share of the nearest that is found").rows
     assert index[1:] == ["1.000", "1.000 to 1.000", "1.000", "1.000 to 1.000", "7"]
     measured = results.search["reduced_against_full_length"]
     ends = measured["recall@10_interval"]
     assert reduction[3] == f"{measured['recall@10']:.3f}" and reduction[5] == "14"
     assert reduction[4] == f"{ends[0]:.3f} to {ends[1]:.3f}"
     text = text_of(blocks)
-    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
-    assert "takes the mean away and whitens (power 0.5)." in text
-    assert f"Without whitening it keeps {100 * alone:.1f} % of the ten nearest, of the" in text
-    # Seven persons differ in six directions, so six components hold all.
-    few = dataclasses.replace(results.reduction, n_persons=7)
-    said = text_of(losses.blocks(dataclasses.replace(results, reduction=few)))
-    assert "keeps" not in said and "fitted" not in said
+    kept = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
+    assert alone[3] == f"{kept:.3f}"
+    assert "takes the mean away and whitens (power 0.5). It was fitted on these persons" in text
     plain = dataclasses.replace(results.reduction, whiten_power=0.0)
     without = dataclasses.replace(results, reduction=plain)
     assert "whitens" not in text_of(losses.blocks(without))
-    replaced = f"the reduction replaces {100 * (1 - measured['recall@10']):.1f} %"
-    assert f"The index is exact search and loses none of the ten nearest; {replaced}, partly" in (
-        text_of(top.blocks(results))
-    )
-    assert "partly on purpose" not in text_of(top.blocks(without))
+    replaced = f"puts others in the place of {100 * (1 - measured['recall@10']):.1f} %"
+    shortened = f"{replaced}: {100 * (1 - kept):.1f} % as it shortens, the rest on purpose"
+    line = text_of(top.blocks(results))
+    assert f"loses none of the ten nearest. The reduction {shortened}" in line
+    assert f"{replaced}." in text_of(top.blocks(without))
 
 
 def reranked_with(results: Results, ends: list[float] | None, candidates: int = 13) -> Results:
@@ -240,20 +238,20 @@ def preferring(run: Run, **changed: Any) -> str:
 
 def test_the_preferred_setting_is_told_with_how_surely(run: Run) -> None:
     assert preferring(run) == (
-        "Of 6 settings of components and whitening, these measures prefer "
-        "reduction.n_components: 4 (here 6) and reduction.whiten_power: 0.25 (here 0.5), not "
-        "surely, as no interval but that of copies lies above 0: pose +0.003 (−0.001 to 0.007) "
-        "and mirrored copy −0.010 (−0.030 to 0.010)."
+        "Of 6 settings of components and whitening, reduction.n_components: 4 (here 6) and "
+        "reduction.whiten_power: 0.25 (here 0.5) does best here: pose +0.003 (−0.001 to 0.007) and "
+        "mirrored copy −0.010 (−0.030 to 0.010). None of these differences is sure, but perhaps "
+        "that of copies."
     )
     sure = preferring(run, sure=True, surely_better=["pose", "label:view"])
-    assert ", surely by pose and same view: pose +0.003" in sure
+    assert sure.endswith("Surely better: pose and same view.")
     worse = preferring(run, surely_better=["pose"], surely_worse=["self"])
-    assert ", not surely, as mirrored copy is worse: pose" in worse
-    assert "prefer reduction.whiten_power: 0.25 (here 0.5), not" in preferring(run, n_components=6)
+    assert worse.endswith("But mirrored copy is surely worse.")
+    assert ", reduction.whiten_power: 0.25 (here 0.5) does" in preferring(run, n_components=6)
     own = preferring(run, n_components=6, whiten_power=0.5)
-    assert own.endswith("prefer the configured one.")
+    assert own.endswith(", the configured one does best here.")
     nothing = with_numbers(run.results(), preferred_setting=None)
-    assert "prefer" not in text_of(components.blocks(nothing))
+    assert "does best" not in text_of(components.blocks(nothing))
 
 
 def test_the_number_of_components_follows_from_paired_differences(run: Run) -> None:
@@ -298,7 +296,7 @@ def test_a_set_too_small_to_measure_is_still_shown(run: Run, tmp_path: Path) -> 
     files = run.files_with_numbers(tmp_path, numbers_of, annotated=False, timings=False)
     run.report(tmp_path, files=files)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "Pose and surroundings need annotated pictures" in text
+    assert "Pose and context need annotated pictures" in text
     assert "None" not in text and "nan" not in re.sub("provenance", "", text.lower())
 
 

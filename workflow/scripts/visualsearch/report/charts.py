@@ -155,17 +155,23 @@ def draw_components(path: str | Path, by_components: list[dict[str, Any]]) -> No
 
 
 def draw_in_common(
-    path: str | Path, measures: list[tuple[str, float, list[float] | None, float]]
+    path: str | Path,
+    measures: list[tuple[str, float, list[float] | None, float, float | None]],
 ) -> None:
-    """Draw what neighbours have in common beside chance.
+    """Draw what neighbours have in common beside chance and box shape.
 
-    measures: (title, value, ends of its interval or None, the same by chance), all from 0 to 1.
+    measures: (title, value, ends of its interval or None, the same by chance, the same by box shape
+    or None), all from 0 to 1.
     """
     places = np.arange(len(measures))[::-1]
-    titles, values, intervals, chances = zip(*measures, strict=True)
+    titles, values, intervals, chances, shapes = zip(*measures, strict=True)
+    marker: dict[str, Any] = {"markersize": 9, "markeredgecolor": PAPER}
     with drawing(path, height=0.9 + 0.55 * len(measures)) as axes:
         axes.barh(places, values, height=0.5, color=BLUE, label="neighbours")
-        axes.plot(chances, places, "D", color=ORANGE, markersize=8, label="by chance")
+        axes.plot(chances, places, "D", color=ORANGE, label="by chance", **marker)
+        if any(shape is not None for shape in shapes):
+            at = np.array(shapes, dtype=float)
+            axes.plot(at, places, "s", color=GREEN, label="by box shape alone", **marker)
         for place, ends in zip(places, intervals, strict=True):
             if ends is not None:
                 axes.plot(ends, [place, place], color=INK, linewidth=2)

@@ -14,7 +14,7 @@ STAGES: dict[str, dict[str, str]] = {
         "build_manifest": "write the manifest",
     },
     "Detection": {
-        "fetch_weights": "fetch the detector's weights",
+        "fetch_weights": "prepare the detector",
         "detect_persons": "detect",
         "gather_detections": "gather the detections",
     },

@@ -45,7 +45,13 @@ def make_figures(files: ResultFiles, results: Results, folder: Path) -> None:
         draw_in_common(
             folder / summary.IN_COMMON,
             [
-                (title_of(one.name), one.found["value"], one.found["interval"], one.found["chance"])
+                (
+                    title_of(one.name),
+                    one.found["value"],
+                    one.found["interval"],
+                    one.found["chance"],
+                    one.by_shape,
+                )
                 for one in judged
             ],
         )

@@ -9,6 +9,7 @@ from visualsearch.data.attribution import web_address
 from visualsearch.report import blocks as b
 
 NOTHING = Markup("")
+NO_BREAK = "\u00a0"
 
 
 def render_blocks(blocks: Sequence[b.Block], draw: Callable[[b.Figure], Markup | None]) -> Markup:
@@ -91,7 +92,9 @@ def _table(table: b.Table) -> Markup:
     for first, *rest in table.rows:
         cells = [Markup('<th scope="row">{}</th>').format(_cell(first))]
         cells += [
-            Markup("<td{}>{}</td>").format(number if is_number else NOTHING, _cell(cell))
+            Markup('<td class="number">{}</td>').format(_unbroken(cell))
+            if is_number
+            else Markup("<td>{}</td>").format(_cell(cell))
             for cell, is_number in zip(rest, numeric[1:], strict=True)
         ]
         rows.append(Markup("<tr>{}</tr>").format(NOTHING.join(cells)))
@@ -113,6 +116,11 @@ def _cell(cell: b.Cell) -> Markup:
         case b.File():
             return Markup("<code>{}</code>").format(cell)
     return escape(together(cell))
+
+
+def _unbroken(cell: b.Cell) -> Markup:
+    """A number, which breaks only before its interval in brackets."""
+    return escape(str(cell).replace(" ", NO_BREAK).replace(f"{NO_BREAK}(", " ("))
 
 
 def _linked(text: str) -> Markup:

@@ -2,10 +2,18 @@
 
 from visualsearch.report.blocks import Block, File, Link, Number, Paragraph, Table, section_id
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import listed
 from visualsearch.report.sections.dataset import SOURCES
 
 ASKED_LENGTH = 2048
+# What a query of this role shows.
+ROLES = {
+    "typical": "many are much like it",
+    "rare": "even its nearest are far",
+    "small": "a low box",
+    "cut-off": "a box at the picture's edge",
+    "crowd": "overlapped by others",
+    "surest": "the reduction hardly changes its neighbours",
+}
 
 
 def blocks(results: Results) -> list[Block]:
@@ -13,15 +21,19 @@ def blocks(results: Results) -> list[Block]:
     source = results.settings.dataset.source
     lengths, reduction = results.search["columns"], results.reduction
     hits = sum(len(query.hits) for query in results.queries)
-    length = f"{lengths['vector']:,} values a box, from the last map of the detector's backbone"
+    length = (
+        f"column vector: {lengths['vector']:,} values for each box above the thresholds, from the "
+        "last map of the detector's backbone"
+    )
     if lengths["vector"] != ASKED_LENGTH:
-        length += f", as it is no ResNet-50, which has {ASKED_LENGTH:,}"
+        length += f", which is no ResNet-50 with its {ASKED_LENGTH:,}"
     reduced = (
         f"{len(reduction.mean):,} values to {reduction.n_components:,}, by PCA and whitening"
         if reduction.is_fitted
         else "none, for fewer than two persons"
     )
-    roles = listed([query.role for query in results.queries]) or "no query"
+    roles = dict.fromkeys(query.role for query in results.queries)
+    why = "; ".join(f"{role}: {ROLES[role]}" if role in ROLES else role for role in roles)
     rows = [
         (
             "images of the category",
@@ -47,7 +59,7 @@ def blocks(results: Results) -> list[Block]:
         (
             "a vector of 2,048 for each box",
             length,
-            "embeddings/*.parquet, column vector",
+            "embeddings/*.parquet",
             results.n_persons,
             "Embedding",
         ),
@@ -59,8 +71,14 @@ def blocks(results: Results) -> list[Block]:
             hits,
             "Galleries",
         ),
-        ("why these queries", roles, "search/queries.parquet", len(results.queries), "Galleries"),
-        ("how to repeat it", "configuration, versions, hashes", "report/run.json", 1, "Provenance"),
+        (
+            "why these queries",
+            why or "no query",
+            "search/queries.parquet",
+            len(results.queries),
+            "Galleries",
+        ),
+        ("how to repeat it", "versions, hashes, configuration", "report/run.json", 1, "Provenance"),
     ]
     return [
         Table(
@@ -71,5 +89,5 @@ def blocks(results: Results) -> list[Block]:
                 for asked, here, file, n, title in rows
             ],
         ),
-        Paragraph("Files are named from the folder of results. README.md has the commands."),
+        Paragraph("Files are named from the folder of results. The README has the commands."),
     ]

@@ -83,12 +83,9 @@ def _preferred(results: Results) -> str | None:
         return None
     configured = (results.reduction.n_components, results.reduction.whiten_power)
     chosen = (found["n_components"], found["whiten_power"])
-    text = (
-        f"Of {found['settings_compared']} settings of components and whitening, these measures "
-        "prefer"
-    )
+    text = f"Of {found['settings_compared']} settings of components and whitening,"
     if chosen == configured:
-        return f"{text} the configured one."
+        return f"{text} the configured one does best here."
     names = ("reduction.n_components", "reduction.whiten_power")
     instead = [
         f"`{name}: {other:g}` (here {own:g})"
@@ -105,13 +102,12 @@ def _preferred(results: Results) -> str | None:
         for name in found["measures_counted"]
         if (one := summary_of(measures, name)) is not None
     ]
-    return f"{text} {listed(instead)}, {_how_surely(found)}: {listed(differences)}."
+    return f"{text} {listed(instead)} does best here: {listed(differences)}. {_how_surely(found)}"
 
 
 def _how_surely(found: dict[str, Any]) -> str:
-    if found["sure"]:
-        return f"surely by {listed([title_of(name) for name in found['surely_better']])}"
     if found["surely_worse"]:
-        worse = listed([title_of(name) for name in found["surely_worse"]])
-        return f"not surely, as {worse} is worse"
-    return "not surely, as no interval but that of copies lies above 0"
+        return f"But {listed([title_of(name) for name in found['surely_worse']])} is surely worse."
+    if found["sure"]:
+        return f"Surely better: {listed([title_of(name) for name in found['surely_better']])}."
+    return "None of these differences is sure, but perhaps that of copies."

@@ -24,6 +24,7 @@ RECALL = (
     ("AR_large", "large, 100 detections"),
 )
 PRECISION_RECALL = "precision_recall.svg"
+FEW_PICTURES = 1000
 
 
 def is_training_set(results: Results) -> bool | None:
@@ -83,14 +84,15 @@ def _notes(results: Results) -> Iterator[str]:
         )
     elif is_training_set(results) is None:
         yield "The weights may have been trained on these pictures; then the numbers are too high."
-    if dataset.source.startswith("coco-"):
-        if dataset.only_with_category:
-            yield (
-                f"Every picture shows {numbers['category']}, so false detections in other pictures "
-                "are not counted, as they are in published AP."
-            )
-        if dataset.max_images is not None:
-            yield "The set was cut to its first pictures, so the numbers scatter."
+    if dataset.source.startswith("coco-") and dataset.only_with_category:
+        yield (
+            f"Every picture shows {numbers['category']}, so false detections in other pictures are "
+            "not counted, as they are in published AP."
+        )
+    if is_training_set(results) is False and results.detector["trained_on"].startswith("not "):
+        yield "Whether the detector was trained on these pictures is not known."
+    if numbers["images"] < FEW_PICTURES:
+        yield "So few pictures leave AP uncertain, by an amount that was not measured."
     if results.detector["published_box_ap"] is not None:
         yield (
             f"The published AP of {results.detector['published_box_ap']} "

@@ -82,11 +82,11 @@ def _limits(results: Results) -> list[str]:
         )
     if results.reduction.n_persons == 2:
         told.append("Two persons differ from their mean in opposite ways: their cosine is −1.")
-    duplicate = f"a cosine of full-length vectors of {search.near_duplicate:g} or more"
+    least = f"{search.near_duplicate:g} or more"
     if search.exclude_near_duplicates:
-        told.append(f"Near-duplicates of the query ({duplicate}) are left out.")
+        told.append(f"Near-duplicates (full-length cosine {least}) are left out.")
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
-        told.append(f"A near-duplicate has {duplicate} with its query.")
+        told.append(f"Near-duplicate: the cosine of the full-length vectors is {least}.")
     return told
 
 
@@ -104,10 +104,14 @@ def finding(query: Query) -> str | None:
     ordered = sorted(labels.items(), key=lambda item: (-item[1]["value"], item[0]))
     told = [f"same {name.removeprefix(LABEL)} in {_counts(found)}" for name, found in ordered]
     means = []
-    for name, words in (("pose", "similarity of pose"), ("context", "overlap of surroundings")):
+    for name, words in (("pose", "similarity of pose"), ("context", "overlap of context")):
         if name in known:
             found = known[name]
-            some = "" if found["hits"] == len(query.hits) else f" for {found['hits']:,} of them"
+            some = (
+                ""
+                if found["hits"] == len(query.hits)
+                else f" over the {found['hits']:,} where it is known"
+            )
             means.append(
                 f"mean {words} {decimals(found['value'])}{some} (by chance "
                 f"{decimals(found['chance'])})"

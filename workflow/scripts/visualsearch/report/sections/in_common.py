@@ -17,9 +17,9 @@ from visualsearch.report.sections.measures import (
 MEANINGS = {
     "self": "moved and mirrored copies that find their original first",
     "self_unmirrored": "moved copies that find their original first",
-    "pose": "keypoint similarity, each axis by its side of the box",
-    "pose_oks": "keypoint similarity, both axes by the root of the box's area",
-    "context": "overlap of the other categories in the two pictures",
+    "pose": "similarity of keypoints, 1 for the same pose; each axis by its side of the box",
+    "pose_oks": "the same, with both axes by the root of the box's area",
+    "context": "overlap of the other categories in the two pictures, 1 for the same ones",
 }
 SHARED = "of the ten neighbours, the share with the same"
 RANKING = "mean average precision of the whole ranking"
@@ -43,7 +43,7 @@ def blocks(results: Results) -> list[Block]:
         "whole pictures."
     )
     if results.detection_numbers is None:
-        how += " Pose and surroundings need annotated pictures."
+        how += " Pose and context need annotated pictures."
     elif "pose" not in measured(results):
         how += " Pose needs annotated keypoints."
     rows = relevance(results)
@@ -74,7 +74,7 @@ def relevance(results: Results) -> list[list[Cell]]:
             found = _against_chance(found, 1 / results.n_persons)
         head = Term(title_of(name), MEANINGS.get(name, SHARED))
         rows.append([head, judged.get(name, ""), *_row(found, *others)])
-        if name == "self":
+        if name.startswith("self"):
             head = Term(title_of(name), "median rank of the original")
             ranks = _rank_row(search["measures"][name], raw.get(name), found, results.n_persons)
             rows.append([head, "", *ranks])

@@ -58,10 +58,15 @@ NEARLY_ALL = 0.9
 
 @dataclass(frozen=True)
 class Tried:
-    """A search that tuning tried. compared: how many vectors a query was compared with."""
+    """A search that tuning tried.
+
+    low: lower end of the 95 % interval of recall, None if it was not computed. compared: how many
+    vectors a query was compared with.
+    """
 
     effort: int
     recall: float
+    low: float | None
     compared: float
     chosen: bool
 
@@ -84,13 +89,15 @@ def blocks(results: Results) -> list[Block]:
             [
                 f"{one.effort:,}",
                 decimals(one.recall, 3),
+                decimals(one.low, 3),
                 f"{one.compared:,.0f}",
                 "chosen" if one.chosen else "",
             ]
             for one in searches
         ]
-        rows.append(["exact search", decimals(1, 3), f"{results.n_persons:,}", ""])
-        head = [effort_of(results) or "", Number("recall of the ten nearest"), Number(WORK), ""]
+        rows.append(["exact search", decimals(1, 3), decimals(1, 3), f"{results.n_persons:,}", ""])
+        numbers = ("recall of the ten nearest", "lower end, 95 %", WORK)
+        head = [effort_of(results) or "", *map(Number, numbers), ""]
         caption = "The searches that were tried"
         made.append(Details(caption, [Table(caption, head, rows)]))
     if results.timing is not None:
@@ -110,7 +117,11 @@ def tried(results: Results) -> list[Tried]:
         return []
     return [
         Tried(
-            one[effort], one["recall@10"], one["compared"], one[effort] == results.sidecar[effort]
+            one[effort],
+            one["recall@10"],
+            one.get("low"),
+            one["compared"],
+            one[effort] == results.sidecar[effort],
         )
         for one in results.sidecar["tuning"]["curve"]
     ]
@@ -155,7 +166,11 @@ def _choice(results: Results, searches: list[Tried]) -> Iterator[str]:
     given = [name for name in names if getattr(results.settings.index, name, None) is not None]
     for how, some in (
         ("The configuration sets {}.", given),
-        ("{} was chosen by the recall of {}.", [name for name in names if name not in given]),
+        (
+            "{} was chosen by {}, as the least whose recall surely reaches the target, if any "
+            "does.",
+            [name for name in names if name not in given],
+        ),
     ):
         if some:
             values = listed([f"`{name}: {sidecar[name]}`" for name in some])

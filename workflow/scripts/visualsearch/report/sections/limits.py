@@ -12,12 +12,11 @@ def blocks(results: Results) -> list[Block]:
     told = [
         (
             f"Whether it is the same {same}.",
-            f"The network was trained to find objects; do not take neighbours for the same {same}.",
+            f"The network was trained to detect. Do not take neighbours for the same {same}.",
         ),
         (
             "What nobody wrote down.",
-            "Annotations and labels say nothing of clothes, light or style. Another set has other "
-            "numbers.",
+            "Annotations and labels say nothing of clothes, light or style.",
         ),
         (
             "Who was left out.",

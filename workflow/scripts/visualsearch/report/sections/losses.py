@@ -4,7 +4,7 @@ from typing import Any
 
 from visualsearch.report.blocks import Block, Cell, Number, Paragraph, Table, Term
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import DASH, decimals, interval, percent
+from visualsearch.report.numbers import DASH, decimals, interval
 
 
 def blocks(results: Results) -> list[Block]:
@@ -23,18 +23,31 @@ def blocks(results: Results) -> list[Block]:
             results.search["reduced_against_full_length"],
         ),
     ]
+    alone = _without_whitening(results)
+    if alone is not None:
+        rows.append(_row("the same without whitening", "the components alone", alone))
     head = ["stage", Number("of the nearest"), Number("95 % interval")]
     head += [Number("of the ten nearest"), Number("95 % interval"), Number("persons")]
     return [Paragraph(_reading(results)), Table("Share of the nearest that is found", head, rows)]
 
 
+def _without_whitening(results: Results) -> dict[str, Any] | None:
+    """Recall of the components alone; None where it cannot differ or is not known."""
+    rows, reduction = results.search["by_components"], results.reduction
+    if not rows or not reduction.whiten_power:
+        return None
+    recall: dict[str, Any] = rows[-1]["recall_without_whitening"]
+    return recall if recall["recall@10"] is not None else None
+
+
 def _row(name: str, meaning: str, recall: dict[str, Any]) -> list[Cell]:
     head = Term(name, meaning)
-    if not recall["persons_sampled"]:
+    if not recall.get("persons_sampled"):
         return [head, DASH, DASH, DASH, DASH, "0"]
     found: list[Cell] = []
     for k in (1, 10):
-        found += [decimals(recall[f"recall@{k}"], 3), interval(recall[f"recall@{k}_interval"])]
+        ends = recall.get(f"recall@{k}_interval")
+        found += [decimals(recall.get(f"recall@{k}"), 3), interval(ends)]
     return [head, *found, f"{recall['persons_sampled']:,}"]
 
 
@@ -44,20 +57,8 @@ def _reading(results: Results) -> str:
         return "With fewer than two persons there is no neighbour to lose."
     power = reduction.whiten_power
     whitens = f" and whitens (power {power:g})" if power else ""
-    text = (
+    return (
         "Each stage is compared with exact search. The reduction changes the order on purpose: it "
-        f"takes the mean away{whitens}."
+        f"takes the mean away{whitens}. It was fitted on these persons, and may keep less of "
+        "others."
     )
-    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
-    if alone is not None and not keeps_all(results, reduction.n_components):
-        text += (
-            f" Without whitening it keeps {percent(alone, 1)} of the ten nearest, of the persons "
-            "it was fitted on."
-        )
-    return text
-
-
-def keeps_all(results: Results, n_components: int) -> bool:
-    """Whether this many components always hold the fitted vectors whole."""
-    reduction = results.reduction
-    return n_components >= min(reduction.n_persons - 1, len(reduction.mean))

@@ -1,6 +1,6 @@
 """The measures of evaluation/search.json: their names, their order, and what they show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from visualsearch.evaluate.relevance import FEWEST_PERSONS
@@ -14,7 +14,6 @@ TITLES = {
     "self": "mirrored copy",
     "self_unmirrored": "moved copy",
     "pose_oks": "pose in COCO's scale",
-    "context": "surroundings",
 }
 # Shares of the way from chance to full agreement, from which a measure is seen so.
 STRONGLY, CLEARLY = 0.5, 0.2
@@ -42,11 +41,19 @@ def summary_of(measures: dict[str, Any], name: str) -> Summary | None:
     return measure if measure is not None and measure["value"] is not None else None
 
 
+def copy_of(results: Results) -> str:
+    """Return the measure of distorted copies.
+
+    If vectors average the mirrored box in, mirroring is no distortion.
+    """
+    return "self_unmirrored" if results.settings.embedding.mirrored else "self"
+
+
 def measured(results: Results) -> dict[str, Summary]:
     """Return the summaries of what was measured, in the order in which they are shown."""
     measures = results.search["measures"]
     labels = sorted(name for name in measures if name.startswith(LABEL))
-    names = ("self", "self_unmirrored", "pose", "pose_oks", "context", *labels)
+    names = (copy_of(results), "pose", "pose_oks", "context", *labels)
     return {name: found for name in names if (found := summary_of(measures, name)) is not None}
 
 
@@ -68,27 +75,31 @@ class Verdict:
     """What a measure shows. Verdicts follow from the intervals alone.
 
     seen: surely more than chance; for a copy, surely found in half of the cases or more.
-    beyond_shape: surely more than box shape alone gives; None if that is not known.
+    by_shape: what box shape alone gives; beyond_shape: whether `found` is surely more than that.
+    Both are None if it was not measured.
     """
 
     name: str
     text: str
     found: Summary
     seen: bool
+    by_shape: float | None = None
     beyond_shape: bool | None = None
 
 
 def verdicts(results: Results) -> list[Verdict]:
     """Return a verdict on each measure, the distorted copy first."""
-    # If vectors average the mirrored box in, a mirrored copy is no distortion.
-    copy = "self_unmirrored" if results.settings.embedding.mirrored else "self"
-    found = measured(results)
+    copy, found = copy_of(results), measured(results)
     judged = [_copies(copy, found[copy])] if copy in found else []
     for name, one in found.items():
         if not name.startswith("self"):
-            by_shape = summary_of(results.search["box_shape"], name)
-            beyond = None if by_shape is None else difference_shown(by_shape) == 1
-            judged.append(_in_common(name, one, beyond))
+            verdict = _in_common(name, one)
+            if (shape := summary_of(results.search["box_shape"], name)) is not None:
+                beyond = difference_shown(shape) == 1
+                verdict = replace(verdict, by_shape=shape["value"], beyond_shape=beyond)
+                if verdict.seen and not beyond:
+                    verdict = replace(verdict, text=f"{verdict.text}, not shown beyond box shape")
+            judged.append(verdict)
     return judged
 
 
@@ -109,7 +120,7 @@ def _copies(name: str, found: Summary) -> Verdict:
     return Verdict(name, "found about every other time", found, seen=False)
 
 
-def _in_common(name: str, found: Summary, beyond_shape: bool | None) -> Verdict:
+def _in_common(name: str, found: Summary) -> Verdict:
     ends, chance = found["lift_interval"], found["chance"]
     if ends is None or found["persons"] < FEWEST_PERSONS:
         return Verdict(name, TOO_FEW, found, seen=False)
@@ -119,7 +130,4 @@ def _in_common(name: str, found: Summary, beyond_shape: bool | None) -> Verdict:
         return Verdict(name, NO_MORE, found, seen=False)
     way = found["lift"] / (1 - chance) if chance < 1 else 1.0
     strength = "strongly" if way >= STRONGLY else "clearly" if way >= CLEARLY else "weakly"
-    text = f"seen {strength}"
-    if beyond_shape is False:
-        text += ", but not shown beyond box shape"
-    return Verdict(name, text, found, True, beyond_shape)
+    return Verdict(name, f"seen {strength}", found, seen=True)

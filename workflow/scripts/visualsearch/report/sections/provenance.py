@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import yaml
 
-from visualsearch.report.blocks import Block, Code, Details, Facts, MayDiffer, Part
+from visualsearch.report.blocks import Block, Code, Details, Facts, MayDiffer, Paragraph, Part
 from visualsearch.report.model import Results
 from visualsearch.report.provenance import Provenance
 from visualsearch.settings.dataset import HOW_TO_FETCH
@@ -18,10 +18,21 @@ HOW_IT_RUNS = {
 }
 
 
+REPEAT = (
+    "To repeat this run: take this version of the workflow with its `requirements-lock.txt`, the "
+    "same pictures, and this configuration as a file for `--configfile`. All results come out the "
+    "same, but for what a clock measures. `report/run.json` says more, and names what may differ."
+)
+
+
 def blocks(results: Results, made_with: Provenance) -> list[Block]:
     """Return versions and hashes, the configuration, folded, and what may differ between runs."""
     code = Code(configuration_yaml(results), "yaml", "Configuration as YAML")
-    made: list[Block] = [Facts(made_with.same), Details("Configuration", [code])]
+    made: list[Block] = [
+        Paragraph(REPEAT),
+        Facts(made_with.same),
+        Details("Configuration", [code]),
+    ]
     if made_with.may_differ:
         made.append(MayDiffer([Part("This run", [Facts(made_with.may_differ)])]))
     return made

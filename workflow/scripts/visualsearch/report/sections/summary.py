@@ -16,7 +16,7 @@ from visualsearch.report.sections.measures import (
 from visualsearch.web.pages import PEOPLE_NOTES
 
 OVERVIEW = "overview.jpg"
-OVERVIEW_HITS = 5
+OVERVIEW_QUERIES = 8
 IN_COMMON = "in_common.svg"
 
 
@@ -42,15 +42,16 @@ def blocks(results: Results) -> list[Block]:
             f"{amount(one.name, one.found['chance'])}"
             for one in judged
         ]
-        persons = count(max(one.found["persons"] for one in judged), "person")
-        caption = f"Shared by ten neighbours, over {persons}, with the 95 % interval."
+        ends = sorted({one.found["persons"] for one in judged})
+        persons = " to ".join(f"{n:,}" for n in dict.fromkeys((ends[0], ends[-1])))
+        caption = f"Shared by ten neighbours, with the 95 % interval, over {persons} persons."
         lines.append(Figure(IN_COMMON, "; ".join(parts), caption))
     return lines
 
 
 def shown_in_overview(results: Results) -> list[Query]:
     """The queries of the first picture."""
-    return [query for query in results.queries if query.hits][:5]
+    return [query for query in results.queries if query.hits][:OVERVIEW_QUERIES]
 
 
 def in_common(results: Results) -> list[Verdict]:
@@ -130,38 +131,47 @@ def _is_copy(one: Verdict) -> bool:
 
 
 def _told(one: Verdict) -> str:
-    """same view (80 % of neighbours, 19 % by chance)."""
-    value, chance = amount(one.name, one.found["value"]), one.found["chance"]
-    text = f"{value} of neighbours" if one.name.startswith(LABEL) else value
-    text += "" if chance is None else f", {amount(one.name, chance)} by chance"
-    shape = "; not shown beyond box shape" if one.seen and one.beyond_shape is False else ""
-    return f"{title_of(one.name)} ({text}{shape})"
+    """same view (80 % of neighbours; by chance 19 %, by box shape alone 71 %)."""
+    text = amount(one.name, one.found["value"])
+    text += " of neighbours" if one.name.startswith(LABEL) else ""
+    others = (("by chance", one.found["chance"]), ("by box shape alone", one.by_shape))
+    beside = ", ".join(f"{how} {amount(one.name, v)}" for how, v in others if v is not None)
+    unsure = "; not shown beyond box shape" if one.seen and one.beyond_shape is False else ""
+    return f"{title_of(one.name)} ({text}; {beside}{unsure})" if beside else title_of(one.name)
 
 
 def _lost(results: Results) -> str:
-    index = results.sidecar["recall"]
+    index, sidecar = results.sidecar["recall"], results.sidecar
     reduction = results.search["reduced_against_full_length"]
     if not reduction["persons_sampled"] or reduction["recall@10"] is None:
         return "Nothing: there are no neighbours to lose."
-    if results.sidecar["backend"] == "exact":
-        by_index = "The index is exact search and loses none of the ten nearest"
+    if sidecar["backend"] == "exact":
+        by_index = "The index is exact search and loses none of the ten nearest."
     elif not index["persons_sampled"] or index["recall@10"] is None:
-        by_index = "What the index loses could not be measured"
+        by_index = "What the index loses could not be measured."
     else:
-        by_index = f"Of the ten nearest, the index loses {percent(1 - index['recall@10'], 1)}"
-    return (
-        f"{by_index}; the reduction replaces {percent(1 - reduction['recall@10'], 1)}"
-        f"{', partly on purpose' if results.reduction.whiten_power else ''}."
+        by_index = f"Of the ten nearest, the index loses {percent(1 - index['recall@10'], 1)}."
+    by_reduction = (
+        f"The reduction puts others in the place of {percent(1 - reduction['recall@10'], 1)}"
     )
+    alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
+    if results.reduction.whiten_power and alone is not None:
+        by_reduction += (
+            f": {percent(1 - alone, 1)} as it shortens, the rest on purpose, as it whitens"
+        )
+    rerank = results.settings.search.rerank
+    again = f" Then the {rerank:,} nearest are re-ranked at full length." if rerank else ""
+    return f"{by_index} {by_reduction}.{again}"
 
 
 def _use(results: Results) -> str:
     explorer = (
-        "in `explorer/index.html` everybody is a query"
+        "in `report/explorer/index.html` everybody is a query"
         if results.settings.report.explorer
         else "`snakemake explorer` makes everybody a query"
     )
     return (
-        f"`visualsearch query RESULTS me.jpg` searches for your own picture; {explorer}. Hits are "
-        "in `hits.csv`, all boxes in `detections/persons.json`."
+        "`visualsearch query RESULTS me.jpg`, with this run's folder for RESULTS, searches for "
+        f"your own picture; {explorer}. The hits are in `report/hits.csv`, the boxes in "
+        "`detections/persons.json`."
     )
