@@ -60,7 +60,7 @@ NEARLY_ALL = 0.9
 class Tried:
     """A search that tuning tried.
 
-    low: lower end of the 95 % interval of recall, None if it was not computed. compared: how many
+    low: lower end of the 99 % interval of recall, None if it was not computed. compared: how many
     vectors a query was compared with.
     """
 
@@ -96,7 +96,7 @@ def blocks(results: Results) -> list[Block]:
             for one in searches
         ]
         rows.append(["exact search", decimals(1, 3), decimals(1, 3), f"{results.n_persons:,}", ""])
-        numbers = ("recall of the ten nearest", "lower end, 95 %", WORK)
+        numbers = ("recall of the ten nearest", "lower end, 99 %", WORK)
         head = [effort_of(results) or "", *map(Number, numbers), ""]
         caption = "The searches that were tried"
         made.append(Details(caption, [Table(caption, head, rows)]))
