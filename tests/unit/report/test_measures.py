@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blocks_text import table_of, text_of
-from made_measures import copies, paired, row_of, summary
+from made_measures import copies, paired, summary
 from page_text import page_of
 from report_run import Run, with_numbers
 from visualsearch.report import numbers
@@ -252,30 +252,6 @@ def test_the_preferred_setting_is_told_with_how_surely(run: Run) -> None:
     assert own.endswith(", the configured one does best here.")
     nothing = with_numbers(run.results(), preferred_setting=None)
     assert "does best" not in text_of(components.blocks(nothing))
-
-
-def test_the_number_of_components_follows_from_paired_differences(run: Run) -> None:
-    # The intervals of 2 and 6 overlap, yet the same persons lose something with 2.
-    rows = [row_of(2, 0.07, 0.7, -0.01), row_of(4, 0.07, 0.7, 0.01), row_of(6, 0.08, 0.72)]
-    results = with_numbers(run.results(), by_components=rows, measures=rows[-1]["measures"])
-    assert components.fewest_without_loss(results) == {"self": 4, "pose": 4}
-    text = text_of(components.blocks(results))
-    assert "against all 6, for the same persons: 4 for mirrored copy and pose." in text
-    assert "reduction.n_components: 4 may serve as well, with vectors 1.5 times shorter" in text
-    rows[1]["measures"]["self"]["rank1"] |= paired(-0.05, [-0.08, -0.02])
-    rising = with_numbers(results, by_components=rows)
-    assert components.fewest_without_loss(rising) == {"self": 6, "pose": 4}
-    assert "6 for mirrored copy. More were not compared." in text_of(components.blocks(rising))
-    # A smaller number that seems enough is not, where a larger one loses something.
-    rows = [row_of(2, 0.07, 0.7, 0.01), row_of(4, 0.07, 0.7, -0.01), row_of(6, 0.08, 0.72)]
-    enough = components.fewest_without_loss(with_numbers(results, by_components=rows))
-    assert enough == {"self": 6, "pose": 6}
-    rows[0] = row_of(2, 0.07, 0.7, None)
-    assert components.fewest_without_loss(with_numbers(results, by_components=rows)) == {}
-    # What does not show at all says nothing about how many are needed.
-    nothing = with_numbers(results, by_components=[row_of(n, 0.01, 0.04) for n in (2, 4, 6)])
-    assert "No measure shows well enough" in text_of(components.blocks(nothing))
-    assert "no fewer to compare" in text_of(components.blocks(run.results()))
 
 
 def test_a_set_too_small_to_measure_is_still_shown(run: Run, tmp_path: Path) -> None:

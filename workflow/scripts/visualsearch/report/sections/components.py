@@ -1,11 +1,10 @@
-"""How components and whitening change the measures: how many are enough, which are preferred."""
+"""How components and whitening change the measures, and which setting does best."""
 
 from typing import Any
 
-from visualsearch.evaluate.relevance import above_chance
 from visualsearch.report.blocks import Block, Figure, Paragraph
 from visualsearch.report.model import Results
-from visualsearch.report.numbers import count, interval, listed, percent, signed
+from visualsearch.report.numbers import interval, listed, percent, signed
 from visualsearch.report.sections.measures import measured, summary_of, title_of
 
 COMPONENTS = "components.svg"
@@ -18,10 +17,10 @@ def blocks(results: Results) -> list[Block]:
     caption = "Above: variance held, ten nearest kept (without whitening), copies found first."
     if any(not name.startswith("self") for name in measured(results)):
         caption += " Below: shared by ten neighbours, above chance, with the 95 % interval."
-    sentences = [_enough(results), _preferred(results)]
+    preferred = _preferred(results)
     return [
         Figure(COMPONENTS, _text(results), caption),
-        *(Paragraph(sentence) for sentence in sentences if sentence),
+        *([Paragraph(preferred)] if preferred else []),
     ]
 
 
@@ -29,50 +28,6 @@ def _text(results: Results) -> str:
     rows = results.search["by_components"]
     ends = [f"{row['n_components']} hold {percent(row['explained_variance'])}" for row in rows]
     return f"Variance and measures by number of components: {ends[0]} of the variance, {ends[-1]}"
-
-
-def fewest_without_loss(results: Results) -> dict[str, int]:
-    """Return by measure the smallest number of components without a loss against all kept.
-
-    For it and all larger ones, the 95 % interval of the paired difference to all kept reaches 0.
-    Measures that are not above chance, or of fewer than FEWEST_PERSONS, are left out.
-    """
-    rows = results.search["by_components"]
-    least = {}
-    for name in measured(results):
-        summaries = [summary_of(row["measures"], name) for row in rows]
-        differences = [one.get("difference_interval") if one else None for one in summaries]
-        if None in differences or summaries[-1] is None or not above_chance(summaries[-1]):
-            continue
-        losing = [n for n, ends in enumerate(differences) if ends is not None and ends[1] < 0]
-        place = min(losing[-1] + 1, len(rows) - 1) if losing else 0
-        least[name] = rows[place]["n_components"]
-    return least
-
-
-def _enough(results: Results) -> str:
-    kept = results.reduction.n_components
-    rows = results.search["by_components"]
-    if len(rows) < 2:
-        return f"With {count(kept, 'component')} there are no fewer to compare with."
-    least = fewest_without_loss(results)
-    if not least:
-        return "No measure shows well enough here how many components are needed."
-    parts = []
-    for number in sorted(set(least.values())):
-        names = [title_of(name) for name, n in least.items() if n == number]
-        parts.append(f"{number:,} for {listed(names)}")
-    needed = max(least.values())
-    first = (
-        f"The fewest components without a shown loss against all {kept:,}, for the same persons: "
-        f"{'; '.join(parts)}."
-    )
-    if needed == kept:
-        return f"{first} More were not compared."
-    return (
-        f"{first} By these measures `reduction.n_components: {needed}` may serve as well, with "
-        f"vectors {kept / needed:.1f} times shorter."
-    )
 
 
 def _preferred(results: Results) -> str | None:
