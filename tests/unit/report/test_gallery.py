@@ -191,7 +191,7 @@ def test_roles_and_marks_are_shown(run: Run, tmp_path: Path) -> None:
     files = run.files(hits=tmp_path / "hits.parquet")
     results = run.results(files)
     least = results.settings.search.near_duplicate
-    assert f"the cosine of the full-length vectors is {least:g} or more." in read(results)
+    assert f"Near-duplicate: {least:g} or more by the full-length vectors" in read(results)
     assert [query.role for query in results.queries] == ["own picture", "named", "named"]
     shown = [marks(hit) for hit in results.queries[0].hits[1:3]]
     assert shown == [["same image", "near-duplicate"], []]

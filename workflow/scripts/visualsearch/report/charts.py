@@ -165,7 +165,7 @@ def draw_in_common(
     """
     places = np.arange(len(measures))[::-1]
     titles, values, intervals, chances, shapes = zip(*measures, strict=True)
-    marker: dict[str, Any] = {"markersize": 9, "markeredgecolor": PAPER}
+    marker: dict[str, Any] = {"markersize": 9, "markeredgecolor": INK}
     with drawing(path, height=0.9 + 0.55 * len(measures)) as axes:
         axes.barh(places, values, height=0.5, color=BLUE, label="neighbours")
         axes.plot(chances, places, "D", color=ORANGE, label="by chance", **marker)

@@ -2,6 +2,7 @@
 
 from visualsearch.report.blocks import Block, File, Link, Number, Paragraph, Table, section_id
 from visualsearch.report.model import Results
+from visualsearch.report.sections import detections
 from visualsearch.report.sections.dataset import SOURCES
 
 ASKED_LENGTH = 2048
@@ -54,7 +55,7 @@ def blocks(results: Results) -> list[Block]:
             "image_id, category_id, bbox, score of each detection, in COCO's results format",
             "detections/persons.json",
             results.n_detections,
-            "Dataset",
+            detections.title(results),
         ),
         (
             "a vector of 2,048 for each box",

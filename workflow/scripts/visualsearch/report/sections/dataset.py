@@ -64,7 +64,7 @@ def licences(results: Results) -> list[Block]:
     """Return the pictures shown, folded by licence."""
     return [
         Details(
-            f"{group.name}: {count(len(group.pictures), 'picture')}",
+            f"{group.name}: {count(len(group.pictures), 'picture')} shown",
             [
                 *([Links([Link(group.url, group.url)])] if group.url else []),
                 Links([Link(picture.file, picture.source_url) for picture in group.pictures]),

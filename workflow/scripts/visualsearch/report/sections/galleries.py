@@ -86,7 +86,7 @@ def _limits(results: Results) -> list[str]:
     if search.exclude_near_duplicates:
         told.append(f"Near-duplicates (full-length cosine {least}) are left out.")
     elif any(hit.near_duplicate for query in results.queries for hit in query.hits):
-        told.append(f"Near-duplicate: the cosine of the full-length vectors is {least}.")
+        told.append(f"Near-duplicate: {least} by the full-length vectors, whatever is shown.")
     return told
 
 

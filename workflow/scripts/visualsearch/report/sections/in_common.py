@@ -21,7 +21,7 @@ MEANINGS = {
     "pose_oks": "the same, with both axes by the root of the box's area",
     "context": "overlap of the other categories in the two pictures, 1 for the same ones",
 }
-SHARED = "of the ten neighbours, the share with the same"
+SHARED = "of the ten neighbours, those with the same label of the source"
 RANKING = "mean average precision of the whole ranking"
 SAME_PICTURE = "of the ten nearest, when the query's own picture is allowed"
 COLUMNS = (

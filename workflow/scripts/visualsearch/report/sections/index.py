@@ -167,8 +167,8 @@ def _choice(results: Results, searches: list[Tried]) -> Iterator[str]:
     for how, some in (
         ("The configuration sets {}.", given),
         (
-            "{} was chosen by {}, as the least whose recall surely reaches the target, if any "
-            "does.",
+            "{} is the result of tuning on {}: the least tried whose recall is surely at the "
+            "target.",
             [name for name in names if name not in given],
         ),
     ):
@@ -184,7 +184,7 @@ def _choice(results: Results, searches: list[Tried]) -> Iterator[str]:
             f"{results.n_persons:,}."
         )
         if share >= NEARLY_ALL:
-            yield "At this size `index.backend: exact` does the same work and misses nothing."
+            yield "Exact search (`index.backend: exact`) compares no more, and misses nothing."
 
 
 def _curve_text(searches: list[Tried], exact: int) -> str:

@@ -19,9 +19,9 @@ HOW_IT_RUNS = {
 
 
 REPEAT = (
-    "To repeat this run: take this version of the workflow with its `requirements-lock.txt`, the "
-    "same pictures, and this configuration as a file for `--configfile`. All results come out the "
-    "same, but for what a clock measures. `report/run.json` says more, and names what may differ."
+    "To repeat this run: take the same commit of the workflow (`report/run.json` names it), install "
+    "`requirements-lock.txt`, and run the same pictures with this configuration. All results come "
+    "out the same, but for what a clock measures."
 )
 
 

@@ -156,9 +156,8 @@ def _lost(results: Results) -> str:
     )
     alone = results.search["by_components"][-1]["recall_without_whitening"]["recall@10"]
     if results.reduction.whiten_power and alone is not None:
-        by_reduction += (
-            f": {percent(1 - alone, 1)} as it shortens, the rest on purpose, as it whitens"
-        )
+        shortens = percent(1 - alone, 1)
+        by_reduction += f": {shortens} because it shortens, the rest because it whitens, on purpose"
     rerank = results.settings.search.rerank
     again = f" Then the {rerank:,} nearest are re-ranked at full length." if rerank else ""
     return f"{by_index} {by_reduction}.{again}"
