@@ -250,16 +250,15 @@ def main() -> None:
     )
     parser.add_argument("--persons", type=int, default=50_000)
     parser.add_argument("--projection", choices=("tsne", "pca"), default="tsne")
-    parser.add_argument("--quick", action="store_true", help="2,000 persons, map by PCA")
+    parser.add_argument("--quick", action="store_true", help="2,000 persons, map by PCA, --page")
     parser.add_argument("--page", action="store_true", help="without the comparisons in turns")
     parser.add_argument("--folder", type=Path, help="results of a run: the maps of its persons too")
     options = parser.parse_args()
-    on_map = MOST_ON_MAP
     if options.quick:
-        options.persons, options.projection, on_map = 2_000, "pca", 1_000
+        options.persons, options.projection, options.page = 2_000, "pca", True
     print(machine("numpy", "openTSNE", "scikit-learn", "pillow", "playwright"))
     if options.folder:
-        print(f"\n{recall(options.folder)}\n\n{maps(options.folder, on_map)}", flush=True)
+        print(f"\n{recall(options.folder)}\n\n{maps(options.folder, MOST_ON_MAP)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         # As in config.yaml; the demo has fewer.
         settings: dict[str, Any] = {"reduction": {"n_components": COMPONENTS}}
@@ -275,7 +274,7 @@ def main() -> None:
         print(f"{recall(workspace.results)}\n", flush=True)
         if not options.page:
             print(f"{everybody(workspace.results)}\n", flush=True)
-            print(f"{maps(workspace.results, on_map)}\n", flush=True)
+            print(f"{maps(workspace.results, MOST_ON_MAP)}\n", flush=True)
         if missing := why_no_browser():
             raise SystemExit(f"THE PAGE IS NOT MEASURED: {missing}")
         print(table(["in Chromium", ""], in_browser(explorer / "index.html")))

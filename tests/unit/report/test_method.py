@@ -171,9 +171,7 @@ def test_times_and_projection_are_those_measured(reranked: Run) -> None:
 
 def test_the_choice_of_the_index_is_explained(reranked: Run, run: Run) -> None:
     text = text_of(index.blocks(reranked.results()))
-    assert (
-        "is the result of tuning on 7 other persons: the" in text and "% of the 14." in text
-    )
+    assert "is the result of tuning on 7 other persons: the" in text and "% of the 14." in text
     assert ") on 7 persons; target 0.99, reached" in text
     missed = with_sidecar(reranked.results(), target_reached=False)
     assert ") on 7 persons; target 0.99, not reached" in text_of(index.blocks(missed))

@@ -19,9 +19,9 @@ HOW_IT_RUNS = {
 
 
 REPEAT = (
-    "To repeat this run: take the same commit of the workflow (`report/run.json` names it), install "
-    "`requirements-lock.txt`, and run the same pictures with this configuration. All results come "
-    "out the same, but for what a clock measures."
+    "To repeat this run: take the same commit of the workflow (`report/run.json` names it), "
+    "install `requirements-lock.txt`, and run the same pictures with this configuration. All "
+    "results come out the same, but for what a clock measures."
 )
 
 
