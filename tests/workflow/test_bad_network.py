@@ -162,7 +162,7 @@ def test_the_set_is_complete_through_faults_and_a_kill(
     # Of the faults, redirects to the right place cost no second request.
     again = len(fetching.asked()) - len(asked)
     assert 0.01 < again / len(asked) < 0.2
-    logs = [path.read_text() for path in (workspace.results / "logs/fetch_images").iterdir()]
+    logs = [path.read_text() for path in (workspace.results / "logs/fetch_images").glob("*.log")]
     lines = "".join(logs).splitlines()
     told = sum("; again in" in line for line in lines)
     assert 0 < told <= again + before - len(whole) and len(lines) < told + 40

@@ -72,7 +72,7 @@ def test_box_shape_and_other_settings_stand_beside_the_search(demo: Workspace) -
     settings = [(row["n_components"], row["whiten_power"]) for row in measured["by_setting"]]
     assert settings == [(n, power) for power in (0, 0.25, 0.5) for n in (8, 16, 32, 44)]
     page = (demo.results / "report/index.html").read_text(encoding="utf-8").replace("\u00a0", " ")
-    for told in ("Box shape alone, without any pixel, gives", "Of 12 settings of components and"):
+    for told in ("by box shape alone 71 %", "Of 12 settings of components and"):
         assert told in page
         assert told in (demo.results / "report/report.md").read_text(encoding="utf-8")
 

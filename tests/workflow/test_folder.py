@@ -110,7 +110,8 @@ def test_own_pictures_as_queries(sample: Workspace) -> None:
     text = (sample.results / "report/index.html").read_text(encoding="utf-8")
     assert "nobody.png" in text and "mine é.jpg" in text
     markdown = (sample.results / "report/report.md").read_text(encoding="utf-8")
-    assert "same #1.jpg: your own picture, box by hand" in markdown.replace("\\", "")
+    assert "\nYour own picture, box by hand; the picture is in the set." in markdown
+    assert "| same #1.jpg |" in markdown.replace("\\", "")
 
 
 def test_own_pictures_that_give_no_query_are_named_with_their_reason(sample: Workspace) -> None:

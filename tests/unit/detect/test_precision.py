@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from made_weights import TORCHVISION, random_network
+from processors import skip_without_bf16
 from rounding import calibrate, coco_pictures, cosine, pixels
 from visualsearch.data.pictures import Picture
 from visualsearch.detect import describe, load_described, load_detector, load_in_torch
@@ -174,6 +175,7 @@ def test_ap_in_bf16_is_that_of_fp32(
     runtime: str, coco_sample: Path, count: int, ap: float, change: float, persons: int
 ) -> None:
     """The bundled detector's real weights on real pictures: the bound of `snakemake parity`."""
+    skip_without_bf16(runtime, "bf16")
     exact, fast = (
         load_detector(DetectorSettings(BUNDLED, device="cpu", runtime=runtime, precision=p))
         for p in ("fp32", "bf16")

@@ -21,11 +21,11 @@ from coco_server import MOVED, OTHER, SHORT, CocoServer
 from conftest import ROOT
 from helpers import one_line
 from made_weights import random_rtdetr
+from processors import skip_without_bf16
 from running import sampled
 from visualsearch import detect
 from visualsearch.core.errors import InputError
 from visualsearch.detect import DETECTORS, check_detector, load_detector, rtdetr_boxes, weights
-from visualsearch.detect.networks import has_bf16
 from visualsearch.detect.precision import DTYPES
 from visualsearch.detect.run import detect_category
 from visualsearch.embed.embedding import embed_boxes
@@ -226,8 +226,7 @@ def test_only_scores_above_the_threshold_are_kept() -> None:
 def test_maps_in_16_bits_are_similar_and_boxes_stay_in_fp32(
     in_torch: Any, weights_file: Path, results: Path, runtime: str, precision: str
 ) -> None:
-    if runtime == "openvino" and not has_bf16():
-        pytest.skip("NOT TESTED: bf16 in OpenVINO, as this processor has none")
+    skip_without_bf16(runtime, precision)
     fast = load(weights_file, results, runtime=runtime, precision=precision)
     exact, close = (each.crop_maps(CROPS)["last"].flatten() for each in (in_torch, fast))
     assert exact @ close / np.linalg.norm(exact) / np.linalg.norm(close) > 0.999

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from made_weights import SMALL, random_network, random_state, unset_weights
+from processors import skip_without_bf16
 from running import sampled
 from visualsearch.data.boxes import mirror
 from visualsearch.detect import DETECTORS, describe, load_detector
@@ -85,6 +86,7 @@ def network(
 ) -> Iterator[tuple[Detector, str, Network]]:
     """A detector, its precision, and the plain network of its last map; random if torchvision's."""
     name, runtime, precision = request.param
+    skip_without_bf16(runtime, precision)
     if name == BUNDLED:
         plain = load_ssdlite(DETECTORS[BUNDLED].weights).backbone
         yield (

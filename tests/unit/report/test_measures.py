@@ -69,7 +69,8 @@ def test_no_more_is_promised_than_the_interval_says(
 def test_copies_are_judged_by_the_interval(run: Run, ends: list[float], verdict: str) -> None:
     results = of(run, {"self": copies(0.7, ends)})
     assert shown(results, "mirrored copy")[0] == verdict
-    told = f"A copy with its box moved a little is {verdict} (70 %)."
+    said = verdict.replace("too few persons", "found, of too few")
+    told = f"A copy with its box moved a little is {said} (70 %)."
     assert told in text_of(top.blocks(results))
 
 

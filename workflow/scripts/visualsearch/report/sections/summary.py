@@ -116,11 +116,11 @@ def _sees(results: Results) -> str:
     ]
     if not told:
         told = ["Nothing says what neighbours share, as no picture has labels or annotations."]
-    told += [
-        f"A copy with its box moved a little is {one.text} ({percent(one.found['value'])})."
-        for one in judged
-        if _is_copy(one)
-    ]
+    for one in judged:
+        if _is_copy(one):
+            text = "found, of too few to tell" if one.text == TOO_FEW else one.text
+            share = percent(one.found["value"])
+            told.append(f"A copy with its box moved a little is {text} ({share}).")
     if results.settings.dataset.category == "person":
         told.append("It does not identify people.")
     return " ".join(told)
