@@ -87,6 +87,8 @@ def open_page(
 
 def open_again(page: Page, url: str | Path, scheme: str = "light", width: int = 1440) -> Page:
     """Open a page in a used tab, which is faster, and leave nothing of the test before."""
+    # In Firefox a tab gets no keys after another one was open.
+    page.bring_to_front()
     page.evaluate("() => { try { localStorage.clear(); } catch {} }")
     # Otherwise an address that differs in its # only would not be loaded.
     page.goto("about:blank")

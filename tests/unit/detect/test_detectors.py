@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
+from scipy.optimize import linear_sum_assignment
 from torchvision.models import WeightsEnum, get_model_builder, get_model_weights
 
 from coco_server import BUSY, GARBAGE, RESET, SHORT, CocoServer
@@ -120,11 +121,14 @@ def check_same(ours: Detections, found: dict[str, NDArray[Any]]) -> None:
     # Each box has its own partner; boxes of nearly equal scores may be in another order.
     boxes, labels = found["boxes"], found["labels"]
     apart = np.abs(ours.boxes[:, None] - boxes).max(axis=2)
-    apart[ours.labels[:, None] != labels] = np.inf
-    same = apart.argmin(axis=1)
-    assert sorted(same) == list(range(len(boxes)))
-    assert (ours.labels == labels[same]).all()
-    assert ours.boxes == pytest.approx(boxes[same], rel=FOLDING, abs=1e-3)
+    apart[ours.labels[:, None] != labels] = 1e9
+    # Some lie so close together that the nearest of two is the same.
+    _, same = linear_sum_assignment(apart)
+    # Random weights may give all the score 1; of equal scores the limit of detections keeps any.
+    other = ours.labels != labels[same]
+    assert other.mean() <= 0.02
+    assert (ours.scores[other] <= (1 + FOLDING) * ours.scores.min()).all()
+    assert ours.boxes[~other] == pytest.approx(boxes[same][~other], rel=FOLDING, abs=1e-3)
     assert (np.diff(ours.scores) <= 0).all()
 
 

@@ -86,7 +86,7 @@ def network(
 ) -> Iterator[tuple[Detector, str, Network]]:
     """A detector, its precision, and the plain network of its last map; random if torchvision's."""
     name, runtime, precision = request.param
-    skip_without_bf16(runtime, precision)
+    skip_without_bf16(precision)
     if name == BUNDLED:
         plain = load_ssdlite(DETECTORS[BUNDLED].weights).backbone
         yield (

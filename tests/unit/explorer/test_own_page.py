@@ -66,14 +66,14 @@ def test_the_folder_holds_networks_runtime_and_licences(made: Made, tmp_path: Pa
     text = (folder / "index.html").read_text(encoding="utf-8")
     facts = json.loads(text.split('id="facts">')[1].split("</script>")[0])["own_pictures"]
     assert facts == FACTS | {"megabytes": 5}
-    assert "Choose one of those found" in text
+    assert "Click one of the boxes" in text
 
 
 def test_without_a_detector_boxes_are_drawn(made: Made, tmp_path: Path) -> None:
     folder = with_own_pictures(made, tmp_path, finds=False)
     assert not (folder / "data/own-find.js").exists()
     text = (folder / "index.html").read_text(encoding="utf-8")
-    assert "Draw a box on the picture" in text and "Choose one of those found" not in text
+    assert "Draw a box on the picture" in text and "Click one of the boxes" not in text
 
 
 def test_the_vendored_files_have_the_hashes_that_are_listed() -> None:
