@@ -5,9 +5,10 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from visualsearch.core.packages import installed_versions
 
 # The file in the folder of logs with what the main process notes of a run.
 STARTED = "started.json"
@@ -46,12 +47,11 @@ def loaded_packages(modules: Iterable[str]) -> dict[str, str]:
     modules: names as in sys.modules. Python's own modules and this library are left out.
     """
     top = {name for name in modules if "." not in name and not name.startswith("_")}
-    versions = {}
-    for module in top - sys.stdlib_module_names - {OWN}:
-        package = PACKAGE_OF.get(module) or re.sub(r"[-_.]+", "-", module).lower()
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    return dict(sorted(versions.items()))
+    packages = {
+        PACKAGE_OF.get(module) or re.sub(r"[-_.]+", "-", module).lower()
+        for module in top - sys.stdlib_module_names - {OWN}
+    }
+    return installed_versions(sorted(packages))
 
 
 def processor() -> str:

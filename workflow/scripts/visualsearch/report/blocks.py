@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from visualsearch.data.attribution import web_address
 from visualsearch.report.model import Query
 
 # Only characters that no renderer escapes: a user's label between backticks does no harm.
@@ -29,6 +30,13 @@ class Link:
 
     text: str
     url: str | None
+
+    @property
+    def address(self) -> str | None:
+        """The address to link to; None if `url` is neither."""
+        if self.url is not None and self.url.startswith("#"):
+            return self.url
+        return web_address(self.url)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
-from visualsearch.data.attribution import web_address
 from visualsearch.report import blocks as b
 
 NOTHING = Markup("")
@@ -72,7 +71,7 @@ def inline(text: str) -> Markup:
 
 def together(text: str) -> str:
     """Return text in which no line breaks between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=(?:%|px|ms|kB|MB|GB)(?!\w))", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=(?:%|px|ms|kB|MB|GB)(?!\w))", NO_BREAK, text)
 
 
 def _listed(kind: str, rows: Sequence[tuple[Markup, Markup]]) -> Markup:
@@ -107,10 +106,10 @@ def _table(table: b.Table) -> Markup:
 
 def _cell(cell: b.Cell) -> Markup:
     match cell:
-        case b.Link(text, url):
-            if url is not None and (web_address(url) or url.startswith("#")):
-                return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, text)
-            return escape(text)
+        case b.Link(text):
+            if cell.address is None:
+                return escape(text)
+            return Markup('<a href="{}" rel="noreferrer">{}</a>').format(cell.address, text)
         case b.Term(name, meaning):
             return Markup('{} <span class="meaning">{}</span>').format(name, meaning)
         case b.File():

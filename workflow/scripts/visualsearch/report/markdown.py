@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from visualsearch.data.attribution import web_address
 from visualsearch.report import blocks as b
 from visualsearch.report.describing import marks, no_neighbours, reason, rerank_effect
 from visualsearch.report.model import Hit, Label, Query, Results
@@ -117,10 +116,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[b.Cell]]) -> str:
 
 def _cell(cell: b.Cell) -> str:
     match cell:
-        case b.Link(text, url):
-            if web_address(url) is None and not (url or "").startswith("#"):
+        case b.Link(text):
+            if cell.address is None:
                 return escaped(text)
-            return f"[{escaped(text)}](<{quote(url or '', safe=':/?#@!$&*+,;=%~')}>)"
+            return f"[{escaped(text)}](<{quote(cell.address, safe=':/?#@!$&*+,;=%~')}>)"
         case b.Term(name, meaning):
             return f"{escaped(name)}: {escaped(meaning)}"
         case b.File():

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,14 @@ def write_report(
         if picture is not None:
             _write(folder / name, picture.data)
 
+    @cache  # of both pages
+    def drawing(figure: Figure) -> Markup:
+        name = figure.file.removesuffix(".svg")
+        return inline_svg(folder / figure.file, f"{name}-", figure.text)
+
     def draw(figure: Figure, light: bool = False) -> Markup | None:
         if figure.file not in pictures:
-            name = figure.file.removesuffix(".svg")
-            return inline_svg(folder / figure.file, f"{name}-", figure.text)
+            return drawing(figure)
         picture = pictures[figure.file]
         return None if light or picture is None else image(picture, figure.text)
 

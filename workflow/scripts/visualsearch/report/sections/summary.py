@@ -57,9 +57,7 @@ def shown_in_overview(results: Results) -> list[Query]:
 def in_common(results: Results) -> list[Verdict]:
     """What the second picture shows: all verdicts but that on copies."""
     return [
-        one
-        for one in verdicts(results)
-        if not one.name.startswith("self") and one.found["chance"] is not None
+        one for one in verdicts(results) if not _is_copy(one) and one.found["chance"] is not None
     ]
 
 
