@@ -122,7 +122,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    # It would be copied.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _scale_16_to_8_bits(image: Image.Image) -> Image.Image:

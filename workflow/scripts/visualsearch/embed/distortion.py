@@ -25,8 +25,7 @@ DISTORTED = pa.schema(
     ]
 )
 # Suffixes of the columns of vectors: of the moved box in the mirrored picture, and of the moved box
-# in the picture. With embedding.mirrored, mirroring does not change a vector, and the two are
-# nearly equal.
+# in the picture. With embedding.mirrored, mirroring does not change a vector, and the two are one.
 MIRRORED, UNMIRRORED = "", "_unmirrored"
 
 

@@ -119,7 +119,7 @@ def embed_items_both_ways(
     """Embed the boxes of each picture, in its mirror image and in the picture itself.
 
     Yields tables with the columns of distortion.with_both_ways, item by item, as `embed_items`
-    does.
+    does. With settings.mirrored a vector is the mean of both ways, so it is computed once.
     """
     lengths = vector_lengths(backbone.map_lengths, settings)
 
@@ -127,12 +127,14 @@ def embed_items_both_ways(
         for item in _trimmed(some):
             decoded = item.picture.read()
             image, boxes = decoded.image, decoded.to_image(item.boxes)
-            yield None, ImageOps.mirror(image), mirror(boxes, image.width)
+            if not settings.mirrored:
+                yield None, ImageOps.mirror(image), mirror(boxes, image.width)
             yield None, image, boxes
 
     def embed(some: Sequence[PictureBoxes]) -> Iterator[pa.Table]:
-        embedded = embed_pictures(backbone, views(some), settings)
-        for (_, mirrored), (_, unmirrored) in zip(embedded, embedded, strict=True):
+        vectors = (vectors for _, vectors in embed_pictures(backbone, views(some), settings))
+        for mirrored in vectors:
+            unmirrored = mirrored if settings.mirrored else next(vectors)
             columns = full_length_columns(mirrored, lengths, MIRRORED)
             yield pa.table(columns | full_length_columns(unmirrored, lengths, UNMIRRORED))
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
 from visualsearch.data.pictures import Picture
+from visualsearch.data.resizing import fitted, resized, scaled
 from visualsearch.data.upright import Decoded
 
 SHEET_PERSONS = 32
@@ -67,9 +68,7 @@ def draw_sheets(
 
 def whole_picture(decoded: Decoded, side: int) -> bytes:
     """Return the picture as WebP, its longer side at most `side` pixels."""
-    small = decoded.image.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _webp(small)
+    return _webp(fitted(decoded.image, side, side))
 
 
 def _thumbnails(decoded: Decoded, boxes: NDArray[np.float32], cell: int) -> list[Pixels]:
@@ -79,8 +78,7 @@ def _thumbnails(decoded: Decoded, boxes: NDArray[np.float32], cell: int) -> list
     for left, top, right, bottom in clip_to_image(corners, *image.size).tolist():
         wide, high = right - left, bottom - top
         scale = min(cell / wide, cell / high, 1)
-        size = (max(1, round(wide * scale)), max(1, round(high * scale)))
-        small = image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+        small = resized(image, scaled(wide, high, scale), (left, top, right, bottom))
         made.append(np.asarray(small))
     return made
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visualsearch.core.progress import progress
 from visualsearch.data.boxes import clip_to_image, xywh_to_xyxy
+from visualsearch.data.resizing import fitted, resized, scaled
 from visualsearch.data.upright import Decoded
 from visualsearch.report.colours import INK, PAPER
 from visualsearch.report.model import Person, Query, Results
@@ -114,7 +115,7 @@ def within_limit(crops: Crops) -> Crops:
 
     def smaller(jpeg: Jpeg, part: float) -> Jpeg:
         with Image.open(BytesIO(jpeg.data)) as image:
-            small = image.resize(_scaled(*image.size, part), Image.Resampling.LANCZOS)
+            small = resized(image, scaled(*image.size, part))
         return Jpeg(encoded(small, PICTURE_QUALITY), jpeg.width, jpeg.height)
 
     def shrunk(part: float) -> Crops:
@@ -130,15 +131,14 @@ def lighter(crops: Crops) -> Crops:
 
     def light(jpeg: Jpeg, size: tuple[int, int]) -> Jpeg:
         with Image.open(BytesIO(jpeg.data)) as image:
-            image.thumbnail(size, Image.Resampling.LANCZOS)
-            return Jpeg(encoded(image, LIGHT_QUALITY), jpeg.width, jpeg.height)
+            return Jpeg(encoded(fitted(image, *size), LIGHT_QUALITY), jpeg.width, jpeg.height)
 
     def shrunk(part: float) -> Crops:
-        side = _scaled(LIGHT_SIDE, LIGHT_SIDE, part)
+        side = scaled(LIGHT_SIDE, LIGHT_SIDE, part)
         return Crops(
             {key: light(jpeg, side) for key, jpeg in crops.whole.items()},
             {
-                key: light(jpeg, _scaled(jpeg.width, jpeg.height, part))
+                key: light(jpeg, scaled(jpeg.width, jpeg.height, part))
                 for key, jpeg in crops.crops.items()
             },
         )
@@ -154,30 +154,24 @@ def _fit(shrunk: Callable[[float], Crops], limit: float) -> Crops:
     return made
 
 
-def _scaled(width: float, height: float, part: float) -> tuple[int, int]:
-    return max(1, round(part * width)), max(1, round(part * height))
-
-
 def _bytes(crops: Crops) -> int:
     return sum(len(jpeg.data) for jpeg in (*crops.whole.values(), *crops.crops.values()))
 
 
 def _whole(decoded: Decoded, side: int) -> Jpeg:
-    small = decoded.image.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return Jpeg(encoded(small, PICTURE_QUALITY), *decoded.size)
+    return Jpeg(encoded(fitted(decoded.image, side, side), PICTURE_QUALITY), *decoded.size)
 
 
 def crop_box(decoded: Decoded, box: tuple[float, ...], height: int) -> Jpeg:
     """Crop exactly the box (left, top, width, height), as large as fits into a row of `height`."""
     image, boxes = decoded.image, decoded.to_image(xywh_to_xyxy(np.array([box], np.float32)))
-    corners = clip_to_image(boxes, *image.size)[0].tolist()
-    wide, high = corners[2] - corners[0], corners[3] - corners[1]
+    left, top, right, bottom = clip_to_image(boxes, *image.size)[0].tolist()
+    wide, high = right - left, bottom - top
     scale = min(height / high, WIDEST * height / wide)
-    shown = _scaled(wide, high, scale)
+    shown = scaled(wide, high, scale)
     # No more pixels than the picture has.
-    size = _scaled(*shown, min(DENSITY, max(1 / scale, 1)))
-    small = image.resize(size, Image.Resampling.LANCZOS, box=tuple(corners))
+    size = scaled(*shown, min(DENSITY, max(1 / scale, 1)))
+    small = resized(image, size, (left, top, right, bottom))
     return Jpeg(encoded(small, CROP_QUALITY), *shown)
 
 
@@ -212,8 +206,8 @@ def draw_gallery(query: Query, crops: Crops, thumbnail_height: int) -> bytes:
 
     def place(jpeg: Jpeg, left: int, top: int, size: tuple[int, int], text: str) -> None:
         with Image.open(BytesIO(jpeg.data)) as crop:
-            crop.thumbnail(size, Image.Resampling.LANCZOS)
-            sheet.paste(crop, (left, top + size[1] - crop.height))
+            small = fitted(crop, *size)
+            sheet.paste(small, (left, top + size[1] - small.height))
         draw.text((left, top + size[1] + caption * 0.2), text, fill=INK, font=font)
 
     size = (query_wide, query_high)

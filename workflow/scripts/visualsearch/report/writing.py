@@ -79,8 +79,8 @@ def write_report(
         _write(folder / gallery_file(query.number), draw_gallery(query, crops, height))
     make_figures(files, results, folder)
     pictures = {
-        OVERVIEW: draw_overview(shown_in_overview(results), height),
-        LAST_MAP_ALONE: draw_comparison(results.queries, height),
+        OVERVIEW: draw_overview(shown_in_overview(results), crops, height),
+        LAST_MAP_ALONE: draw_comparison(results.queries, crops, height),
     }
     for name, picture in pictures.items():
         if picture is not None:
