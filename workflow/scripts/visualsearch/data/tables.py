@@ -55,8 +55,9 @@ QUERIES = pa.schema(
 )
 
 # One row for each hit. `similarity` is the cosine of the reduced vectors, and `index_rank` the rank
-# by it. `rank` is the rank after re-ranking by `full_similarity`, the cosine of the full-length
-# vectors, which is null when search.rerank is 0.
+# by it, that of its image if search.hits_per_image limits these. `rank` is the rank after
+# re-ranking by `full_similarity`, the cosine of the full-length vectors, which is null when
+# search.rerank is 0.
 HITS = pa.schema(
     [
         ("query", pa.int16()),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from visualsearch.data.tables import HITS, PERSONS
 from visualsearch.index.index import Index
@@ -64,9 +65,7 @@ def search_all(
         # By falling full-length cosine; equal ones keep the index's order.
         order = np.argsort(-full[n], kind="stable") if settings.rerank else np.arange(len(rows))
         order = order[within_limit(image_ids[rows[order]], per_image)][: settings.neighbours]
-        # The rank without reranking: behind those before it that the limit keeps.
-        kept = within_limit(image_ids[rows], per_image)
-        index_ranks = 1 + np.cumsum(kept) - kept
+        index_ranks = _index_ranks(image_ids[rows], per_image)
         hits = persons.take(rows[order])
         columns: dict[str, Any] = {name: hits[name] for name in PERSONS.names}
         columns["query"] = np.full(len(order), query["query"])
@@ -76,7 +75,24 @@ def search_all(
             [i == query["image_id"] for i in image_ids[rows[order]]], pa.bool_()
         )
         columns["near_duplicate"] = are_near_duplicates(full[n][order], settings)
-        columns["index_rank"] = index_ranks[order]
+        columns["index_rank"] = [index_ranks[place] for place in order]
         columns["full_similarity"] = full[n][order] if settings.rerank else pa.nulls(len(order))
         tables.append(pa.table({name: columns[name] for name in HITS.names}).cast(HITS))
     return pa.concat_tables(tables) if tables else HITS.empty_table()
+
+
+def _index_ranks(image_ids: NDArray[np.int64], per_image: int | None) -> list[int]:
+    """Return the rank that each candidate has without reranking.
+
+    image_ids: of the candidates, the nearest first. One that the limit of its image leaves out has
+    the rank of the last of this image that it keeps, whose place it takes if it becomes a hit.
+    """
+    ranks: list[int] = []
+    rank = 0
+    rank_of_image: dict[int, int] = {}
+    for image, kept in zip(image_ids.tolist(), within_limit(image_ids, per_image), strict=True):
+        if kept:
+            rank += 1
+            rank_of_image[image] = rank
+        ranks.append(rank_of_image[image])
+    return ranks
