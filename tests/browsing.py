@@ -51,7 +51,8 @@ def start_browser(playwright: Playwright, name: str, path: str, starter: Path) -
         channel="moz-firefox",
         executable_path=starter,
         downloads_path=starter.parent / "saved",
-        firefox_user_prefs={"ui.prefersReducedMotion": 1},
+        # The list of saved files would open, and keep the keys from every page.
+        firefox_user_prefs={"ui.prefersReducedMotion": 1, "browser.download.alwaysOpenPanel": False},
     )
     firefox.saves_to = starter.parent / "saved"
     return firefox
@@ -87,7 +88,7 @@ def open_page(
 
 def open_again(page: Page, url: str | Path, scheme: str = "light", width: int = 1440) -> Page:
     """Open a page in a used tab, which is faster, and leave nothing of the test before."""
-    # In Firefox a tab gets no keys after another one was open.
+    # It is behind a tab that was opened since.
     page.bring_to_front()
     page.evaluate("() => { try { localStorage.clear(); } catch {} }")
     # Otherwise an address that differs in its # only would not be loaded.
