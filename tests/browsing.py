@@ -52,7 +52,10 @@ def start_browser(playwright: Playwright, name: str, path: str, starter: Path) -
         executable_path=starter,
         downloads_path=starter.parent / "saved",
         # The list of saved files would open, and keep the keys from every page.
-        firefox_user_prefs={"ui.prefersReducedMotion": 1, "browser.download.alwaysOpenPanel": False},
+        firefox_user_prefs={
+            "ui.prefersReducedMotion": 1,
+            "browser.download.alwaysOpenPanel": False,
+        },
     )
     firefox.saves_to = starter.parent / "saved"
     return firefox

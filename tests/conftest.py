@@ -31,6 +31,12 @@ settings.register_profile("torture", patient, max_examples=300, print_blob=True)
 settings.load_profile("same")
 
 
+def pytest_configure() -> None:
+    import networks
+
+    networks.begin()
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder beside the repository that holds real COCO data for tests."""

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+import networks
 import ready_snakemake
 from conftest import ROOT
 
@@ -55,10 +56,15 @@ class Workspace:
 
     def run(self, *arguments: str, cores: int = 2, fails: bool = False) -> str:
         """Run snakemake; return all it printed. `fails`: it must exit with an error."""
+        detects = not fails and not {"--dry-run", "fetch"} & set(arguments)
+        if detects:
+            networks.lend(self.results)
         status, printed = finish(
             self.command(*arguments, cores=cores), self.folder, self.longest_seconds
         )
         assert (status != 0) == fails, printed[-8000:]
+        if detects:
+            networks.keep(self.results)
         return printed
 
     def planned(self, *arguments: str) -> set[str]:
