@@ -14,7 +14,7 @@ from coco_server import ABSENT, BUSY, RESET, CocoServer
 from made_weights import random_weights
 from running import Workspace
 
-IMAGES = (790, 5001, 5802, 11813, 64523, 547503)
+IMAGES = (790, 5001, 11813, 64523)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,9 @@ def coco(
     config = {
         "shards": 1,
         "dataset": {"coco": server.dataset(), "backoff_seconds": 0.05},
-        "detector": {"weights": str(checkpoint)},
-        "search_set": {"min_score": 0.5, "min_height": 150},
+        # Half of the size that they were trained at.
+        "detector": {"weights": str(checkpoint), "min_size": 400, "max_size": 667},
+        "search_set": {"min_score": 0.5, "min_height": 280},
         "evaluation": {"persons": 20},
     }
     workspace = Workspace(tmp_path_factory.mktemp("coco"), config)
@@ -74,7 +75,7 @@ def test_every_stage_left_its_files(coco: Workspace) -> None:
 def test_keypoints_of_the_archive_reach_the_annotations(coco: Workspace) -> None:
     document = json.loads((coco.results / "dataset/annotations.json").read_text())
     with_pose = [entry for entry in document["annotations"] if entry.get("num_keypoints")]
-    assert len(with_pose) == 6
+    assert len(with_pose) == 4
     assert all(len(entry["keypoints"]) == 51 for entry in with_pose)
 
 
