@@ -283,10 +283,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--parts", action="store_true", help="what each part of the network takes")
-    parser.add_argument("--quick", action="store_true", help="3 pictures, OpenVINO only")
+    parser.add_argument("--quick", action="store_true", help="2 pictures, OpenVINO only")
     options = parser.parse_args()
     if options.quick:
-        options.count = 3
+        options.count = 2
     jobs = len(os.sched_getaffinity(0)) if options.device == "cpu" else 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

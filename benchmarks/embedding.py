@@ -182,10 +182,10 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="a folder; without it openpeople's pictures")
     parser.add_argument("--count", type=int, default=60, help="pictures")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="24 pictures, 2 rounds")
+    parser.add_argument("--quick", action="store_true", help="16 pictures, 2 rounds")
     options = parser.parse_args()
     if options.quick:
-        options.count, options.rounds = min(options.count, 24), min(options.rounds, 2)
+        options.count, options.rounds = min(options.count, 16), min(options.rounds, 2)
     jobs = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "scripts"))
 
 from visualsearch.core.files import sha256_file
 from visualsearch.data.images import read_image
-from visualsearch.data.manifest import MANIFEST_SCHEMA, person_id, shard_of
+from visualsearch.data.manifest import LISTED_SCHEMA, MANIFEST_SCHEMA, person_id, shard_of
 from visualsearch.data.person_order import rows_of_shards, vectors_of_rows
 from visualsearch.data.skipped import write_skipped
 from visualsearch.data.tables import DETECTIONS, PERSONS, write_table
@@ -119,6 +119,8 @@ def write_manifest(folder: Path, images: int, shards: int, pictures: pa.Table) -
     absent = pa.nulls(images)
     table = pa.table({name: columns.get(name, absent) for name in MANIFEST_SCHEMA.names})
     write_table(folder / "manifest.parquet", [table.cast(MANIFEST_SCHEMA)], MANIFEST_SCHEMA)
+    # The report reads what it says of the whole data set: nothing.
+    write_table(folder / "images.parquet", [LISTED_SCHEMA.empty_table()], LISTED_SCHEMA)
     write_skipped(folder / "skipped.tsv", [])
 
 

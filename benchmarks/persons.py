@@ -66,10 +66,10 @@ def main() -> None:
     )
     parser.add_argument("--persons", type=int, nargs="+", default=[45_000, 300_000, 1_000_000])
     parser.add_argument("--shards", type=int, default=64)
-    parser.add_argument("--quick", action="store_true", help="10,000 persons in 16 shards")
+    parser.add_argument("--quick", action="store_true", help="4,000 persons in 8 shards")
     options = parser.parse_args()
     if options.quick:
-        options.persons, options.shards = [10_000], 16
+        options.persons, options.shards = [4_000], 8
     print(machine("numpy", "pyarrow", "annoy", "snakemake"), flush=True)
     first: dict[str, float] = {}
     for persons in options.persons:

@@ -195,8 +195,8 @@ def lines_with(said: str, words: str) -> list[str]:
     return [line for line in said.splitlines() if words in line]
 
 
-def test_full_and_read_only_disk(demo: Workspace, tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, demo.config)
+def test_full_and_read_only_disk(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, SHORT)
     full, locked, done = on_a_small_disk(
         workspace, "run fetch; disk ro; run fetch; disk rw; disk 100.0; run fetch", all_of_it=False
     )
@@ -208,8 +208,10 @@ def test_full_and_read_only_disk(demo: Workspace, tmp_path: Path) -> None:
     (line,) = lines_with(locked, "cannot be written to (Read-only file system)")
     assert "results/test" in line and "pathvars" in line
     assert done.endswith("ENDED 0")
-    fetched, undisturbed = results_of(workspace), results_of(demo)
-    assert fetched == {name: undisturbed[name] for name in fetched}
+    undisturbed = Workspace(tmp_path / "undisturbed", SHORT)
+    undisturbed.run("fetch")
+    fetched = results_of(workspace)
+    assert fetched == results_of(undisturbed)
     assert "dataset/manifest.parquet" in fetched
 
 
