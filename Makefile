@@ -1,7 +1,6 @@
 # make demo | test | test-all | torture | golden | fuzz | bench | lint | docs | example | lock. Everything is installed into .venv, nothing elsewhere.
 VENV ?= .venv
-# Processes of tests, for two cores: tests also wait, for runs, browsers and servers.
-WORKERS ?= 3
+WORKERS ?= 2
 BIN := $(VENV)/bin
 ifneq ($(words $(VENV)),1)
 $(error VENV is "$(VENV)": give the path of a folder, without a space)
