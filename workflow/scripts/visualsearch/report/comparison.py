@@ -1,6 +1,7 @@
 """Queries and their first hits in one picture; and beside them those by the last map alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
@@ -16,8 +17,9 @@ from visualsearch.report.crops import (
     Wanted,
     cut,
     encoded,
+    wanted_crops,
 )
-from visualsearch.report.model import COMPARED_HITS, Box, Hit, Person, Query
+from visualsearch.report.model import COMPARED_HITS, Hit, Person, Query
 
 # Height of a crop, in heights of the report's crops.
 SMALL = 0.6
@@ -56,7 +58,7 @@ def _sheet(
     query_high = round(QUERY_SCALE * high)
     side = COMPARED_HITS * (high + gap)
     lefts = [2 * gap + query_high + n * (gap + side) for n in range(len(titles))]
-    others = _other_crops(rows, crops, high)
+    cut_out = crops.crops | _other_crops(rows, crops, high)
     sheet = Image.new("RGB", (lefts[-1] + side, title + len(rows) * (query_high + 2 * gap)), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=round(0.1 * thumbnail_height))
@@ -64,9 +66,9 @@ def _sheet(
         draw.text((left, gap / 2), text, fill=INK, font=font)
 
     def place(person: Person, is_query: bool, left: int, middle: int, size: int) -> None:
-        wanted = (person.picture.key, person.box, is_query)
-        with Image.open(BytesIO((crops.crops.get(wanted) or others[wanted]).data)) as crop:
-            small = fitted(crop, size, size)
+        crop = cut_out[person.picture.key, person.box, is_query]
+        with Image.open(BytesIO(crop.data)) as image:
+            small = fitted(image, size, size)
         sheet.paste(small, (left + (size - small.width) // 2, middle - small.height // 2))
 
     for row, (query, lists) in enumerate(rows):
@@ -87,14 +89,13 @@ def _other_crops(
     rows: Sequence[tuple[Query, list[list[Hit]]]], crops: Crops, height: int
 ) -> dict[Wanted, Jpeg]:
     """Return crops of the persons that have none in the report. Each picture is decoded once."""
-    missing: dict[str, dict[Box, Person]] = {}
-    for _, lists in rows:
-        for hit in (hit for own in lists for hit in own[:COMPARED_HITS]):
-            key, box = hit.person.picture.key, hit.person.box
-            if (key, box, False) not in crops.crops:
-                missing.setdefault(key, {})[box] = hit.person
+    shown = [
+        replace(query, hits=[hit for own in lists for hit in own[:COMPARED_HITS]])
+        for query, lists in rows
+    ]
+    pictures = {h.person.picture.key: h.person.picture for query in shown for h in query.hits}
     made: dict[Wanted, Jpeg] = {}
-    for key, persons in missing.items():
-        picture = next(iter(persons.values())).picture
-        made |= cut(picture.read(), [(key, box, False) for box in persons], height)
+    for key, wanted in wanted_crops(shown).items():
+        if missing := [crop for crop in wanted if crop not in crops.crops]:
+            made |= cut(pictures[key].read(), missing, height)
     return made

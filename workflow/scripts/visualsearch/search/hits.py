@@ -75,14 +75,14 @@ def search_all(
             [i == query["image_id"] for i in image_ids[rows[order]]], pa.bool_()
         )
         columns["near_duplicate"] = are_near_duplicates(full[n][order], settings)
-        columns["index_rank"] = [index_ranks[place] for place in order]
+        columns["index_rank"] = index_ranks[order]
         columns["full_similarity"] = full[n][order] if settings.rerank else pa.nulls(len(order))
         tables.append(pa.table({name: columns[name] for name in HITS.names}).cast(HITS))
     return pa.concat_tables(tables) if tables else HITS.empty_table()
 
 
-def _index_ranks(image_ids: NDArray[np.int64], per_image: int | None) -> list[int]:
-    """Return the rank that each candidate has without reranking.
+def _index_ranks(image_ids: NDArray[np.int64], per_image: int | None) -> NDArray[np.int64]:
+    """Return the rank that each candidate has without reranking, int64 [N].
 
     image_ids: of the candidates, the nearest first. One that the limit of its image leaves out has
     the rank of the last of this image that it keeps, whose place it takes if it becomes a hit.
@@ -95,4 +95,4 @@ def _index_ranks(image_ids: NDArray[np.int64], per_image: int | None) -> list[in
             rank += 1
             rank_of_image[image] = rank
         ranks.append(rank_of_image[image])
-    return ranks
+    return np.array(ranks, np.int64)
