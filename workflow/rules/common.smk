@@ -165,6 +165,6 @@ def before_the_first_job():
     except InputError as error:
         stop(error)
     remove_leftovers(results)
-    stopping.stop_on_signals(kill_jobs=runs_jobs_here())
+    stopping.stop_on_signals(results, kill_jobs=runs_jobs_here())
     # Snakemake's own message for a full disk does not name the disk.
     atexit.register(warn_if_full, [results, "."])

@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM end a run and its jobs, whatever both are doing."""
+"""Ctrl-C and SIGTERM end a run and its jobs, whatever both are doing, and leave no half file."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,13 +16,16 @@ from conftest import ROOT
 # of SIGTERM does: it starts no more jobs and returns from the run once the running ones have ended.
 START = """
 import os, signal, subprocess, sys, threading, time
+from pathlib import Path
 from visualsearch.workflow import stopping
 ended = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: ended.set())
 stopping.SECONDS_TO_CLEAN_UP = 1
-stopping.stop_on_signals()
+stopping.stop_on_signals(Path())
 """
 JOB_IGNORES_SIGNALS = """
+Path("shards").mkdir()
+Path("shards", ".1.parquet.4.part").touch()
 job = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); "
 job = subprocess.Popen([sys.executable, "-c", job + "time.sleep(600)"], stdout=subprocess.PIPE)
 job.stdout.readline()
@@ -67,9 +71,10 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 @pytest.mark.parametrize("program", ["JOB_IGNORES_SIGNALS", "WRITES_A_LOG_LINE", "STARTS_A_JOB"])
-def test_the_run_and_its_jobs_end(program: str, number: signal.Signals) -> None:
+def test_the_run_and_its_jobs_end(program: str, number: signal.Signals, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", START + globals()[program]],
+        cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
         stdout=subprocess.PIPE,
         text=True,
@@ -85,5 +90,6 @@ def test_the_run_and_its_jobs_end(program: str, number: signal.Signals) -> None:
         assert process.wait(timeout=20) == 0
         assert time.monotonic() - begun < 10
         assert job == 0 or not psutil.pid_exists(job)
+        assert not list(tmp_path.rglob("*.part"))
     finally:
         process.kill()

@@ -4,13 +4,17 @@ On its own, Snakemake 9.27 waits for running jobs after SIGTERM, which may take 
 it waits for them too, and relies on the terminal to send them the signal.
 """
 
+import atexit
 import signal
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import psutil
+
+from visualsearch.core.files import remove_leftovers
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Jobs remove their temporary files in this time. Native code delays signal handlers, so a job that
@@ -18,11 +22,12 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS_TO_CLEAN_UP = 5
 
 
-def stop_on_signals(kill_jobs: bool = True) -> None:
+def stop_on_signals(results: Path, kill_jobs: bool = True) -> None:
     """From now on, SIGINT and SIGTERM send SIGINT to all jobs and raise KeyboardInterrupt here.
 
     Call it in onstart, when Snakemake has installed its own handler for SIGTERM.
 
+    results: the folder from which temporary files of killed jobs are removed.
     kill_jobs: whether to kill child processes that are still running SECONDS_TO_CLEAN_UP later.
     On a cluster they may be the commands with which Snakemake cancels its jobs.
     """
@@ -35,6 +40,8 @@ def stop_on_signals(kill_jobs: bool = True) -> None:
             for again in STOP_SIGNALS:
                 signal.signal(again, signal.SIG_IGN)
             threading.Thread(target=_kill_late_jobs, daemon=True).start()
+            # By then all jobs have ended; a killed one could not remove its own.
+            atexit.register(remove_leftovers, results.absolute())
         if callable(start_no_more_jobs):
             # Snakemake's log handler swallows a KeyboardInterrupt. Then this ends the run, as soon
             # as its jobs have ended. In a thread, because it takes a lock of the main thread.
