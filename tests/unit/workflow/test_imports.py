@@ -84,5 +84,13 @@ def test_the_plan_loads_no_package_of_jobs() -> None:
     assert not set(said.split()) & OF_JOBS
 
 
+def test_pyarrow_does_not_import_pandas_in_a_job_and_makes_data_frames_all_the_same() -> None:
+    spared = "import pyarrow as pa; from visualsearch.core.light_pyarrow import spare_pandas"
+    spared += "; spare_pandas(); table = pa.table({'a': [1]})"
+    assert loaded(spared, "import pyarrow as pa; pa.array([1])") == [set(), {"pandas"}]
+    assert loaded(f"{spared}; assert table.to_pandas()['a'].sum() == 1") == [{"pandas"}]
+    assert loaded(f"import pandas as pd; {spared}; pa.table(pd.DataFrame())") == [{"pandas"}]
+
+
 def test_a_heavy_package_is_noticed() -> None:
     assert loaded("import scipy.linalg", "import json") == [{"scipy"}, set()]

@@ -17,6 +17,7 @@ from visualsearch.core import checksums
 from visualsearch.core.environment import environment
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_json, writing
+from visualsearch.core.light_pyarrow import spare_pandas
 from visualsearch.core.text import one_line
 
 log = logging.getLogger("visualsearch")
@@ -73,6 +74,7 @@ def job(snakemake: Any) -> Iterator[None]:
     # If the disk is full, errors about the log would hide the first error.
     logging.raiseExceptions = False
     try:
+        spare_pandas()
         results = [path for path in snakemake.output if path != record]
         checksums.check(snakemake.input)
         checksums.delete_checksums(results)

@@ -25,7 +25,9 @@ def convert(network: nn.Module, example: torch.Tensor, shape: Sequence[int]) -> 
         # that pad by the size of their input.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        traced = torch.jit.trace(network.eval(), example, check_trace=False)
+        network.eval().requires_grad_(False)
+        # Traced as a function, weights are constants: a module for each layer takes as long again.
+        traced = torch.jit.trace(lambda inputs: network(inputs), example, check_trace=False)
         shapes = [runtime.PartialShape(list(shape))]
         return runtime.convert_model(traced, example_input=example, input=shapes)
 
