@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from visualsearch.data.boxes import xywh_to_xyxy
 from visualsearch.data.tables import boxes_of
 from visualsearch.settings.names import RTDETR
 
-pytest.importorskip("transformers", reason="NOT TESTED: RT-DETR, as transformers is not installed")
+if find_spec("transformers") is None:
+    reason = "NOT TESTED: RT-DETR, as transformers is not installed"
+    pytest.skip(reason, allow_module_level=True)
 
 IMAGES = (790, 5001, 5802, 11813, 64523, 547503)
 

@@ -5,6 +5,9 @@ import re
 import sys
 from importlib.metadata import packages_distributions, version
 
+import numpy  # noqa: F401
+import pytest
+
 from conftest import ROOT
 from visualsearch.core.environment import environment, loaded_packages
 
@@ -30,8 +33,12 @@ def test_only_packages_count() -> None:
     assert set(loaded_packages(["yaml", "sklearn"])) == {"pyyaml", "scikit-learn"}
 
 
-def test_the_machine_is_told() -> None:
+def test_the_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a package that is kept from being imported."""
+    monkeypatch.setitem(sys.modules, "pip", None)
     found = environment()
     assert found["python"] == platform.python_version()
     assert found["processor"] and platform.system() in found["platform"]
-    assert found["gpu"] is None and found["packages"] == loaded_packages(sys.modules)
+    assert found["gpu"] is None
+    assert "numpy" in found["packages"] and "pip" not in found["packages"]
+    assert "pip" in loaded_packages(["pip"])

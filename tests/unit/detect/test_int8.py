@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ from visualsearch.evaluate.parity import measure_parity, parity_lines
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
-pytest.importorskip("nncf", reason="NOT TESTED: int8, as nncf is not installed")
+# Not imported: it would load OpenVINO with what reports its use, in a process for each conversion.
+if find_spec("nncf") is None:
+    pytest.skip("NOT TESTED: int8, as nncf is not installed", allow_module_level=True)
 
 SETTINGS = DetectorSettings(BUNDLED, device="cpu", precision="int8")
 EMBEDDING = EmbeddingSettings(fit="stretch", size=(96, 96), pooling="average", mirrored=False)

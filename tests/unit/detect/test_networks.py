@@ -85,6 +85,11 @@ def test_jobs_after_the_first_need_no_torch_and_nothing_is_reported(tmp_path: Pa
     assert not list((tmp_path / "home").iterdir())
 
 
+def test_these_tests_report_nothing_either() -> None:
+    """None of them, as all are imported before the first, loads OpenVINO in another way."""
+    assert sys.modules.get("openvino_telemetry") is None
+
+
 def test_a_detector_of_torchvision_does_without_torchs_compiler(tmp_path: Path) -> None:
     """It takes a second and 150 MB in every job, so a torchvision that loads it must be noticed."""
     name = "fasterrcnn_mobilenet_v3_large_fpn"
