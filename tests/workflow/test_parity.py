@@ -6,7 +6,7 @@ from running import Workspace, demo_config
 from visualsearch.core.files import read_json
 from visualsearch.detect.networks import has_bf16
 
-FEW = {"dataset": {"max_images": 4}, "shards": 1, "evaluation": {"parity_images": 2}}
+FEW = {"dataset": {"max_images": 2}, "shards": 1, "evaluation": {"parity_images": 2}}
 
 
 def test_parity_compares_the_run_with_fp32(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ def spare_pandas() -> None:
 
     pyarrow imports pandas when it is first given a list, to know whether that is something of
     pandas. It asks once, so from then on pandas may be imported, and to_pandas of a table works.
-    Only objects of pandas are not known to pyarrow's constructors. For jobs, which have none.
+    Only objects of pandas are not known to pyarrow's constructors: this is for jobs and commands,
+    which make none.
     """
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is None or "pandas" in sys.modules:

@@ -20,6 +20,7 @@ from typing import Any
 from visualsearch.core.errors import InputError
 from visualsearch.core.files import write_text
 from visualsearch.core.job import OneLineFormatter
+from visualsearch.core.light_pyarrow import spare_pandas
 from visualsearch.core.text import one_line
 from visualsearch.data.shown import shown_box, shown_score
 from visualsearch.query.page import render_page
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
     logger = logging.getLogger("visualsearch")
     logger.addHandler(to_terminal)
     logger.propagate = False
+    spare_pandas()
     try:
         _query(options)
     except InputError as error:
