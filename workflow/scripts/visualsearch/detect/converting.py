@@ -38,7 +38,7 @@ class CropMaps(nn.Module):
     def __init__(self, detector: TorchDetector) -> None:
         super().__init__()
         self.detector = detector
-        # Weights must belong to what is traced.
+        # So that `convert` finds its weights.
         self.model = detector.model
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
