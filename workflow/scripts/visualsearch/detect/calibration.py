@@ -109,6 +109,11 @@ def quantize(name: str, model: Any, pictures: list[Picture], input_of: InputOf) 
             preset=nncf.QuantizationPreset.MIXED,
             fast_bias_correction=FAST_BIAS_CORRECTION,
             ignored_scope=nncf.IgnoredScope(names=_names_after_the_weights(model)),
+            # Weights in half of the range. In the whole of it, sums overflow on processors without
+            # VNNI, such as AMD's before Zen 4.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                overflow_fix=nncf.OverflowFix.ENABLE
+            ),
         )
 
 
