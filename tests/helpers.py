@@ -1,5 +1,6 @@
-"""Made tables, pictures and a check that several tests use."""
+"""Made tables, pictures and checks that several tests use."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ from visualsearch.fetch import openpeople
 from visualsearch.index import recall
 from visualsearch.index.building import build_index
 from visualsearch.settings import DatasetSettings, IndexSettings
+
+
+def skip_without(package: str, untested: str) -> None:
+    """Skip a module of tests without a package, which it does not import: it may load others."""
+    if find_spec(package) is None:
+        reason = f"NOT TESTED: {untested}, as {package} is not installed"
+        pytest.skip(reason, allow_module_level=True)
 
 
 def export_people(folder: Path, count: int) -> None:

@@ -1,21 +1,18 @@
 """What tests do with a picture of the reader's own in the explorer's page."""
 
 import io
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
 from browsing import until
+from helpers import skip_without
 from visualsearch.explorer import PACKAGES
 
 for package in PACKAGES:
-    if find_spec(package) is None:
-        reason = f"NOT TESTED: own pictures, as {package} is not installed"
-        pytest.skip(reason, allow_module_level=True)
+    skip_without(package, "own pictures")
 
 SAID = "document.getElementById('own-said').textContent"
 DONE = f"/Searched|draw a box|not a picture/i.test({SAID})"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from safetensors.torch import save_file
 
 from coco_server import CocoServer
+from helpers import skip_without
 from made_weights import random_rtdetr
 from running import Workspace, results_of, without_shards
 from visualsearch.core.files import read_json
@@ -19,9 +19,7 @@ from visualsearch.data.boxes import xywh_to_xyxy
 from visualsearch.data.tables import boxes_of
 from visualsearch.settings.names import RTDETR
 
-if find_spec("transformers") is None:
-    reason = "NOT TESTED: RT-DETR, as transformers is not installed"
-    pytest.skip(reason, allow_module_level=True)
+skip_without("transformers", "RT-DETR")
 
 IMAGES = (790, 5001, 5802, 11813, 64523, 547503)
 

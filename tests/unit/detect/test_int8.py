@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from PIL import Image
 from torchvision.ops import FrozenBatchNorm2d
 
 from conftest import ROOT
-from helpers import export_people
+from helpers import export_people, skip_without
 from made_weights import SMALL, random_network
 from running import sampled
 from visualsearch.core.errors import InputError
@@ -40,9 +39,8 @@ from visualsearch.evaluate.parity import measure_parity, parity_lines
 from visualsearch.settings import DetectorSettings, EmbeddingSettings
 from visualsearch.settings.names import BUNDLED
 
-# Not imported: it would load OpenVINO with what reports its use, in a process for each conversion.
-if find_spec("nncf") is None:
-    pytest.skip("NOT TESTED: int8, as nncf is not installed", allow_module_level=True)
+# To import it would load OpenVINO with what reports its use, in a process for each conversion.
+skip_without("nncf", "int8")
 
 SETTINGS = DetectorSettings(BUNDLED, device="cpu", precision="int8")
 EMBEDDING = EmbeddingSettings(fit="stretch", size=(96, 96), pooling="average", mirrored=False)

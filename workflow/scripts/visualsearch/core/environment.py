@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": processor(),
         "gpu": gpu(),
-        "packages": loaded_packages(name for name, module in sys.modules.items() if module),
+        "packages": loaded_packages(name for name in sys.modules if sys.modules[name] is not None),
     }
 
 
